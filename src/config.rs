@@ -1,0 +1,1 @@
+//! Flags, checked once, turned into types.

@@ -1,0 +1,11 @@
+//! Every bound in one table: its value, its reason, and what whoever hits it is told.
+//!
+//! A limit that a person may want to lift is a flag whose default stands here.
+
+/// Octets of raw message in one stored block, encoded on its own. A ranged read decodes at most
+/// two of them.
+pub const BLOCK: usize = 64 * 1024;
+
+/// Largest message accepted by any protocol, in octets (flag `--max-message-size`, in MiB). 50 MiB
+/// is what Gmail and Outlook accept at most; beyond it: SMTP 552, IMAP `NO [LIMIT]`, JMAP `tooLarge`.
+pub const MESSAGE_SIZE: u64 = 50 * 1024 * 1024;

@@ -1,0 +1,1 @@
+//! Threads, start order, drain on SIGTERM, reload on SIGHUP.
