@@ -1,1 +1,29 @@
-//! mime
+//! Messages from the inside: what arrives is scanned once, in constant memory; what is sent is
+//! built here.
+//!
+//! * [`Scanner`] reads a message of any size once and gives a [`Structure`]: part tree, envelope,
+//!   preview, thread keys. It is stored with the message ([`Structure::encode`], read back lazily
+//!   through [`View`]), so that no protocol ever parses a message again.
+//! * [`header`], [`address`], [`date`], [`msgid`], [`words`] read header fields; [`params`] the
+//!   parameters of Content-Type and Content-Disposition.
+//! * [`transfer`], [`charset`], [`html`], [`text`] turn the octets of a part into text, piece by
+//!   piece.
+//! * [`build`] writes new messages.
+//!
+//! Pure: no I/O, clock, randomness or log. Everything takes hostile input, never panics and holds a
+//! bounded amount of it (`limits::MIME_*`).
+mod codec;
+mod scanner;
+mod structure;
+
+pub mod charset;
+pub mod params;
+pub mod text;
+pub mod words;
+
+pub use codec::View;
+pub use scanner::Scanner;
+pub use structure::{
+    Address, Children, DateTime, Disposition, Encoding, Envelope, Facts, Flags, Kind, Param, Part,
+    Span, Structure, children,
+};
