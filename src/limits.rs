@@ -17,3 +17,26 @@ pub const POP3_LINE: usize = 1024;
 /// POP3 commands in a row that are none, or are none in this state. Beyond it the connection is
 /// closed: what speaks there is no mail client.
 pub const POP3_ERRORS: u32 = 20;
+// Envelopes and SMTP.
+
+/// Octets of an envelope address's local part, unquoted. RFC 5321 §4.5.3.1.1 says 64 and asks for
+/// more; VERP and SRS senders need some 200. Beyond it: 501 5.1.3 / 5.1.7.
+pub const LOCAL_PART: usize = 256;
+
+/// Octets of a domain (RFC 5321 §4.5.3.1.2). Beyond it: 501.
+pub const DOMAIN: usize = 255;
+
+/// Octets of one label of a domain (RFC 1035 §2.3.4). Beyond it: 501.
+pub const DOMAIN_LABEL: usize = 63;
+
+/// Octets of `ENVID=` as sent (RFC 3461 §4.4). Beyond it: 501 5.5.4.
+pub const ENVID: usize = 100;
+
+/// Octets of `ORCPT=` as sent (RFC 3461 §4.2). Beyond it: 501 5.5.4.
+pub const ORCPT: usize = 500;
+
+/// Octets of text in one reply line, sent or believed (RFC 5321 §4.5.3.1.5). The rest is cut off.
+pub const REPLY_TEXT: usize = 500;
+
+/// Lines in one reply of a server that we speak to. Beyond it the session is given up.
+pub const REPLY_LINES: usize = 128;

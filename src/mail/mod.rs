@@ -1,1 +1,2 @@
 //! mail
+pub mod address;
