@@ -40,3 +40,12 @@ pub const REPLY_TEXT: usize = 500;
 
 /// Lines in one reply of a server that we speak to. Beyond it the session is given up.
 pub const REPLY_LINES: usize = 128;
+/// Octets of an HTTP request's head and the read buffer behind it. Longer: 431 and the end.
+pub const HTTP_HEAD: usize = 16 * 1024;
+/// Header fields in an HTTP request. More: 431 and the end.
+pub const HTTP_HEADERS: usize = 64;
+/// Seconds that an HTTP connection may wait for a request, or for the rest of its head. Then it ends.
+pub const HTTP_IDLE: u64 = 120;
+/// Seconds without an octet of a request body, or without the peer taking one of a response. Then
+/// the connection ends.
+pub const HTTP_STALL: u64 = 60;

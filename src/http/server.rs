@@ -1,0 +1,204 @@
+//! One connection: requests in, routed answers out, until either side has enough.
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::{HeaderMap, Method, Request, StatusCode};
+use smol::future::FutureExt;
+use smol::io::{AsyncRead, AsyncWrite};
+use smol_hyper::rt::{FuturesIo, SmolTimer};
+
+use super::route::{self, Route};
+use super::{Credentials, Exchange, Paced, Policy, Problem, Response, login, problem};
+use crate::limits;
+
+/// Why a log-in was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Wrong name, password or token.
+    Wrong,
+    /// Too many failures from this address: try later.
+    Throttled,
+    /// The server could not look.
+    Unavailable,
+}
+
+/// What a listener serves.
+pub trait Site: Sized + 'static {
+    /// The one table of routes.
+    fn routes(&self) -> &'static [Route<Self>];
+    /// What the flags say about HTTP.
+    fn policy(&self) -> &Policy;
+    /// Checks who is there.
+    fn login(
+        self: Rc<Self>,
+        credentials: Credentials,
+        peer: SocketAddr,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Refused>>>>;
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// The other end.
+    pub peer: SocketAddr,
+    /// TLS protects it.
+    pub secure: bool,
+}
+
+/// Serves one connection until it ends or `stop` resolves; then the request at hand is finished.
+pub async fn serve<S: Site>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    origin: Origin,
+    site: Rc<S>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), hyper::Error> {
+    let service = hyper::service::service_fn(move |request| {
+        let site = Rc::clone(&site);
+        async move { Ok::<_, Infallible>(answer(site, origin, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(SmolTimer::new())
+        .header_read_timeout(Duration::from_secs(limits::HTTP_IDLE))
+        .max_headers(limits::HTTP_HEADERS)
+        .max_buf_size(limits::HTTP_HEAD)
+        .half_close(true)
+        .serve_connection(FuturesIo::new(Paced::new(stream)), service);
+    let mut connection = pin!(connection);
+    let ended = async { Some(connection.as_mut().await) }
+        .or(async {
+            stop.await;
+            None
+        })
+        .await;
+    match ended {
+        Some(result) => result,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
+}
+
+/// Answers one request, whatever it is.
+async fn answer<S: Site>(site: Rc<S>, origin: Origin, request: Request<Incoming>) -> Response {
+    let (head, body) = request.into_parts();
+    let fields = head.headers.clone();
+    let mut response = match dispatch(&site, origin, head, body) {
+        Ok((logged_in, run)) => match logged_in.await {
+            Ok(()) => run().await,
+            Err(refusal) => refusal,
+        },
+        Err(response) => response,
+    };
+    site.policy().dress(&fields, response.headers_mut());
+    response
+}
+
+type Checked = Pin<Box<dyn Future<Output = Result<(), Response>>>>;
+type Run = Box<dyn FnOnce() -> route::Answer>;
+
+/// Finds the route and prepares its log-in; an error is the answer.
+fn dispatch<S: Site>(
+    site: &Rc<S>,
+    origin: Origin,
+    head: hyper::http::request::Parts,
+    body: Incoming,
+) -> Result<(Checked, Run), Response> {
+    let path = head.uri.path();
+    let here: Vec<(&Route<S>, Vec<String>)> =
+        site.routes().iter().filter_map(|r| Some((r, r.matches(path)?))).collect();
+    if here.is_empty() {
+        let detail = "There is nothing at this address; JMAP starts at /.well-known/jmap.";
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail).into());
+    }
+    let routes: Vec<&Route<S>> = here.iter().map(|(r, _)| *r).collect();
+    let allow = route::allow(&routes);
+    if head.method == Method::OPTIONS {
+        return Err(options(site.policy(), &head.headers, &allow));
+    }
+    let Some((route, params)) = here.into_iter().find(|(r, _)| r.answers(&head.method)) else {
+        let detail = format!("This address answers {allow}.");
+        let mut response: Response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into();
+        insert(&mut response, header::ALLOW, &allow);
+        return Err(response);
+    };
+    let host = head.headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    let Some(base) = site.policy().base(origin.secure, host) else {
+        let detail = "The Host field is missing or is no host name.";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail).into());
+    };
+    let checked: Checked = if route.open {
+        Box::pin(std::future::ready(Ok(())))
+    } else {
+        Box::pin(check(Rc::clone(site), origin, head.headers.clone()))
+    };
+    let run = route.run;
+    let exchange = Exchange {
+        site: Rc::clone(site),
+        peer: origin.peer,
+        base,
+        method: head.method,
+        params,
+        query: head.uri.query().map(str::to_owned),
+        head: head.headers,
+        body,
+    };
+    Ok((checked, Box::new(move || run(exchange))))
+}
+
+async fn check<S: Site>(site: Rc<S>, origin: Origin, head: HeaderMap) -> Result<(), Response> {
+    let Some(credentials) = Credentials::from_head(&head) else {
+        return Err(unauthorized(&head, "Log in with Basic or Bearer authentication."));
+    };
+    // RFC 8620 §1.7 wants https; a proxy on this machine speaks plain HTTP over loopback.
+    let private = origin.secure || origin.peer.ip().to_canonical().is_loopback();
+    if !private && !site.policy().plain_passwords {
+        let detail = "No password over plain HTTP from another machine: use https.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail).into());
+    }
+    match site.login(credentials, origin.peer).await {
+        Ok(()) => Ok(()),
+        Err(Refused::Wrong) => Err(unauthorized(&head, "Wrong user name, password or token.")),
+        Err(Refused::Throttled) => {
+            let detail = "Too many failed log-ins from this address; try again later.";
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
+            let mut response: Response = problem.into();
+            insert(&mut response, header::RETRY_AFTER, "60");
+            Err(response)
+        }
+        Err(Refused::Unavailable) => {
+            let detail = "The server cannot check passwords now; try again.";
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into())
+        }
+    }
+}
+
+fn unauthorized(head: &HeaderMap, detail: &str) -> Response {
+    let mut response: Response = Problem::new(StatusCode::UNAUTHORIZED, detail).into();
+    for challenge in login::challenges(head) {
+        response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+fn options(policy: &Policy, head: &HeaderMap, allow: &str) -> Response {
+    let mut response = problem::empty(StatusCode::NO_CONTENT);
+    insert(&mut response, header::ALLOW, allow);
+    if head.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        policy.preflight(head, allow, response.headers_mut());
+    }
+    response
+}
+
+fn insert(response: &mut Response, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
