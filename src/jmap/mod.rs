@@ -1,1 +1,2 @@
-//! jmap
+//! JMAP over HTTP (RFC 8620, RFC 8621).
+pub mod wire;

@@ -1,0 +1,181 @@
+//! FilterOperator trees and Comparators (RFC 8620 §5.5), before any type gives them a meaning.
+use serde_json::{Map, Value};
+
+use super::error::MethodError;
+
+/// Levels of AND / OR / NOT.
+const DEPTH: usize = 32;
+
+/// A filter whose leaves are a type's own conditions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter<C> {
+    /// All of them hold; an empty one always does.
+    And(Vec<Filter<C>>),
+    /// At least one holds.
+    Or(Vec<Filter<C>>),
+    /// None holds.
+    Not(Vec<Filter<C>>),
+    /// A condition.
+    Is(C),
+}
+
+impl<C> Filter<C> {
+    /// Reads a filter argument; null matches everything. `leaf` gives the condition of one
+    /// property of a FilterCondition: several on one object are an AND (RFC 8621 §4.4.1).
+    pub fn parse(
+        value: Value,
+        leaf: &mut impl FnMut(&str, Value) -> Result<C, MethodError>,
+    ) -> Result<Filter<C>, MethodError> {
+        parse(value, leaf, DEPTH)
+    }
+
+    /// Whether a record matches, told condition by condition.
+    pub fn matches(&self, holds: &mut impl FnMut(&C) -> bool) -> bool {
+        match self {
+            Filter::And(all) => all.iter().all(|f| f.matches(holds)),
+            Filter::Or(any) => any.iter().any(|f| f.matches(holds)),
+            Filter::Not(none) => !none.iter().any(|f| f.matches(holds)),
+            Filter::Is(condition) => holds(condition),
+        }
+    }
+
+    /// Whether some condition is `wanted`.
+    pub fn any(&self, wanted: &mut impl FnMut(&C) -> bool) -> bool {
+        match self {
+            Filter::And(inner) | Filter::Or(inner) | Filter::Not(inner) => {
+                inner.iter().any(|f| f.any(wanted))
+            }
+            Filter::Is(condition) => wanted(condition),
+        }
+    }
+}
+
+fn parse<C>(
+    value: Value,
+    leaf: &mut impl FnMut(&str, Value) -> Result<C, MethodError>,
+    depth: usize,
+) -> Result<Filter<C>, MethodError> {
+    let mut map = match value {
+        Value::Null if depth == DEPTH => return Ok(Filter::And(Vec::new())),
+        Value::Object(map) => map,
+        _ => return Err(MethodError::invalid("a filter is an object or null")),
+    };
+    let Some(operator) = map.remove("operator") else { return condition(map, leaf) };
+    let Some(Value::Array(conditions)) = map.remove("conditions") else {
+        return Err(MethodError::invalid("a FilterOperator has an array of conditions"));
+    };
+    if !map.is_empty() {
+        return Err(MethodError::invalid("a FilterOperator has operator and conditions only"));
+    }
+    let depth = depth
+        .checked_sub(1)
+        .ok_or_else(|| MethodError::new("unsupportedFilter").because("nested too deep"))?;
+    let inner = conditions
+        .into_iter()
+        .map(|value| parse(value, leaf, depth))
+        .collect::<Result<Vec<_>, _>>()?;
+    match operator.as_str() {
+        Some("AND") => Ok(Filter::And(inner)),
+        Some("OR") => Ok(Filter::Or(inner)),
+        Some("NOT") => Ok(Filter::Not(inner)),
+        _ => Err(MethodError::invalid("operator must be AND, OR or NOT")),
+    }
+}
+
+fn condition<C>(
+    map: Map<String, Value>,
+    leaf: &mut impl FnMut(&str, Value) -> Result<C, MethodError>,
+) -> Result<Filter<C>, MethodError> {
+    let mut inner = map
+        .into_iter()
+        .map(|(name, value)| leaf(&name, value).map(Filter::Is))
+        .collect::<Result<Vec<_>, _>>()?;
+    match inner.len() {
+        1 => Ok(inner.remove(0)),
+        _ => Ok(Filter::And(inner)),
+    }
+}
+
+/// One sort criterion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparator {
+    /// The property compared.
+    pub property: String,
+    /// Not descending.
+    pub ascending: bool,
+    /// The collation asked for.
+    pub collation: Option<String>,
+    /// The keyword of the `...Keyword` sorts (RFC 8621 §4.4.2).
+    pub keyword: Option<String>,
+}
+
+/// Comparators in one sort.
+const COMPARATORS: usize = 8;
+
+/// Reads a sort argument; null is the server's own order. A comparator of a form that no method
+/// here knows is unsupportedSort.
+pub fn sort(value: Value) -> Result<Vec<Comparator>, MethodError> {
+    let items = match value {
+        Value::Null => return Ok(Vec::new()),
+        Value::Array(items) => items,
+        _ => return Err(MethodError::invalid("sort must be an array of comparators or null")),
+    };
+    if items.len() > COMPARATORS {
+        return Err(MethodError::new("unsupportedSort").because("too many comparators"));
+    }
+    items.into_iter().map(comparator).collect()
+}
+
+fn comparator(value: Value) -> Result<Comparator, MethodError> {
+    let Value::Object(map) = value else {
+        return Err(MethodError::invalid("a comparator is an object"));
+    };
+    let mut args = super::args::Args::new(map);
+    let property = args.required("property")?;
+    let ascending = match args.value("isAscending") {
+        Value::Null => true,
+        Value::Bool(value) => value,
+        _ => return Err(MethodError::invalid("isAscending must be true or false")),
+    };
+    let collation = args.text("collation")?;
+    let keyword = args.text("keyword")?;
+    args.finish()?;
+    Ok(Comparator { property, ascending, collation, keyword })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(value: Value) -> Result<Filter<(String, Value)>, &'static str> {
+        Filter::parse(value, &mut |name, value| Ok((name.to_owned(), value)))
+            .map_err(|e| e.kind())
+    }
+
+    #[test]
+    fn operators() {
+        let filter = of(json!({"operator": "NOT", "conditions": [
+            {"operator": "OR", "conditions": [{"a": 1}, {"b": 2}]}, {"c": 3, "d": 4}]})).unwrap();
+        let truth = |names: &[&str]| filter.matches(&mut |(n, _)| names.contains(&n.as_str()));
+        assert!(truth(&[]));
+        assert!(truth(&["c"]));
+        assert!(!truth(&["a"]));
+        assert!(!truth(&["c", "d"]));
+        assert!(of(Value::Null).unwrap().matches(&mut |_| false));
+        assert!(of(json!({})).unwrap().matches(&mut |_| false));
+        assert!(!of(json!({"operator": "OR", "conditions": []})).unwrap().matches(&mut |_| true));
+    }
+
+    #[test]
+    fn refusals() {
+        assert_eq!(of(json!([])), Err("invalidArguments"));
+        assert_eq!(of(json!({"operator": "XOR", "conditions": []})), Err("invalidArguments"));
+        assert_eq!(of(json!({"operator": "AND"})), Err("invalidArguments"));
+        let mut deep = json!({});
+        for _ in 0..40 {
+            deep = json!({"operator": "AND", "conditions": [deep]});
+        }
+        assert_eq!(of(deep), Err("unsupportedFilter"));
+    }
+}
