@@ -54,9 +54,7 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Body::Full(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
-            }
+            Body::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Body::Stream(_, Some(left)) => SizeHint::with_exact(*left),
             Body::Stream(_, None) => SizeHint::default(),
         }
@@ -87,7 +85,10 @@ impl Upload {
         if incoming.size_hint().lower() > max {
             return Err(ReadError::TooLarge);
         }
-        Ok(Upload { incoming, left: max })
+        Ok(Upload {
+            incoming,
+            left: max,
+        })
     }
 
     /// The length that the client announced, in octets.
@@ -104,9 +105,13 @@ impl Upload {
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|_| ReadError::Broken)?;
             // Trailers say nothing that we ask for.
-            let Ok(data) = frame.into_data() else { continue };
-            self.left =
-                self.left.checked_sub(data.len() as u64).ok_or(ReadError::TooLarge)?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            self.left = self
+                .left
+                .checked_sub(data.len() as u64)
+                .ok_or(ReadError::TooLarge)?;
             if !data.is_empty() {
                 return Ok(Some(data));
             }

@@ -40,7 +40,14 @@ impl<S> Exchange<S> {
     /// The media type of the body, in lower case and without parameters.
     pub fn media(&self) -> Option<String> {
         let value = self.field("content-type")?;
-        Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+        Some(
+            value
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase(),
+        )
     }
 
     /// Takes the body, of which no more than `max` octets are read.

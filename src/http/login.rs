@@ -74,7 +74,10 @@ mod tests {
     fn rfc7617_example() {
         match parse("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==") {
             Some(Credentials::Basic(user, password)) => {
-                assert_eq!((user.as_str(), password.as_str()), ("Aladdin", "open sesame"));
+                assert_eq!(
+                    (user.as_str(), password.as_str()),
+                    ("Aladdin", "open sesame")
+                );
             }
             other => panic!("{other:?}"),
         }

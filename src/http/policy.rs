@@ -27,10 +27,14 @@ impl Policy {
     /// proxy; may have a path prefix. Without it each request's Host field decides.
     pub fn set_base(&mut self, url: &str) -> Result<(), PolicyError> {
         let url = url.trim_end_matches('/');
-        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        let rest = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"));
         let authority = rest.map(|r| r.split('/').next().unwrap_or_default());
         match authority {
-            Some(host) if valid_authority(host) && url.is_ascii() && !url.contains(['?', '#', ' ']) => {
+            Some(host)
+                if valid_authority(host) && url.is_ascii() && !url.contains(['?', '#', ' ']) =>
+            {
                 self.base = Some(url.to_owned());
                 Ok(())
             }
@@ -43,9 +47,9 @@ impl Policy {
     /// `--cors-origin`: a web page's origin (`https://app.example.org`), or `*` for every page.
     pub fn allow_origin(&mut self, origin: &str) -> Result<(), PolicyError> {
         let fits = origin == "*"
-            || origin.split_once("://").is_some_and(|(scheme, host)| {
-                !scheme.is_empty() && valid_authority(host)
-            });
+            || origin
+                .split_once("://")
+                .is_some_and(|(scheme, host)| !scheme.is_empty() && valid_authority(host));
         if !fits {
             return Err(PolicyError(format!(
                 "--cors-origin {origin:?}: give an origin such as https://app.example.org, or *"
@@ -58,10 +62,15 @@ impl Policy {
     /// `--http-header`: `Name: value`, set on every response in place of our own.
     pub fn add_header(&mut self, line: &str) -> Result<(), PolicyError> {
         let parsed = line.split_once(':').and_then(|(name, value)| {
-            Some((name.trim().parse().ok()?, HeaderValue::from_str(value.trim()).ok()?))
+            Some((
+                name.trim().parse().ok()?,
+                HeaderValue::from_str(value.trim()).ok()?,
+            ))
         });
         let (name, value): (HeaderName, HeaderValue) = parsed.ok_or_else(|| {
-            PolicyError(format!("--http-header {line:?}: write it as \"Name: value\""))
+            PolicyError(format!(
+                "--http-header {line:?}: write it as \"Name: value\""
+            ))
         })?;
         if FRAMING.contains(&name) {
             return Err(PolicyError(format!(
@@ -79,7 +88,10 @@ impl Policy {
             return Some(base.clone());
         }
         let host = host.filter(|h| valid_authority(h))?;
-        Some(format!("{}://{host}", if secure { "https" } else { "http" }))
+        Some(format!(
+            "{}://{host}",
+            if secure { "https" } else { "http" }
+        ))
     }
 
     /// Finishes a response's head: CORS (Fetch standard §3.2) and the custom fields.
@@ -88,7 +100,11 @@ impl Policy {
             response.append(header::VARY, HeaderValue::from_static("Origin"));
             if let Some(origin) = request.get(header::ORIGIN).filter(|o| self.allows(o)) {
                 let any = self.origins.iter().any(|o| o == "*");
-                let allowed = if any { HeaderValue::from_static("*") } else { origin.clone() };
+                let allowed = if any {
+                    HeaderValue::from_static("*")
+                } else {
+                    origin.clone()
+                };
                 response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
                 // Never Allow-Credentials: a page must bring the password or token itself.
                 response.insert(
@@ -115,7 +131,10 @@ impl Policy {
             header::ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static("Authorization, Content-Type, Range, If-None-Match, *"),
         );
-        response.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
+        response.insert(
+            header::ACCESS_CONTROL_MAX_AGE,
+            HeaderValue::from_static("7200"),
+        );
     }
 
     fn allows(&self, origin: &HeaderValue) -> bool {
@@ -166,10 +185,18 @@ mod tests {
 
     #[test]
     fn authorities() {
-        for good in ["mail.example.org", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "[::1]"] {
+        for good in [
+            "mail.example.org",
+            "localhost:8080",
+            "127.0.0.1:1",
+            "[::1]:8080",
+            "[::1]",
+        ] {
             assert!(valid_authority(good), "{good}");
         }
-        for bad in ["", ":80", "a b", "a/b", "a@b", "[::1", "[x]:1", "a:99999", "a:", "a\"b"] {
+        for bad in [
+            "", ":80", "a b", "a/b", "a@b", "[::1", "[x]:1", "a:99999", "a:", "a\"b",
+        ] {
             assert!(!valid_authority(bad), "{bad}");
         }
     }
@@ -178,7 +205,10 @@ mod tests {
     fn flags_are_checked() {
         let mut policy = Policy::default();
         assert!(policy.set_base("https://mail.example.org/jmap/").is_ok());
-        assert_eq!(policy.base(false, Some("x")).as_deref(), Some("https://mail.example.org/jmap"));
+        assert_eq!(
+            policy.base(false, Some("x")).as_deref(),
+            Some("https://mail.example.org/jmap")
+        );
         assert!(policy.set_base("mail.example.org").is_err());
         assert!(policy.allow_origin("https://app.example.org").is_ok());
         assert!(policy.allow_origin("app").is_err());

@@ -17,7 +17,12 @@ pub struct Problem {
 impl Problem {
     /// An error that its status says all about; `detail` tells what to do.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, kind: "about:blank", detail: detail.into(), limit: None }
+        Problem {
+            status,
+            kind: "about:blank",
+            detail: detail.into(),
+            limit: None,
+        }
     }
 
     /// Names the problem type by its URI.

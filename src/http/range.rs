@@ -22,7 +22,10 @@ pub fn parse(value: Option<&str>, size: u64) -> Range {
     };
     let number = |text: &str| {
         let text = text.trim();
-        text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten()
+        text.bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| text.parse::<u64>().ok())
+            .flatten()
     };
     match (first.trim().is_empty(), last.trim().is_empty()) {
         (true, true) => Range::Whole,

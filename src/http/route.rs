@@ -46,8 +46,11 @@ impl<S> Route<S> {
 
 /// The methods of all routes on one path, for `Allow`.
 pub fn allow<S>(routes: &[&Route<S>]) -> String {
-    let mut names: Vec<&str> =
-        routes.iter().flat_map(|r| r.methods).map(Method::as_str).collect();
+    let mut names: Vec<&str> = routes
+        .iter()
+        .flat_map(|r| r.methods)
+        .map(Method::as_str)
+        .collect();
     if names.contains(&"GET") {
         names.push("HEAD");
     }

@@ -112,8 +112,11 @@ fn dispatch<S: Site>(
     body: Incoming,
 ) -> Result<(Checked, Run), Response> {
     let path = head.uri.path();
-    let here: Vec<(&Route<S>, Vec<String>)> =
-        site.routes().iter().filter_map(|r| Some((r, r.matches(path)?))).collect();
+    let here: Vec<(&Route<S>, Vec<String>)> = site
+        .routes()
+        .iter()
+        .filter_map(|r| Some((r, r.matches(path)?)))
+        .collect();
     if here.is_empty() {
         let detail = "There is nothing at this address; JMAP starts at /.well-known/jmap.";
         return Err(Problem::new(StatusCode::NOT_FOUND, detail).into());
@@ -155,7 +158,10 @@ fn dispatch<S: Site>(
 
 async fn check<S: Site>(site: Rc<S>, origin: Origin, head: HeaderMap) -> Result<(), Response> {
     let Some(credentials) = Credentials::from_head(&head) else {
-        return Err(unauthorized(&head, "Log in with Basic or Bearer authentication."));
+        return Err(unauthorized(
+            &head,
+            "Log in with Basic or Bearer authentication.",
+        ));
     };
     // RFC 8620 §1.7 wants https; a proxy on this machine speaks plain HTTP over loopback.
     let private = origin.secure || origin.peer.ip().to_canonical().is_loopback();
@@ -183,7 +189,9 @@ async fn check<S: Site>(site: Rc<S>, origin: Origin, head: HeaderMap) -> Result<
 fn unauthorized(head: &HeaderMap, detail: &str) -> Response {
     let mut response: Response = Problem::new(StatusCode::UNAUTHORIZED, detail).into();
     for challenge in login::challenges(head) {
-        response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+        response
+            .headers_mut()
+            .append(header::WWW_AUTHENTICATE, challenge);
     }
     response
 }

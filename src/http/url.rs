@@ -50,8 +50,10 @@ mod tests {
         assert_eq!(decode(&encode(name)).as_deref(), Some(name));
         assert_eq!(decode("%4"), None);
         assert_eq!(decode("%ff"), None);
-        assert_eq!(query(Some("a=1&type=image%2Fsvg+xml"), "type").as_deref(),
-            Some("image/svg+xml"));
+        assert_eq!(
+            query(Some("a=1&type=image%2Fsvg+xml"), "type").as_deref(),
+            Some("image/svg+xml")
+        );
         assert_eq!(query(Some("a"), "a").as_deref(), Some(""));
         assert_eq!(query(None, "a"), None);
     }

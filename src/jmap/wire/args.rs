@@ -49,7 +49,8 @@ impl Args {
 
     /// `String`, required.
     pub fn required(&mut self, name: &str) -> Result<String, MethodError> {
-        self.text(name)?.ok_or_else(|| wrong(name, "a string, and required"))
+        self.text(name)?
+            .ok_or_else(|| wrong(name, "a string, and required"))
     }
 
     /// `UnsignedInt|null`.
@@ -116,5 +117,7 @@ fn wrong(name: &str, want: &str) -> MethodError {
 /// Whether a text fits the Id type (RFC 8620 §1.2).
 pub fn is_id(text: &str) -> bool {
     (1..=255).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }

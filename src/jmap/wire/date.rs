@@ -42,7 +42,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
@@ -87,8 +91,7 @@ pub fn parse(text: &str) -> Option<(i64, i32)> {
         b"Z" => 0,
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
             let digit = |b: &u8| b.is_ascii_digit().then(|| i32::from(b - b'0'));
-            let minutes =
-                (digit(h1)? * 10 + digit(h2)?) * 60 + digit(m1)? * 10 + digit(m2)?;
+            let minutes = (digit(h1)? * 10 + digit(h2)?) * 60 + digit(m1)? * 10 + digit(m2)?;
             if *sign == b'-' { -minutes } else { minutes }
         }
         _ => return None,
@@ -105,11 +108,22 @@ mod tests {
     #[test]
     fn rfc8620_examples() {
         assert_eq!(parse_utc("2014-10-30T06:12:00Z"), Some(1_414_649_520));
-        assert_eq!(parse("2014-10-30T14:12:00+08:00"), Some((1_414_649_520, 480)));
+        assert_eq!(
+            parse("2014-10-30T14:12:00+08:00"),
+            Some((1_414_649_520, 480))
+        );
         assert_eq!(local(1_414_649_520, 480), "2014-10-30T14:12:00+08:00");
         assert_eq!(utc(0), "1970-01-01T00:00:00Z");
-        for bad in ["2014-10-30t06:12:00Z", "2014-13-01T00:00:00Z", "2014-02-29T00:00:00Z",
-            "2014-10-30T06:12:00", "2014-10-30T06:12:00.Z", "2014-10-30", "", "2014-10-30T06:12:00+00:00"] {
+        for bad in [
+            "2014-10-30t06:12:00Z",
+            "2014-13-01T00:00:00Z",
+            "2014-02-29T00:00:00Z",
+            "2014-10-30T06:12:00",
+            "2014-10-30T06:12:00.Z",
+            "2014-10-30",
+            "",
+            "2014-10-30T06:12:00+00:00",
+        ] {
             assert_eq!(parse_utc(bad), None, "{bad}");
         }
     }

@@ -11,7 +11,10 @@ pub struct MethodError {
 impl MethodError {
     /// An error of a type without more to say.
     pub fn new(kind: &'static str) -> MethodError {
-        MethodError { kind, description: None }
+        MethodError {
+            kind,
+            description: None,
+        }
     }
 
     /// Adds a sentence for whoever debugs the client.
@@ -53,7 +56,12 @@ pub struct SetError {
 impl SetError {
     /// An error of a type without more to say.
     pub fn new(kind: &'static str) -> SetError {
-        SetError { kind, description: None, properties: Vec::new(), extra: None }
+        SetError {
+            kind,
+            description: None,
+            properties: Vec::new(),
+            extra: None,
+        }
     }
 
     /// Adds a sentence for whoever debugs the client.

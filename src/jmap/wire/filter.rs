@@ -60,12 +60,18 @@ fn parse<C>(
         Value::Object(map) => map,
         _ => return Err(MethodError::invalid("a filter is an object or null")),
     };
-    let Some(operator) = map.remove("operator") else { return condition(map, leaf) };
+    let Some(operator) = map.remove("operator") else {
+        return condition(map, leaf);
+    };
     let Some(Value::Array(conditions)) = map.remove("conditions") else {
-        return Err(MethodError::invalid("a FilterOperator has an array of conditions"));
+        return Err(MethodError::invalid(
+            "a FilterOperator has an array of conditions",
+        ));
     };
     if !map.is_empty() {
-        return Err(MethodError::invalid("a FilterOperator has operator and conditions only"));
+        return Err(MethodError::invalid(
+            "a FilterOperator has operator and conditions only",
+        ));
     }
     let depth = depth
         .checked_sub(1)
@@ -118,7 +124,11 @@ pub fn sort(value: Value) -> Result<Vec<Comparator>, MethodError> {
     let items = match value {
         Value::Null => return Ok(Vec::new()),
         Value::Array(items) => items,
-        _ => return Err(MethodError::invalid("sort must be an array of comparators or null")),
+        _ => {
+            return Err(MethodError::invalid(
+                "sort must be an array of comparators or null",
+            ));
+        }
     };
     if items.len() > COMPARATORS {
         return Err(MethodError::new("unsupportedSort").because("too many comparators"));
@@ -140,7 +150,12 @@ fn comparator(value: Value) -> Result<Comparator, MethodError> {
     let collation = args.text("collation")?;
     let keyword = args.text("keyword")?;
     args.finish()?;
-    Ok(Comparator { property, ascending, collation, keyword })
+    Ok(Comparator {
+        property,
+        ascending,
+        collation,
+        keyword,
+    })
 }
 
 #[cfg(test)]
@@ -149,14 +164,14 @@ mod tests {
     use serde_json::json;
 
     fn of(value: Value) -> Result<Filter<(String, Value)>, &'static str> {
-        Filter::parse(value, &mut |name, value| Ok((name.to_owned(), value)))
-            .map_err(|e| e.kind())
+        Filter::parse(value, &mut |name, value| Ok((name.to_owned(), value))).map_err(|e| e.kind())
     }
 
     #[test]
     fn operators() {
         let filter = of(json!({"operator": "NOT", "conditions": [
-            {"operator": "OR", "conditions": [{"a": 1}, {"b": 2}]}, {"c": 3, "d": 4}]})).unwrap();
+            {"operator": "OR", "conditions": [{"a": 1}, {"b": 2}]}, {"c": 3, "d": 4}]}))
+        .unwrap();
         let truth = |names: &[&str]| filter.matches(&mut |(n, _)| names.contains(&n.as_str()));
         assert!(truth(&[]));
         assert!(truth(&["c"]));
@@ -164,13 +179,20 @@ mod tests {
         assert!(!truth(&["c", "d"]));
         assert!(of(Value::Null).unwrap().matches(&mut |_| false));
         assert!(of(json!({})).unwrap().matches(&mut |_| false));
-        assert!(!of(json!({"operator": "OR", "conditions": []})).unwrap().matches(&mut |_| true));
+        assert!(
+            !of(json!({"operator": "OR", "conditions": []}))
+                .unwrap()
+                .matches(&mut |_| true)
+        );
     }
 
     #[test]
     fn refusals() {
         assert_eq!(of(json!([])), Err("invalidArguments"));
-        assert_eq!(of(json!({"operator": "XOR", "conditions": []})), Err("invalidArguments"));
+        assert_eq!(
+            of(json!({"operator": "XOR", "conditions": []})),
+            Err("invalidArguments")
+        );
         assert_eq!(of(json!({"operator": "AND"})), Err("invalidArguments"));
         let mut deep = json!({});
         for _ in 0..40 {

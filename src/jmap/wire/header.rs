@@ -75,7 +75,11 @@ impl HeaderProperty {
             "sentAt" => ("Date", Form::Date),
             _ => return None,
         };
-        Some(HeaderProperty { name: name.into(), form, all: false })
+        Some(HeaderProperty {
+            name: name.into(),
+            form,
+            all: false,
+        })
     }
 }
 
@@ -88,7 +92,10 @@ pub fn allowed(name: &str, form: Form) -> bool {
     let name = name.to_ascii_lowercase();
     let fits = match form {
         Form::Raw => return true,
-        Form::Text => matches!(name.as_str(), "subject" | "comments" | "keywords" | "list-id"),
+        Form::Text => matches!(
+            name.as_str(),
+            "subject" | "comments" | "keywords" | "list-id"
+        ),
         Form::Addresses | Form::GroupedAddresses => {
             let name = name.strip_prefix("resent-").unwrap_or(&name);
             matches!(name, "from" | "sender" | "reply-to" | "to" | "cc" | "bcc")
@@ -105,15 +112,40 @@ pub fn allowed(name: &str, form: Form) -> bool {
 
 /// The fields that RFC 5322 defines.
 const STANDARD: [&str; 24] = [
-    "date", "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to",
-    "references", "subject", "comments", "keywords", "resent-date", "resent-from",
-    "resent-sender", "resent-reply-to", "resent-to", "resent-cc", "resent-bcc",
-    "resent-message-id", "return-path", "received", "optional-field",
+    "date",
+    "from",
+    "sender",
+    "reply-to",
+    "to",
+    "cc",
+    "bcc",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "subject",
+    "comments",
+    "keywords",
+    "resent-date",
+    "resent-from",
+    "resent-sender",
+    "resent-reply-to",
+    "resent-to",
+    "resent-cc",
+    "resent-bcc",
+    "resent-message-id",
+    "return-path",
+    "received",
+    "optional-field",
 ];
 
 /// The fields that RFC 2369 defines.
 const LIST: [&str; 6] = [
-    "list-help", "list-unsubscribe", "list-subscribe", "list-post", "list-owner", "list-archive",
+    "list-help",
+    "list-unsubscribe",
+    "list-subscribe",
+    "list-post",
+    "list-owner",
+    "list-archive",
 ];
 
 #[cfg(test)]
@@ -123,17 +155,39 @@ mod tests {
     #[test]
     fn names() {
         let of = HeaderProperty::parse;
-        assert_eq!(of("header:subject"),
-            Some(HeaderProperty { name: "subject".into(), form: Form::Raw, all: false }));
-        assert_eq!(of("header:Resent-To:asAddresses:all"),
-            Some(HeaderProperty { name: "Resent-To".into(), form: Form::Addresses, all: true }));
+        assert_eq!(
+            of("header:subject"),
+            Some(HeaderProperty {
+                name: "subject".into(),
+                form: Form::Raw,
+                all: false
+            })
+        );
+        assert_eq!(
+            of("header:Resent-To:asAddresses:all"),
+            Some(HeaderProperty {
+                name: "Resent-To".into(),
+                form: Form::Addresses,
+                all: true
+            })
+        );
         assert_eq!(of("header:X-Foo:all").map(|p| p.all), Some(true));
         assert!(of("header:X-Foo:asDate").is_some());
         assert!(of("header:List-POST:asURLs").is_some());
         assert!(of("header:List-Id:asText").is_some());
-        for bad in ["header:", "header:From:asDate", "header:Subject:asAddresses", "header:a b",
-            "header:From:all:asAddresses", "header:From:asaddresses", "header:To:all:x",
-            "header:List-Post:asText", "header:Received:asText", "subject", "header:From:x"] {
+        for bad in [
+            "header:",
+            "header:From:asDate",
+            "header:Subject:asAddresses",
+            "header:a b",
+            "header:From:all:asAddresses",
+            "header:From:asaddresses",
+            "header:To:all:x",
+            "header:List-Post:asText",
+            "header:Received:asText",
+            "subject",
+            "header:From:x",
+        ] {
             assert_eq!(of(bad), None, "{bad}");
         }
     }

@@ -23,7 +23,11 @@ pub fn parse(text: &[u8], budget: usize) -> Result<Value, JsonError> {
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
     value.map_err(|error| {
-        if left.get() == 0 { JsonError::TooMany } else { JsonError::Syntax(error.to_string()) }
+        if left.get() == 0 {
+            JsonError::TooMany
+        } else {
+            JsonError::Syntax(error.to_string())
+        }
     })
 }
 
@@ -35,7 +39,11 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        let left = self.0.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
+        let left = self
+            .0
+            .get()
+            .checked_sub(1)
+            .ok_or_else(|| D::Error::custom("too many values"))?;
         self.0.set(left);
         deserializer.deserialize_any(self)
     }
@@ -89,7 +97,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
         while let Some(name) = access.next_key::<String>()? {
             let value = access.next_value_seed(self)?;
             if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the name {name:?} is given twice")));
+                return Err(A::Error::custom(format_args!(
+                    "the name {name:?} is given twice"
+                )));
             }
             map.insert(name, value);
         }
@@ -104,10 +114,18 @@ mod tests {
 
     #[test]
     fn strict() {
-        assert_eq!(parse(br#"{"a":[1,-2,1.5,"x",null,true]}"#, 10),
-            Ok(json!({"a": [1, -2, 1.5, "x", null, true]})));
-        assert!(matches!(parse(br#"{"a":1,"a":2}"#, 10), Err(JsonError::Syntax(_))));
-        assert!(matches!(parse(br#"["\ud800"]"#, 10), Err(JsonError::Syntax(_))));
+        assert_eq!(
+            parse(br#"{"a":[1,-2,1.5,"x",null,true]}"#, 10),
+            Ok(json!({"a": [1, -2, 1.5, "x", null, true]}))
+        );
+        assert!(matches!(
+            parse(br#"{"a":1,"a":2}"#, 10),
+            Err(JsonError::Syntax(_))
+        ));
+        assert!(matches!(
+            parse(br#"["\ud800"]"#, 10),
+            Err(JsonError::Syntax(_))
+        ));
         assert!(matches!(parse(b"[1] x", 10), Err(JsonError::Syntax(_))));
         assert!(matches!(parse(b"\xff", 10), Err(JsonError::Syntax(_))));
     }

@@ -37,7 +37,9 @@ pub fn parse(patch: Map<String, Value>) -> Result<BTreeMap<String, Change>, SetE
                 let change = out
                     .entry(property)
                     .or_insert_with(|| Change::Members(BTreeMap::new()));
-                let Change::Members(members) = change else { return Err(overlap(&path)) };
+                let Change::Members(members) = change else {
+                    return Err(overlap(&path));
+                };
                 members.insert(member, value);
             }
         }
@@ -65,11 +67,17 @@ mod tests {
 
     #[test]
     fn forms() {
-        let changes = of(json!({"keywords/$seen": true, "keywords/a~1b": null, "name": "x"})).unwrap();
+        let changes =
+            of(json!({"keywords/$seen": true, "keywords/a~1b": null, "name": "x"})).unwrap();
         assert_eq!(changes["name"], Change::Whole(json!("x")));
-        let Change::Members(members) = &changes["keywords"] else { panic!() };
+        let Change::Members(members) = &changes["keywords"] else {
+            panic!()
+        };
         assert_eq!(members["a/b"], Value::Null);
-        assert_eq!(of(json!({"keywords": {}, "keywords/x": true})), Err("invalidPatch"));
+        assert_eq!(
+            of(json!({"keywords": {}, "keywords/x": true})),
+            Err("invalidPatch")
+        );
         assert_eq!(of(json!({"keywords/x/y": true})), Err("invalidPatch"));
         assert_eq!(of(json!({"keywords/~x": true})), Err("invalidPatch"));
     }

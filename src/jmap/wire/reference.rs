@@ -11,11 +11,17 @@ pub fn resolve(
     responses: &[Invocation],
     bound: usize,
 ) -> Result<(), MethodError> {
-    let names: Vec<String> = args.keys().filter(|k| k.starts_with('#')).cloned().collect();
+    let names: Vec<String> = args
+        .keys()
+        .filter(|k| k.starts_with('#'))
+        .cloned()
+        .collect();
     for name in names {
         let plain = name.trim_start_matches('#').to_owned();
         if args.contains_key(&plain) {
-            return Err(MethodError::invalid(format!("both {plain} and {name} are given")));
+            return Err(MethodError::invalid(format!(
+                "both {plain} and {name} are given"
+            )));
         }
         let reference = args.remove(&name).unwrap_or(Value::Null);
         args.insert(plain, look_up(&reference, responses, bound)?);
@@ -82,7 +88,9 @@ pub fn unescape(token: &str) -> Option<String> {
 }
 
 fn walk(value: &Value, tokens: &[String], bound: usize) -> Option<Value> {
-    let Some((token, rest)) = tokens.split_first() else { return Some(value.clone()) };
+    let Some((token, rest)) = tokens.split_first() else {
+        return Some(value.clone());
+    };
     match value {
         Value::Object(map) => walk(map.get(token)?, rest, bound),
         Value::Array(items) if token == "*" => {
@@ -101,7 +109,9 @@ fn walk(value: &Value, tokens: &[String], bound: usize) -> Option<Value> {
         Value::Array(items) => {
             let canonical = token == "0" || !token.starts_with('0');
             let digits = !token.is_empty() && token.bytes().all(|b| b.is_ascii_digit());
-            let index: usize = (canonical && digits).then(|| token.parse().ok()).flatten()?;
+            let index: usize = (canonical && digits)
+                .then(|| token.parse().ok())
+                .flatten()?;
             walk(items.get(index)?, rest, bound)
         }
         _ => None,
@@ -115,7 +125,11 @@ mod tests {
 
     fn response(name: &str, args: Value, id: &str) -> Invocation {
         let Value::Object(args) = args else { panic!() };
-        Invocation { name: name.into(), args, id: id.into() }
+        Invocation {
+            name: name.into(),
+            args,
+            id: id.into(),
+        }
     }
 
     fn ids(responses: &[Invocation], reference: Value) -> Result<Value, &'static str> {
@@ -130,25 +144,45 @@ mod tests {
     fn examples() {
         let responses = [
             response("Foo/changes", json!({"created": ["f1", "f4"]}), "t0"),
-            response("Email/get", json!({"list": [
+            response(
+                "Email/get",
+                json!({"list": [
                 {"id": "msg1023", "threadId": "trd194"}, {"id": "msg223", "threadId": "trd114"}]}),
-                "t1"),
-            response("Thread/get", json!({"list": [
+                "t1",
+            ),
+            response(
+                "Thread/get",
+                json!({"list": [
                 {"id": "trd194", "emailIds": ["msg1020", "msg1021", "msg1023"]},
-                {"id": "trd114", "emailIds": ["msg201", "msg223"]}]}), "t2"),
+                {"id": "trd114", "emailIds": ["msg201", "msg223"]}]}),
+                "t2",
+            ),
         ];
         let of = |id: &str, name: &str, path: &str| {
-            ids(&responses, json!({"resultOf": id, "name": name, "path": path}))
+            ids(
+                &responses,
+                json!({"resultOf": id, "name": name, "path": path}),
+            )
         };
         assert_eq!(of("t0", "Foo/changes", "/created"), Ok(json!(["f1", "f4"])));
-        assert_eq!(of("t1", "Email/get", "/list/*/threadId"), Ok(json!(["trd194", "trd114"])));
-        assert_eq!(of("t2", "Thread/get", "/list/*/emailIds"),
-            Ok(json!(["msg1020", "msg1021", "msg1023", "msg201", "msg223"])));
+        assert_eq!(
+            of("t1", "Email/get", "/list/*/threadId"),
+            Ok(json!(["trd194", "trd114"]))
+        );
+        assert_eq!(
+            of("t2", "Thread/get", "/list/*/emailIds"),
+            Ok(json!(["msg1020", "msg1021", "msg1023", "msg201", "msg223"]))
+        );
         assert_eq!(of("t0", "Foo/changes", "/created/1"), Ok(json!("f4")));
-        for (id, name, path) in [("t9", "Foo/changes", "/created"), ("t0", "Foo/get", "/created"),
-            ("t0", "Foo/changes", "/x"), ("t0", "Foo/changes", "created"),
-            ("t0", "Foo/changes", "/created/01"), ("t0", "Foo/changes", "/created/~2"),
-            ("t1", "Email/get", "/list/*/nothing")] {
+        for (id, name, path) in [
+            ("t9", "Foo/changes", "/created"),
+            ("t0", "Foo/get", "/created"),
+            ("t0", "Foo/changes", "/x"),
+            ("t0", "Foo/changes", "created"),
+            ("t0", "Foo/changes", "/created/01"),
+            ("t0", "Foo/changes", "/created/~2"),
+            ("t1", "Email/get", "/list/*/nothing"),
+        ] {
             assert_eq!(of(id, name, path), Err("invalidResultReference"), "{path}");
         }
     }
@@ -158,6 +192,9 @@ mod tests {
         let mut args = Map::new();
         args.insert("ids".into(), json!([]));
         args.insert("#ids".into(), json!({}));
-        assert_eq!(resolve(&mut args, &[], 9).unwrap_err().kind(), "invalidArguments");
+        assert_eq!(
+            resolve(&mut args, &[], 9).unwrap_err().kind(),
+            "invalidArguments"
+        );
     }
 }

@@ -83,7 +83,11 @@ impl Request {
         if let Some(name) = using.iter().find(|name| !known(name)) {
             return Err(RequestError::UnknownCapability(name.clone()));
         }
-        Ok(Request { using, calls, created })
+        Ok(Request {
+            using,
+            calls,
+            created,
+        })
     }
 }
 
@@ -96,7 +100,9 @@ fn not_request(detail: &str) -> RequestError {
 }
 
 fn texts(value: Option<Value>) -> Option<Vec<String>> {
-    let Some(Value::Array(items)) = value else { return None };
+    let Some(Value::Array(items)) = value else {
+        return None;
+    };
     items
         .into_iter()
         .map(|item| match item {
@@ -107,7 +113,9 @@ fn texts(value: Option<Value>) -> Option<Vec<String>> {
 }
 
 fn invocation(value: Value) -> Option<Invocation> {
-    let Value::Array(items) = value else { return None };
+    let Value::Array(items) = value else {
+        return None;
+    };
     match <[Value; 3]>::try_from(items) {
         Ok([Value::String(name), Value::Object(args), Value::String(id)]) => {
             Some(Invocation { name, args, id })
@@ -120,10 +128,15 @@ fn invocation(value: Value) -> Option<Invocation> {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { values: 100, calls: 3 };
+    const BOUNDS: Bounds = Bounds {
+        values: 100,
+        calls: 3,
+    };
 
     fn parse(text: &str) -> Result<Request, RequestError> {
-        Request::parse(text.as_bytes(), BOUNDS, |name| name.starts_with("urn:ietf:params:jmap:"))
+        Request::parse(text.as_bytes(), BOUNDS, |name| {
+            name.starts_with("urn:ietf:params:jmap:")
+        })
     }
 
     /// RFC 8620 §3.3.1.
@@ -147,14 +160,23 @@ mod tests {
         assert!(not_request("[]"));
         assert!(not_request(r#"{"using": [1], "methodCalls": []}"#));
         assert!(not_request(r#"{"using": [], "methodCalls": [["a", {}]]}"#));
-        assert!(not_request(r#"{"using": [], "methodCalls": [["a", {}, 1]]}"#));
-        assert!(not_request(r#"{"using": [], "methodCalls": [], "createdIds": {"a b": "x"}}"#));
+        assert!(not_request(
+            r#"{"using": [], "methodCalls": [["a", {}, 1]]}"#
+        ));
+        assert!(not_request(
+            r#"{"using": [], "methodCalls": [], "createdIds": {"a b": "x"}}"#
+        ));
         assert_eq!(
             parse(r#"{"using": ["https://example.com/foo"], "methodCalls": []}"#),
-            Err(RequestError::UnknownCapability("https://example.com/foo".into()))
+            Err(RequestError::UnknownCapability(
+                "https://example.com/foo".into()
+            ))
         );
         let call = r#"["a", {}, "0"],"#;
-        let many = format!(r#"{{"using": [], "methodCalls": [{}["a", {{}}, "0"]]}}"#, call.repeat(3));
+        let many = format!(
+            r#"{{"using": [], "methodCalls": [{}["a", {{}}, "0"]]}}"#,
+            call.repeat(3)
+        );
         assert_eq!(parse(&many), Err(RequestError::Limit("maxCallsInRequest")));
     }
 }
