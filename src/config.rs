@@ -1,1 +1,392 @@
-//! Flags, checked once, turned into types.
+//! What a run of the server is told by its flags, checked once and turned into types.
+//!
+//! The meaning and default of every flag stand in `cli::serve`; here is what became of them.
+use crate::limits;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a listening socket speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// SMTP from other servers (25).
+    Smtp,
+    /// Message submission with STARTTLS (587).
+    Submission,
+    /// Message submission over TLS (465).
+    Submissions,
+    /// IMAP with STARTTLS (143).
+    Imap,
+    /// IMAP over TLS (993).
+    Imaps,
+    /// POP3 with STLS (110).
+    Pop3,
+    /// POP3 over TLS (995).
+    Pop3s,
+    /// JMAP over HTTP (8080).
+    Http,
+    /// JMAP over HTTPS (443).
+    Https,
+}
+
+impl Role {
+    /// All roles, in the order the flags are listed.
+    pub const ALL: [Role; 9] = [
+        Role::Smtp,
+        Role::Submission,
+        Role::Submissions,
+        Role::Imap,
+        Role::Imaps,
+        Role::Pop3,
+        Role::Pop3s,
+        Role::Http,
+        Role::Https,
+    ];
+
+    /// The flag's name, and the name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Smtp => "smtp",
+            Role::Submission => "submission",
+            Role::Submissions => "submissions",
+            Role::Imap => "imap",
+            Role::Imaps => "imaps",
+            Role::Pop3 => "pop3",
+            Role::Pop3s => "pop3s",
+            Role::Http => "http",
+            Role::Https => "https",
+        }
+    }
+
+    /// The port where clients look for it.
+    pub fn port(self) -> u16 {
+        match self {
+            Role::Smtp => 25,
+            Role::Submission => 587,
+            Role::Submissions => 465,
+            Role::Imap => 143,
+            Role::Imaps => 993,
+            Role::Pop3 => 110,
+            Role::Pop3s => 995,
+            Role::Http => 8080,
+            Role::Https => 443,
+        }
+    }
+
+    /// The unprivileged port of `--try`.
+    pub fn try_port(self) -> u16 {
+        match self {
+            Role::Http => 8080,
+            Role::Https => 8443,
+            other => other.port() + if other.port() < 100 { 2500 } else { 2000 },
+        }
+    }
+
+    /// Whether TLS starts with the connection.
+    pub fn is_tls(self) -> bool {
+        matches!(
+            self,
+            Role::Submissions | Role::Imaps | Role::Pop3s | Role::Https
+        )
+    }
+
+    /// Whether a session has to log in.
+    pub fn wants_login(self) -> bool {
+        !matches!(self, Role::Smtp | Role::Http | Role::Https)
+    }
+
+    /// How long a session may be idle, by its RFC. HTTP keeps its own time.
+    pub fn idle(self) -> Option<Duration> {
+        match self {
+            Role::Smtp | Role::Submission | Role::Submissions => Some(limits::IDLE_SMTP),
+            Role::Imap | Role::Imaps => Some(limits::IDLE_IMAP),
+            Role::Pop3 | Role::Pop3s => Some(limits::IDLE_POP3),
+            Role::Http | Role::Https => None,
+        }
+    }
+}
+
+/// One socket to listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    /// What it speaks.
+    pub role: Role,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+/// TLS towards the smarthost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmarthostTls {
+    /// STARTTLS, required.
+    StartTls,
+    /// TLS from the start.
+    Tls,
+    /// None; only sensible on the same machine or in a tunnel.
+    None,
+}
+
+/// Where mail for others goes.
+#[derive(Clone)]
+pub struct Smarthost {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// TLS.
+    pub tls: SmarthostTls,
+    /// User name and password, if it wants a log-in.
+    pub login: Option<(String, String)>,
+    /// Further trusted certificates (PEM), for a smarthost with a private CA.
+    pub ca: Option<PathBuf>,
+}
+
+/// When messages that a POP3 client has fetched go away (RFC 2449 §6.7, EXPIRE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pop3Delete {
+    /// Only when a client says DELE: `EXPIRE NEVER`.
+    Never,
+    /// This many days after they were fetched: `EXPIRE n`.
+    Days(u16),
+    /// At the QUIT of the session that fetched them: `EXPIRE 0`.
+    AtOnce,
+}
+
+/// POP3's own settings.
+#[derive(Debug, Clone)]
+pub struct Pop3 {
+    /// What happens to fetched messages.
+    pub delete: Pop3Delete,
+    /// Least time between two log-ins (RFC 2449 §6.5), zero for none.
+    pub login_delay: Duration,
+    /// Whether APOP is offered (it needs a secret stored by `passwd --apop`).
+    pub apop: bool,
+}
+
+/// HTTP's own settings.
+#[derive(Debug, Clone, Default)]
+pub struct Http {
+    /// Header fields added to every answer: name and value, checked.
+    pub headers: Vec<(String, String)>,
+    /// Origins that may call from a browser; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// Public base URL without a trailing slash, for the absolute URLs in the JMAP session.
+    pub url: Option<String>,
+}
+
+/// A checked configuration.
+#[derive(Clone)]
+pub struct Config {
+    /// The store.
+    pub db: PathBuf,
+    /// Our own name, in greetings and trace header fields.
+    pub hostname: String,
+    /// The user's log-in name, which is also the local part of the first address.
+    pub user: String,
+    /// Our domains, lower-case, the first being the main one.
+    pub domains: Vec<String>,
+    /// Further own addresses, lower-case.
+    pub aliases: Vec<String>,
+    /// Whether every local part at our domains is ours.
+    pub catch_all: bool,
+    /// Characters that start a detail in a local part (`user+detail`).
+    pub detail_separators: String,
+    /// Sockets.
+    pub listen: Vec<Listen>,
+    /// Certificate chain and key in PEM; a self-signed one otherwise.
+    pub cert: Option<(PathBuf, PathBuf)>,
+    /// Whether passwords may cross plain TCP from other machines.
+    pub allow_plain_auth: bool,
+    /// Largest message, in octets.
+    pub max_message_size: u64,
+    /// Largest mailbox in all, in octets; `None` is unlimited.
+    pub quota: Option<u64>,
+    /// Cache of the store, in octets.
+    pub cache: usize,
+    /// Connections in all.
+    pub max_connections: usize,
+    /// Connections per address.
+    pub max_connections_per_address: usize,
+    /// Idle time of every protocol; `None` is each protocol's own.
+    pub idle: Option<Duration>,
+    /// Time to log in.
+    pub login_time: Duration,
+    /// Failed log-ins from one address before a lock-out.
+    pub max_login_failures: u32,
+    /// Where mail for others goes; `None` refuses it.
+    pub smarthost: Option<Smarthost>,
+    /// POP3.
+    pub pop3: Pop3,
+    /// HTTP.
+    pub http: Http,
+    /// User whose rights the process takes after binding its sockets.
+    pub run_as: Option<String>,
+}
+
+impl Config {
+    /// The defaults, for a user and a main domain (what tests start from).
+    pub fn new(user: &str, domain: &str) -> Config {
+        Config {
+            db: PathBuf::from("mail.redb"),
+            hostname: domain.to_ascii_lowercase(),
+            user: user.to_owned(),
+            domains: vec![domain.to_ascii_lowercase()],
+            aliases: Vec::new(),
+            catch_all: false,
+            detail_separators: "+".into(),
+            listen: Vec::new(),
+            cert: None,
+            allow_plain_auth: false,
+            max_message_size: limits::MESSAGE_SIZE,
+            quota: None,
+            cache: 4 << 20,
+            max_connections: limits::CONNECTIONS,
+            max_connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
+            idle: None,
+            login_time: limits::LOGIN_TIME,
+            max_login_failures: limits::LOGIN_FAILURES,
+            smarthost: None,
+            pop3: Pop3 {
+                delete: Pop3Delete::Never,
+                login_delay: Duration::ZERO,
+                apop: false,
+            },
+            http: Http::default(),
+            run_as: None,
+        }
+    }
+
+    /// The user's main address.
+    pub fn address(&self) -> String {
+        if self.user.contains('@') {
+            return self.user.clone();
+        }
+        format!(
+            "{}@{}",
+            self.user,
+            self.domains.first().map_or("localhost", String::as_str)
+        )
+    }
+
+    /// All addresses the user may send as by name: the user at each domain, then the aliases.
+    pub fn addresses(&self) -> Vec<String> {
+        let mut all = vec![self.address()];
+        let local = self.user.split('@').next().unwrap_or_default();
+        all.extend(
+            self.domains
+                .iter()
+                .map(|domain| format!("{local}@{domain}")),
+        );
+        all.extend(self.aliases.iter().cloned());
+        let mut seen = std::collections::HashSet::new();
+        all.retain(|a| seen.insert(a.to_lowercase()));
+        all
+    }
+
+    /// Whether the domain (any case) is one of ours.
+    pub fn is_own_domain(&self, domain: &str) -> bool {
+        self.domains
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(domain))
+    }
+
+    /// Whether mail to this address is for the user: an own address, one with a detail behind a
+    /// separator, anything at our domains with `--catch-all`, and `postmaster` (RFC 5321
+    /// §4.5.1) and `abuse` (RFC 2142) at our domains always. Local parts are compared without
+    /// case, as people write them.
+    pub fn owns(&self, address: &str) -> bool {
+        let Some((local, domain)) = address.rsplit_once('@') else {
+            return address.eq_ignore_ascii_case("postmaster");
+        };
+        if self.is_own_address(local, domain) {
+            return true;
+        }
+        if let Some((at, _)) = local
+            .char_indices()
+            .find(|(i, c)| *i > 0 && self.detail_separators.contains(*c))
+        {
+            if self.is_own_address(local.get(..at).unwrap_or_default(), domain) {
+                return true;
+            }
+        }
+        self.is_own_domain(domain)
+            && (self.catch_all
+                || local.eq_ignore_ascii_case("postmaster")
+                || local.eq_ignore_ascii_case("abuse"))
+    }
+
+    /// Whether `local@domain` is exactly one of the user's addresses.
+    fn is_own_address(&self, local: &str, domain: &str) -> bool {
+        let own = self.user.split('@').next().unwrap_or_default();
+        if self.is_own_domain(domain) && local.to_lowercase() == own.to_lowercase() {
+            return true;
+        }
+        self.aliases
+            .iter()
+            .chain(std::iter::once(&self.user))
+            .any(|a| {
+                a.rsplit_once('@').is_some_and(|(l, d)| {
+                    d.eq_ignore_ascii_case(domain) && l.to_lowercase() == local.to_lowercase()
+                })
+            })
+    }
+
+    /// Whether this log-in name is the user: the name itself or an own address, in any case.
+    pub fn is_user(&self, name: &str) -> bool {
+        name.to_lowercase() == self.user.to_lowercase()
+            || name
+                .rsplit_once('@')
+                .is_some_and(|(local, domain)| self.is_own_address(local, domain))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn try_ports() {
+        let ports: Vec<u16> = Role::ALL.iter().map(|r| r.try_port()).collect();
+        assert_eq!(
+            ports,
+            [2525, 2587, 2465, 2143, 2993, 2110, 2995, 8080, 8443]
+        );
+    }
+
+    #[test]
+    fn own_addresses() {
+        let mut c = Config::new("anna", "Example.org");
+        c.domains.push("example.net".into());
+        c.aliases.push("shop@else.where".into());
+        for own in [
+            "anna@example.org",
+            "ANNA@EXAMPLE.NET",
+            "anna+list@example.org",
+            "shop@Else.where",
+            "shop+1@else.where",
+            "postmaster@example.net",
+            "Postmaster",
+            "abuse@example.org",
+        ] {
+            assert!(c.owns(own), "{own}");
+        }
+        for other in [
+            "bob@example.org",
+            "anna@else.where",
+            "anna",
+            "+anna@example.org",
+            "anna@example.org.",
+            "annax@example.org",
+            "@example.org",
+            "",
+            "postmaster@else.where",
+        ] {
+            assert!(!c.owns(other), "{other}");
+        }
+        c.catch_all = true;
+        assert!(c.owns("bob@example.org"));
+        assert!(!c.owns("bob@else.where"));
+        assert!(c.is_user("Anna") && c.is_user("anna@example.net") && c.is_user("shop@else.where"));
+        assert!(!c.is_user("anna+x@example.org") && !c.is_user("") && !c.is_user("bob"));
+    }
+}

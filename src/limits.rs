@@ -2,6 +2,8 @@
 //!
 //! A limit that a person may want to lift is a flag whose default stands here.
 
+use std::time::Duration;
+
 /// Octets of raw message in one stored block, encoded on its own. A ranged read decodes at most
 /// two of them.
 pub const BLOCK: usize = 64 * 1024;
@@ -49,3 +51,100 @@ pub const HTTP_IDLE: u64 = 120;
 /// Seconds without an octet of a request body, or without the peer taking one of a response. Then
 /// the connection ends.
 pub const HTTP_STALL: u64 = 60;
+// ------------------------------------------------------------------ net
+
+/// Octets read from a socket at once, through a buffer that a thread's connections share.
+pub const READ_CHUNK: usize = 16 * 1024;
+
+/// Octets of output that are sent together; one TLS record's worth.
+pub const WRITE_BUFFER: usize = 16 * 1024;
+
+/// A connection's empty buffer is given back while it waits, unless it is this small.
+pub const BUFFER_KEPT: usize = 256;
+
+/// Longest wait for a peer to take any octet of ours; beyond it the connection is dropped.
+pub const WRITE_STALL: Duration = Duration::from_secs(120);
+
+/// Idle time of a connection whose protocol sets none.
+pub const IDLE_DEFAULT: Duration = Duration::from_secs(300);
+
+/// Idle time of an SMTP session. RFC 5321 §4.5.3.2.7: at least 5 minutes.
+pub const IDLE_SMTP: Duration = Duration::from_secs(5 * 60);
+
+/// Idle time of an IMAP session. RFC 9051 §5.4: at least 30 minutes; clients renew IDLE after 29.
+pub const IDLE_IMAP: Duration = Duration::from_secs(31 * 60);
+
+/// Idle time of a POP3 session. RFC 1939 §3: at least 10 minutes.
+pub const IDLE_POP3: Duration = Duration::from_secs(10 * 60);
+
+/// Time from connect to log-in (flag `--login-timeout`); IMAP, POP3 and submission then say
+/// good-bye. RFC 9051 §5.4 and RFC 1939 leave the time before log-in to the server.
+pub const LOGIN_TIME: Duration = Duration::from_secs(60);
+
+/// Longest TLS handshake; beyond it the connection is dropped.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// Longest attempt to connect to one address of a remote host.
+pub const CONNECT: Duration = Duration::from_secs(30);
+
+/// How long a closing connection waits for the peer's own close...
+pub const LINGER: Duration = Duration::from_secs(2);
+
+/// ...and how much it reads meanwhile.
+pub const LINGER_OCTETS: usize = 256 * 1024;
+
+/// Connections in all (flag `--max-connections`); the one beyond is closed at once.
+pub const CONNECTIONS: usize = 200;
+
+/// Connections per IPv4 address or IPv6 /64 (flag `--max-connections-per-address`), loopback
+/// excepted. A household behind one address: several clients with five connections each.
+pub const CONNECTIONS_PER_ADDRESS: usize = 50;
+
+/// Pause of a listener after accept(2) failed for want of descriptors or memory.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Stack of a listener's thread. Only what is touched costs memory.
+pub const THREAD_STACK: usize = 512 * 1024;
+
+/// How long SIGTERM waits for sessions to end before the store is sealed without them.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+// ------------------------------------------------------------------ auth
+
+/// Octets of a user name, password or SASL message; longer ones are wrong by definition.
+pub const CREDENTIAL: usize = 1024;
+
+/// PBKDF2 iterations at least. RFC 7677 §4.
+pub const PBKDF2_MIN: u32 = 4096;
+
+/// PBKDF2 iterations at most. A client pays them too, and a store that was made on a desktop and
+/// moved to a router must still open: 200,000 are 0.1 s there and some 20 s on the slowest board.
+pub const PBKDF2_MAX: u32 = 200_000;
+
+/// Time that PBKDF2 may take where the password was set.
+pub const PBKDF2_TIME: Duration = Duration::from_millis(250);
+
+/// Passwords checked at the same time; others wait their turn.
+pub const PASSWORD_CHECKS: usize = 2;
+
+/// Failed log-ins from one address before it is locked out for a while (flag
+/// `--max-login-failures`).
+pub const LOGIN_FAILURES: u32 = 20;
+
+/// Failed log-ins on one connection, after which it is closed.
+pub const LOGIN_FAILURES_PER_CONNECTION: u32 = 3;
+
+/// Longest delay put before a log-in from an address with failures.
+pub const LOGIN_DELAY: Duration = Duration::from_secs(8);
+
+/// An address forgets one failure each time this passes.
+pub const LOGIN_FORGIVE: Duration = Duration::from_secs(60);
+
+/// Addresses with failures that are remembered; the one longest quiet is forgotten first.
+pub const LOGIN_ADDRESSES: usize = 512;
+
+/// Log-ins of one address that may be waiting at the same time; the one beyond is refused.
+pub const LOGIN_WAITING: u32 = 4;
+
+/// Bearer tokens that may exist.
+pub const TOKENS: usize = 64;

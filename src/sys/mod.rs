@@ -1,1 +1,10 @@
-//! sys
+//! What the machine gives: randomness, signals, users, the service manager, the log.
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub mod random;
+
+/// Locks, also when a thread panicked while it held the lock: every value behind our locks is
+/// whole between any two statements.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,195 @@
+//! The stored form of a password: SCRAM-SHA-256 keys (RFC 5802 §3, RFC 7677, RFC 5803).
+//!
+//! The password itself is never stored, and a stolen store gives no log-in: SCRAM wants
+//! the ClientKey, of which StoredKey is the hash.
+use crate::limits;
+use crate::sys::random::{self, NoRandom};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::{digest, hmac, pbkdf2};
+use std::num::NonZeroU32;
+use std::time::Instant;
+
+/// Octets of SHA-256.
+const KEY: usize = 32;
+
+/// SCRAM keys of one password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    pub(super) salt: Vec<u8>,
+    pub(super) iterations: NonZeroU32,
+    pub(super) stored_key: [u8; KEY],
+    pub(super) server_key: [u8; KEY],
+}
+
+impl Record {
+    /// Derives the keys. Takes as long as the iterations say.
+    pub fn derive(password: &str, salt: &[u8], iterations: NonZeroU32) -> Record {
+        let salted = salted_password(password, salt, iterations);
+        let client_key = hmac_sha256(&salted, b"Client Key");
+        Record {
+            salt: salt.to_vec(),
+            iterations,
+            stored_key: sha256(&client_key),
+            server_key: hmac_sha256(&salted, b"Server Key"),
+        }
+    }
+
+    /// A record for a password a person chose: as many iterations as this machine does in
+    /// 250 ms, within 4,096 (RFC 7677 §4) and 200,000.
+    ///
+    /// # Errors
+    /// When the system gives no random salt.
+    pub fn calibrated(password: &str) -> Result<Record, NoRandom> {
+        const PROBE: NonZeroU32 = NonZeroU32::new(2000).expect("not zero");
+        let salt: [u8; 16] = random::octets()?;
+        let start = Instant::now();
+        let _ = salted_password("probe", &salt, PROBE);
+        let spent = start.elapsed().as_nanos().max(1);
+        let fit = limits::PBKDF2_TIME.as_nanos() * u128::from(PROBE.get()) / spent;
+        let fit = u32::try_from(fit).unwrap_or(u32::MAX);
+        let bounded = fit.clamp(limits::PBKDF2_MIN, limits::PBKDF2_MAX);
+        Ok(Record::derive(
+            password,
+            &salt,
+            NonZeroU32::new(bounded).unwrap_or(PROBE),
+        ))
+    }
+
+    /// A record for a generated password of 128 random bits or more: guessing it is hopeless
+    /// at any speed, so the least number of iterations will do and log-ins are quick.
+    ///
+    /// # Errors
+    /// When the system gives no random salt.
+    pub fn for_random(password: &str) -> Result<Record, NoRandom> {
+        let salt: [u8; 16] = random::octets()?;
+        let least = NonZeroU32::new(limits::PBKDF2_MIN).unwrap_or(NonZeroU32::MIN);
+        Ok(Record::derive(password, &salt, least))
+    }
+
+    /// Whether this is the password. Takes as long as the iterations say.
+    pub fn matches(&self, password: &str) -> bool {
+        let salted = salted_password(password, &self.salt, self.iterations);
+        let stored = sha256(&hmac_sha256(&salted, b"Client Key"));
+        equal(&stored, &self.stored_key)
+    }
+
+    /// As text: `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey` (RFC 5803 §2).
+    pub fn encode(&self) -> String {
+        format!(
+            "SCRAM-SHA-256${}:{}${}:{}",
+            self.iterations,
+            STANDARD.encode(&self.salt),
+            STANDARD.encode(self.stored_key),
+            STANDARD.encode(self.server_key)
+        )
+    }
+
+    /// Reads [`encode`](Record::encode)'s text; `None` if it is anything else.
+    pub fn decode(text: &[u8]) -> Option<Record> {
+        let text = std::str::from_utf8(text)
+            .ok()?
+            .strip_prefix("SCRAM-SHA-256$")?;
+        let (info, keys) = text.split_once('$')?;
+        let (iterations, salt) = info.split_once(':')?;
+        let (stored, server) = keys.split_once(':')?;
+        Some(Record {
+            salt: STANDARD.decode(salt).ok()?,
+            iterations: iterations.parse().ok()?,
+            stored_key: STANDARD.decode(stored).ok()?.try_into().ok()?,
+            server_key: STANDARD.decode(server).ok()?.try_into().ok()?,
+        })
+    }
+}
+
+/// RFC 5802 §3: `Hi(Normalize(password), salt, i)`.
+pub(super) fn salted_password(password: &str, salt: &[u8], iterations: NonZeroU32) -> [u8; KEY] {
+    let mut out = [0; KEY];
+    let password = prepare(password);
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        iterations,
+        salt,
+        password.as_bytes(),
+        &mut out,
+    );
+    out
+}
+
+/// The part of SASLprep (RFC 4013 §2.1) that needs no tables: spaces of all kinds become the
+/// ASCII space, characters commonly mapped to nothing go. For ASCII this is SASLprep
+/// exactly. NFKC is **not** applied: a password with accents has to be typed in the composed form
+/// (NFC), as all common keyboards do.
+pub(super) fn prepare(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
+    text.chars()
+        .filter_map(|c| match c {
+            '\u{a0}'
+            | '\u{1680}'
+            | '\u{2000}'..='\u{200a}'
+            | '\u{202f}'
+            | '\u{205f}'
+            | '\u{3000}' => Some(' '),
+            '\u{ad}'
+            | '\u{34f}'
+            | '\u{1806}'
+            | '\u{180b}'..='\u{180d}'
+            | '\u{200b}'..='\u{200d}'
+            | '\u{2060}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' => None,
+            other => Some(other),
+        })
+        .collect::<String>()
+        .into()
+}
+
+pub(super) fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; KEY] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data);
+    let mut out = [0; KEY];
+    out.copy_from_slice(tag.as_ref());
+    out
+}
+
+pub(super) fn sha256(data: &[u8]) -> [u8; KEY] {
+    let mut out = [0; KEY];
+    out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
+    out
+}
+
+/// Compares without telling by the time taken where the first difference is.
+pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
+    let differ = a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y));
+    a.len() == b.len() && std::hint::black_box(differ) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_form_round_trips_and_checks() {
+        let record = Record::for_random("korrekt pferd").unwrap();
+        let again = Record::decode(record.encode().as_bytes()).unwrap();
+        assert!(again == record);
+        assert!(again.matches("korrekt pferd"));
+        assert!(again.matches("korrekt\u{a0}pferd"));
+        assert!(!again.matches("korrekt pferd ") && !again.matches(""));
+        assert!(Record::decode(b"").is_none());
+        assert!(Record::decode(b"SCRAM-SHA-256$0:AA==$AA==:AA==").is_none());
+    }
+
+    #[test]
+    fn calibration_stays_in_bounds() {
+        let n = Record::calibrated("x").unwrap().iterations.get();
+        assert!((limits::PBKDF2_MIN..=limits::PBKDF2_MAX).contains(&n));
+    }
+
+    #[test]
+    fn comparing() {
+        assert!(equal(b"", b"") && equal(b"ab", b"ab"));
+        assert!(!equal(b"ab", b"a") && !equal(b"a", b"ab") && !equal(b"ab", b"aB"));
+    }
+}

@@ -1,0 +1,159 @@
+//! SASL exchanges (RFC 4422) as IMAP, SMTP and POP3 all carry them: base64 lines.
+//!
+//! PLAIN (RFC 4616), LOGIN (as clients speak it), SCRAM-SHA-256 (RFC 7677).
+use super::scram;
+use super::{Auth, AuthError, Grant};
+use crate::limits;
+use base64::Engine;
+use base64::alphabet::STANDARD as ALPHABET;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Decodes with and without padding: some clients leave it away.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &ALPHABET,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What to say next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send this base64 text as the challenge (after `+ ` or `334 `) and read the next line.
+    Challenge(String),
+    /// The client is who it says.
+    Done(Grant),
+}
+
+/// A mechanism we have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 7677.
+    ScramSha256,
+    /// RFC 4616. Shows the password: only where `Ctx::may_show_password` allows it.
+    Plain,
+    /// Obsolete and common. Shows the password too.
+    Login,
+}
+
+impl Mechanism {
+    /// All, best first.
+    pub const ALL: [Mechanism; 3] = [Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login];
+
+    /// By its registered name, in any case.
+    pub fn find(name: &[u8]) -> Option<Mechanism> {
+        Mechanism::ALL
+            .into_iter()
+            .find(|m| m.name().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mechanism::ScramSha256 => "SCRAM-SHA-256",
+            Mechanism::Plain => "PLAIN",
+            Mechanism::Login => "LOGIN",
+        }
+    }
+
+    /// Whether the password itself crosses the wire.
+    pub fn shows_password(self) -> bool {
+        self != Mechanism::ScramSha256
+    }
+}
+
+enum State {
+    Start(Mechanism),
+    LoginName,
+    LoginPassword(String),
+    ScramFinal(Box<scram::Server>, String),
+    ScramDone,
+    Over,
+}
+
+/// One exchange. Feed it lines until it is [`Step::Done`] or an error.
+pub struct Exchange {
+    auth: Arc<Auth>,
+    peer: IpAddr,
+    state: State,
+}
+
+impl Exchange {
+    pub(super) fn new(auth: Arc<Auth>, mechanism: Mechanism, peer: IpAddr) -> Exchange {
+        Exchange {
+            auth,
+            peer,
+            state: State::Start(mechanism),
+        }
+    }
+
+    /// Takes the client's next line in base64, or at the start its initial response, if it sent
+    /// one (`=` alone is an empty one, RFC 4954 §4). `*` alone cancels.
+    ///
+    /// # Errors
+    /// How the exchange failed; it is over then.
+    pub async fn step(&mut self, line: Option<&[u8]>) -> Result<Step, AuthError> {
+        let starting = matches!(self.state, State::Start(_));
+        let response = match line {
+            Some(b"*") => return Err(AuthError::Cancelled),
+            Some(b"=") if starting => Some(Vec::new()),
+            Some(line) if line.len() > limits::CREDENTIAL * 2 => return Err(AuthError::Malformed),
+            Some(line) => Some(LENIENT.decode(line).map_err(|_| AuthError::Malformed)?),
+            None => None,
+        };
+        match (std::mem::replace(&mut self.state, State::Over), response) {
+            (State::Start(Mechanism::Login), None) => {
+                self.state = State::LoginName;
+                Ok(challenge("Username:"))
+            }
+            (State::Start(Mechanism::Login) | State::LoginName, Some(name)) => {
+                self.state = State::LoginPassword(text(name)?);
+                Ok(challenge("Password:"))
+            }
+            (State::LoginPassword(name), Some(password)) => {
+                let password = text(password)?;
+                self.auth
+                    .login_plain(&name, &password, self.peer)
+                    .await
+                    .map(Step::Done)
+            }
+            (State::Start(mechanism), None) => {
+                self.state = State::Start(mechanism);
+                Ok(Step::Challenge(String::new()))
+            }
+            (State::Start(Mechanism::Plain), Some(response)) => self
+                .auth
+                .sasl_plain(&response, self.peer)
+                .await
+                .map(Step::Done),
+            (State::Start(Mechanism::ScramSha256), Some(response)) => self.scram_first(&response),
+            (State::ScramFinal(server, user), Some(response)) => {
+                let verifier = self
+                    .auth
+                    .scram_last(*server, &user, &response, self.peer)
+                    .await?;
+                self.state = State::ScramDone;
+                Ok(challenge(&verifier))
+            }
+            (State::ScramDone, Some(response)) if response.is_empty() => {
+                Ok(Step::Done(self.auth.grant(None)))
+            }
+            _ => Err(AuthError::Malformed),
+        }
+    }
+
+    fn scram_first(&mut self, response: &[u8]) -> Result<Step, AuthError> {
+        let (server, user, answer) = self.auth.scram_first(response)?;
+        self.state = State::ScramFinal(Box::new(server), user);
+        Ok(challenge(&answer))
+    }
+}
+
+fn challenge(text: &str) -> Step {
+    Step::Challenge(STANDARD.encode(text))
+}
+
+fn text(octets: Vec<u8>) -> Result<String, AuthError> {
+    String::from_utf8(octets).map_err(|_| AuthError::Malformed)
+}

@@ -1,0 +1,1 @@
+//! Log-ins through the public door.

@@ -1,0 +1,693 @@
+//! A connection as a session sees it: lines and chunks in, coalesced bytes out, time limits.
+//!
+//! Memory: an idle connection holds no read or write buffer (bytes arrive through a buffer
+//! that all connections of a thread share, and are kept only until consumed). Nothing grows
+//! with what the peer sends: a line has the caller's bound, everything else is taken in chunks.
+//!
+//! All reads are cancel-safe: dropping one and asking again loses nothing, so that a session
+//! may wait for its peer and for the mailbox at the same time.
+use super::census::Place;
+use super::{Error, Shutdown, Stream};
+use crate::limits;
+use async_io::{Async, Timer};
+use event_listener::EventListener;
+use futures_rustls::{TlsAcceptor, TlsConnector};
+use smol::future::FutureExt;
+use smol::io::{AsyncRead, AsyncWrite};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, Shutdown as Direction, SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+thread_local! {
+    /// Where bytes from the socket land first, shared by all connections of a thread.
+    static SCRATCH: RefCell<Box<[u8]>> =
+        RefCell::new(vec![0; limits::READ_CHUNK].into_boxed_slice());
+}
+
+/// How a line ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// CRLF, as every protocol here wants it.
+    Crlf,
+    /// A bare LF. The protocol decides whether to be generous.
+    Lf,
+    /// The bound was reached without a line ending; nothing was consumed. Go on with
+    /// [`Conn::drain_line`] or close.
+    TooLong,
+}
+
+/// What [`Conn::start_tls`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartTls {
+    /// Octets that came in the clear after the STARTTLS line and were thrown away. Not zero
+    /// means command injection or a client that does not wait (RFC 3207 §4.2, CVE-2011-0411).
+    pub dropped: usize,
+}
+
+/// The time limits of a connection. Shared, so that whoever gave the connection away (to the
+/// HTTP library) can still change them; a change counts from the next wait.
+#[derive(Debug)]
+pub struct Timeouts {
+    /// Longest wait for the peer's next octet.
+    pub idle: Cell<Option<Duration>>,
+    /// No read waits beyond this (time to log in, time for one command).
+    pub deadline: Cell<Option<Instant>>,
+    /// Longest wait for the peer to take any octet of ours.
+    pub write: Cell<Duration>,
+}
+
+/// A connection: stream, buffers, limits, names.
+pub struct Conn {
+    stream: Stream,
+    input: Vec<u8>,
+    /// Octets of `input` already consumed.
+    taken: usize,
+    /// Octets of `input` (after `taken`) known to hold no LF.
+    scanned: usize,
+    output: Vec<u8>,
+    timeouts: Rc<Timeouts>,
+    timer: Timer,
+    /// When `timer` fires. It is armed lazily: only ever moved to earlier, and checked when it
+    /// fires, so that a busy connection never touches the reactor's timers.
+    timer_at: Option<Instant>,
+    waiting_since: Option<Instant>,
+    /// Since when a write through `AsyncWrite` has been waiting.
+    stalled_since: Option<Instant>,
+    shutdown: Option<Shutdown>,
+    shutdown_listener: Option<EventListener>,
+    number: u32,
+    peer: SocketAddr,
+    local: SocketAddr,
+    _place: Option<Place>,
+}
+
+/// The number of the next connection. It wraps after four billion; it only names log lines.
+static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
+
+impl Conn {
+    /// Takes a connected socket: sets TCP_NODELAY (replies are coalesced here, so Nagle's
+    /// algorithm could only delay them) and gives it the next connection number.
+    ///
+    /// # Errors
+    /// When the peer is gone already.
+    pub fn new(socket: Async<TcpStream>) -> Result<Conn, Error> {
+        let tcp = socket.get_ref();
+        tcp.set_nodelay(true)?;
+        let peer = canonical(tcp.peer_addr()?);
+        let local = canonical(tcp.local_addr()?);
+        Ok(Conn {
+            stream: Stream::Plain(socket),
+            input: Vec::new(),
+            taken: 0,
+            scanned: 0,
+            output: Vec::new(),
+            timeouts: Rc::new(Timeouts {
+                idle: Cell::new(Some(limits::IDLE_DEFAULT)),
+                deadline: Cell::new(None),
+                write: Cell::new(limits::WRITE_STALL),
+            }),
+            timer: Timer::never(),
+            timer_at: None,
+            waiting_since: None,
+            stalled_since: None,
+            shutdown: None,
+            shutdown_listener: None,
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            peer,
+            local,
+            _place: None,
+        })
+    }
+
+    /// Makes the connection hold its place in the census until it is dropped.
+    pub(super) fn hold(&mut self, place: Place) {
+        self._place = Some(place);
+    }
+
+    /// From now on [`read_line`](Conn::read_line) reports [`Error::Shutdown`] between lines.
+    pub fn watch_shutdown(&mut self, shutdown: Shutdown) {
+        self.shutdown = Some(shutdown);
+    }
+
+    /// The connection's number, which every log line of it carries.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The peer's address; IPv4-mapped IPv6 is given as IPv4.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The peer's IP address.
+    pub fn peer_ip(&self) -> IpAddr {
+        self.peer.ip()
+    }
+
+    /// Our own address on this connection.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Whether the bytes are under TLS.
+    pub fn is_tls(&self) -> bool {
+        self.stream.is_tls()
+    }
+
+    /// Whether the peer is this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.peer.ip().is_loopback()
+    }
+
+    /// Whether nobody between the peer and us can listen: TLS, or loopback.
+    pub fn is_private(&self) -> bool {
+        self.is_tls() || self.is_loopback()
+    }
+
+    /// TLS version and cipher suite, as `Received` and the log name them.
+    pub fn tls_info(&self) -> Option<(&'static str, &'static str)> {
+        self.stream.tls_info()
+    }
+
+    /// Channel binding data `tls-exporter` (RFC 9266); `None` below TLS 1.3.
+    pub fn tls_exporter(&self) -> Option<[u8; 32]> {
+        self.stream
+            .export_keying_material(b"EXPORTER-Channel-Binding")
+    }
+
+    /// The time limits, shared.
+    pub fn timeouts(&self) -> Rc<Timeouts> {
+        self.timeouts.clone()
+    }
+
+    /// Longest wait for the peer's next octet; `None` waits for ever.
+    pub fn set_idle(&self, idle: Option<Duration>) {
+        self.timeouts.idle.set(idle);
+    }
+
+    /// No read waits beyond this instant. `None` lifts it (after log-in).
+    pub fn set_deadline(&self, deadline: Option<Instant>) {
+        self.timeouts.deadline.set(deadline);
+    }
+
+    // ---------------------------------------------------------------- reading
+
+    /// Octets that have come and were not consumed.
+    pub fn buffer(&self) -> &[u8] {
+        self.input.get(self.taken..).unwrap_or_default()
+    }
+
+    /// Marks the first `n` octets of [`buffer`](Conn::buffer) as done with.
+    pub fn consume(&mut self, n: usize) {
+        self.taken = self.input.len().min(self.taken + n);
+        self.scanned = self.scanned.saturating_sub(n);
+        if self.taken == self.input.len() {
+            self.input.clear();
+            self.taken = 0;
+        } else if self.taken >= limits::READ_CHUNK {
+            self.input.drain(..self.taken);
+            self.taken = 0;
+        }
+    }
+
+    /// Waits for more octets and appends them (at most 16 KiB) to the buffer. Returns how many.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] at end of file; the time limits.
+    pub async fn fill(&mut self) -> Result<usize, Error> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    /// The next octets, at least one and at most `max`; consume them with
+    /// [`consume`](Conn::consume). For literals, BDAT and DATA.
+    ///
+    /// # Errors
+    /// As [`fill`](Conn::fill).
+    pub async fn chunk(&mut self, max: usize) -> Result<&[u8], Error> {
+        if self.buffer().is_empty() {
+            self.fill().await?;
+        }
+        let have = self.buffer();
+        Ok(have.get(..max).unwrap_or(have))
+    }
+
+    /// Throws away exactly `n` octets (a literal that was refused).
+    ///
+    /// # Errors
+    /// As [`fill`](Conn::fill).
+    pub async fn discard(&mut self, mut n: u64) -> Result<(), Error> {
+        while n > 0 {
+            let max = usize::try_from(n).unwrap_or(usize::MAX);
+            let got = self.chunk(max).await?.len();
+            self.consume(got);
+            n -= got as u64;
+        }
+        Ok(())
+    }
+
+    /// Reads one line into `line` (cleared first), without its line ending. A line longer than
+    /// `max` octets, ending included, is reported as [`Line::TooLong`] and left unread.
+    ///
+    /// # Errors
+    /// As [`fill`](Conn::fill), and [`Error::Shutdown`] when the server stops while no octet
+    /// of the line has come. An unfinished line at end of file is dropped.
+    pub async fn read_line(&mut self, line: &mut Vec<u8>, max: usize) -> Result<Line, Error> {
+        line.clear();
+        loop {
+            let have = self.buffer();
+            let new = have.get(self.scanned..).unwrap_or_default();
+            if let Some(at) = new.iter().position(|b| *b == b'\n') {
+                let end = self.scanned + at;
+                if end >= max {
+                    return Ok(Line::TooLong);
+                }
+                let text = have.get(..end).unwrap_or_default();
+                let kind = match text.strip_suffix(b"\r") {
+                    Some(text) => {
+                        line.extend_from_slice(text);
+                        Line::Crlf
+                    }
+                    None => {
+                        line.extend_from_slice(text);
+                        Line::Lf
+                    }
+                };
+                self.consume(end + 1);
+                return Ok(kind);
+            }
+            let scanned = have.len();
+            self.scanned = scanned;
+            if scanned >= max {
+                return Ok(Line::TooLong);
+            }
+            if scanned == 0 {
+                poll_fn(|cx| self.poll_next_line(cx)).await?;
+            } else {
+                self.fill().await?;
+            }
+        }
+    }
+
+    /// Throws away the rest of a line, up to and including its LF. Returns `false` when `limit`
+    /// octets went by without one: then close.
+    ///
+    /// # Errors
+    /// As [`fill`](Conn::fill).
+    pub async fn drain_line(&mut self, mut limit: usize) -> Result<bool, Error> {
+        loop {
+            let have = self.chunk(limit).await?;
+            let got = have.len();
+            if let Some(at) = have.iter().position(|b| *b == b'\n') {
+                self.consume(at + 1);
+                return Ok(true);
+            }
+            self.consume(got);
+            limit -= got;
+            if limit == 0 {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+        let read = SCRATCH.with_borrow_mut(|scratch| {
+            match Pin::new(&mut self.stream).poll_read(cx, scratch) {
+                Poll::Ready(Ok(n)) => {
+                    self.input
+                        .extend_from_slice(scratch.get(..n).unwrap_or_default());
+                    Poll::Ready(Ok(n))
+                }
+                other => other,
+            }
+        });
+        match read {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::Closed)),
+            Poll::Ready(Ok(n)) => {
+                self.waiting_since = None;
+                Poll::Ready(Ok(n))
+            }
+            Poll::Ready(Err(e)) => Poll::Ready(Err(e.into())),
+            Poll::Pending => {
+                self.release_buffers();
+                self.poll_read_limits(cx).map(Err)
+            }
+        }
+    }
+
+    /// As `poll_fill`, between lines: the server's stop ends the wait.
+    fn poll_next_line(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+        let filled = self.poll_fill(cx);
+        if filled.is_ready() {
+            return filled;
+        }
+        let Some(shutdown) = &self.shutdown else {
+            return Poll::Pending;
+        };
+        if self.shutdown_listener.is_none() {
+            self.shutdown_listener = shutdown.listener();
+        }
+        match &mut self.shutdown_listener {
+            Some(listener) => Pin::new(listener).poll(cx).map(|()| Err(Error::Shutdown)),
+            None => Poll::Ready(Err(Error::Shutdown)),
+        }
+    }
+
+    /// The read limits, when a read has to wait.
+    fn poll_read_limits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let idle = self.timeouts.idle.get().map(|idle| since + idle);
+        match (idle, self.timeouts.deadline.get()) {
+            (None, None) => Poll::Pending,
+            (Some(idle), None) => self.poll_until(cx, idle).map(|()| Error::Idle),
+            (None, Some(deadline)) => self.poll_until(cx, deadline).map(|()| Error::Deadline),
+            (Some(idle), Some(deadline)) if idle < deadline => {
+                self.poll_until(cx, idle).map(|()| Error::Idle)
+            }
+            (_, Some(deadline)) => self.poll_until(cx, deadline).map(|()| Error::Deadline),
+        }
+    }
+
+    /// Ready once `at` has passed.
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        loop {
+            if Instant::now() >= at {
+                return Poll::Ready(());
+            }
+            if self.timer_at.is_none_or(|armed| armed > at) {
+                self.timer.set_at(at);
+                self.timer_at = Some(at);
+            }
+            if Pin::new(&mut self.timer).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.timer_at = None;
+        }
+    }
+
+    /// Gives empty buffers back while waiting, so that an idle connection costs none.
+    fn release_buffers(&mut self) {
+        if self.input.is_empty() && self.input.capacity() > limits::BUFFER_KEPT {
+            self.input = Vec::new();
+        }
+        if self.output.is_empty() && self.output.capacity() > limits::BUFFER_KEPT {
+            self.output = Vec::new();
+        }
+    }
+
+    // ---------------------------------------------------------------- writing
+
+    /// Adds octets to the output. It is sent by [`flush`](Conn::flush), or here once 16 KiB
+    /// have come together.
+    ///
+    /// # Errors
+    /// As [`flush`](Conn::flush), when it had to send.
+    pub async fn write(&mut self, octets: &[u8]) -> Result<(), Error> {
+        if self.output.len() + octets.len() < limits::WRITE_BUFFER {
+            self.output.extend_from_slice(octets);
+            return Ok(());
+        }
+        self.send(octets).await
+    }
+
+    /// The output buffer, for what formats itself into a `Vec`; follow it with
+    /// [`spill`](Conn::spill) wherever the loop around it has no small bound.
+    pub fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// Sends the output if 16 KiB have come together.
+    ///
+    /// # Errors
+    /// As [`flush`](Conn::flush).
+    pub async fn spill(&mut self) -> Result<(), Error> {
+        if self.output.len() < limits::WRITE_BUFFER {
+            Ok(())
+        } else {
+            self.send(&[]).await
+        }
+    }
+
+    /// Sends everything written so far.
+    ///
+    /// # Errors
+    /// [`Error::WriteStalled`] when the peer took nothing for the write limit,
+    /// [`Error::Closed`] when it is gone.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        if !self.output.is_empty() {
+            self.send(&[]).await?;
+        }
+        let mut since = None;
+        poll_fn(|cx| match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(done) => Poll::Ready(done.map_err(Error::from)),
+            Poll::Pending => self.poll_write_limit(cx, &mut since),
+        })
+        .await
+    }
+
+    /// Sends the output buffer and then `more`, in as few system calls as it takes.
+    async fn send(&mut self, more: &[u8]) -> Result<(), Error> {
+        let total = self.output.len() + more.len();
+        let mut sent = 0;
+        let mut since = None;
+        let done = poll_fn(|cx| {
+            while sent < total {
+                let first = self.output.get(sent..).unwrap_or_default();
+                let from = sent.saturating_sub(self.output.len());
+                let second = more.get(from..).unwrap_or_default();
+                let both = [IoSlice::new(first), IoSlice::new(second)];
+                let wrote = match (first.is_empty(), second.is_empty()) {
+                    (true, _) => Pin::new(&mut self.stream).poll_write(cx, second),
+                    (_, true) => Pin::new(&mut self.stream).poll_write(cx, first),
+                    _ => Pin::new(&mut self.stream).poll_write_vectored(cx, &both),
+                };
+                match wrote {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(Error::Closed)),
+                    Poll::Ready(Ok(n)) => {
+                        sent += n;
+                        since = None;
+                    }
+                    Poll::Ready(Err(e)) => return Poll::Ready(Err(e.into())),
+                    Poll::Pending => return self.poll_write_limit(cx, &mut since),
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await;
+        self.output.clear();
+        done
+    }
+
+    fn poll_write_limit(
+        &mut self,
+        cx: &mut Context<'_>,
+        since: &mut Option<Instant>,
+    ) -> Poll<Result<(), Error>> {
+        let at = *since.get_or_insert_with(Instant::now) + self.timeouts.write.get();
+        self.poll_until(cx, at).map(|()| Err(Error::WriteStalled))
+    }
+
+    // ---------------------------------------------------------------- TLS, end
+
+    /// Becomes the TLS server of this connection: sends what is written, throws away whatever
+    /// came in the clear behind the command that asked for TLS (it could have been put there
+    /// by somebody in the middle), and shakes hands within the handshake limit.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] with the reason; the connection is of no more use then.
+    pub async fn start_tls(&mut self, acceptor: &TlsAcceptor) -> Result<StartTls, Error> {
+        let (socket, dropped) = self.take_plain().await?;
+        let handshake = acceptor.accept(socket);
+        let stream = in_time(self.handshake_limit(), handshake).await?;
+        self.stream = Stream::TlsServer(Box::new(stream));
+        Ok(StartTls { dropped })
+    }
+
+    /// Becomes the TLS client of this connection, for the server `name`.
+    ///
+    /// # Errors
+    /// As [`start_tls`](Conn::start_tls); also when the name is not a name or an address.
+    pub async fn start_tls_client(
+        &mut self,
+        connector: &TlsConnector,
+        name: &str,
+    ) -> Result<StartTls, Error> {
+        let name = rustls::pki_types::ServerName::try_from(name.to_owned())
+            .map_err(|_| Error::Tls(format!("{name} is not a host name")))?;
+        let (socket, dropped) = self.take_plain().await?;
+        let handshake = connector.connect(name, socket);
+        let stream = in_time(self.handshake_limit(), handshake).await?;
+        self.stream = Stream::TlsClient(Box::new(stream));
+        Ok(StartTls { dropped })
+    }
+
+    /// Takes the plain socket out, leaving nothing readable behind.
+    async fn take_plain(&mut self) -> Result<(Async<TcpStream>, usize), Error> {
+        self.flush().await?;
+        let dropped = self.buffer().len();
+        self.input = Vec::new();
+        self.taken = 0;
+        self.scanned = 0;
+        match std::mem::replace(&mut self.stream, Stream::Gone) {
+            Stream::Plain(socket) => Ok((socket, dropped)),
+            other => {
+                self.stream = other;
+                Err(Error::Tls("TLS is on already".into()))
+            }
+        }
+    }
+
+    fn handshake_limit(&self) -> Instant {
+        let limit = Instant::now() + limits::TLS_HANDSHAKE;
+        self.timeouts
+            .deadline
+            .get()
+            .map_or(limit, |deadline| deadline.min(limit))
+    }
+
+    /// Sends what is written, says good-bye in TLS, and closes. Waits shortly for the peer to
+    /// close too, because closing with unread input would reset the connection and take our
+    /// last line with it. Never an error: the connection is over either way.
+    pub async fn close(mut self) {
+        if self.flush().await.is_err() {
+            return;
+        }
+        let until = Instant::now() + limits::LINGER;
+        self.set_deadline(Some(until));
+        let bye = async {
+            if self.is_tls() {
+                let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_close(cx)).await;
+            }
+            if let Some(socket) = self.stream.socket() {
+                let _ = socket.get_ref().shutdown(Direction::Write);
+            }
+            let mut left = limits::LINGER_OCTETS;
+            while left > 0 && self.fill().await.is_ok() {
+                let n = self.buffer().len();
+                self.consume(n);
+                left = left.saturating_sub(n);
+            }
+        };
+        bye.or(async {
+            Timer::at(until).await;
+        })
+        .await;
+    }
+
+    /// The bare stream and what was read ahead, for a library that buffers on its own. The
+    /// limits are lost with the connection: to keep them, hand the `Conn` over itself, it
+    /// is `AsyncRead + AsyncWrite`.
+    pub fn into_stream(self) -> (Stream, Vec<u8>) {
+        let ahead = self.buffer().to_vec();
+        (self.stream, ahead)
+    }
+}
+
+/// A handshake, bounded.
+async fn in_time<T>(
+    until: Instant,
+    handshake: impl Future<Output = io::Result<T>>,
+) -> Result<T, Error> {
+    let late = async {
+        Timer::at(until).await;
+        Err(Error::Deadline)
+    };
+    // Boxed: a handshake's state is large and would otherwise stay part of the session's.
+    let handshake = Box::pin(async {
+        handshake.await.map_err(|e| match Error::from(e) {
+            Error::Io(e) => Error::Tls(e.to_string()),
+            other => other,
+        })
+    });
+    handshake.or(late).await
+}
+
+/// An address as people write it: IPv4-mapped IPv6 is IPv4.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+/// For libraries that want a stream (HTTP): what was read ahead first, then the stream, under
+/// the same limits.
+impl AsyncRead for Conn {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        let ahead = this.buffer();
+        if !ahead.is_empty() {
+            let n = ahead.len().min(buf.len());
+            if let (Some(to), Some(from)) = (buf.get_mut(..n), ahead.get(..n)) {
+                to.copy_from_slice(from);
+            }
+            this.consume(n);
+            return Poll::Ready(Ok(n));
+        }
+        match Pin::new(&mut this.stream).poll_read(cx, buf) {
+            Poll::Ready(done) => {
+                this.waiting_since = None;
+                Poll::Ready(done)
+            }
+            Poll::Pending => {
+                this.release_buffers();
+                this.poll_read_limits(cx).map(|e| Err(e.into()))
+            }
+        }
+    }
+}
+
+/// Unbuffered: such libraries coalesce on their own.
+impl AsyncWrite for Conn {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.limit_write(cx, done)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.limit_write(cx, done)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = Pin::new(&mut self.stream).poll_flush(cx);
+        self.limit_write(cx, done)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = Pin::new(&mut self.stream).poll_close(cx);
+        self.limit_write(cx, done)
+    }
+}
+
+impl Conn {
+    /// Puts the write limit on a poll of the stream.
+    fn limit_write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        done: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if done.is_ready() {
+            self.stalled_since = None;
+            return done;
+        }
+        let since = *self.stalled_since.get_or_insert_with(Instant::now);
+        let at = since + self.timeouts.write.get();
+        self.poll_until(cx, at)
+            .map(|()| Err(Error::WriteStalled.into()))
+    }
+}
