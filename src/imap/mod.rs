@@ -1,4 +1,5 @@
-//! imap
+//! The IMAP server: IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051).
+pub mod wire;
 
 use crate::net::Conn;
 use crate::server::Ctx;

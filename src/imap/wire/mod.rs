@@ -1,0 +1,238 @@
+//! The IMAP grammar: bytes in, values out; no I/O, no clock, no log, no store.
+//!
+//! [`frame`] finds a command's end, [`command`] parses it; [`encode`] and the `write` functions
+//! beside each parser make the answers. RFC 9051 §9 and RFC 3501 §9, with the extensions named in
+//! the files. Recursion is bounded by `limits::IMAP_SEARCH_DEPTH`, lists by the framer's limit on a
+//! command's text.
+
+pub mod append;
+pub mod copy;
+pub mod cursor;
+pub mod date;
+pub mod encode;
+pub mod fetch;
+pub mod flag;
+pub mod frame;
+pub mod id;
+pub mod list;
+pub mod login;
+pub mod mailbox;
+pub mod search;
+pub mod section;
+pub mod select;
+pub mod set;
+pub mod status;
+pub mod store;
+pub mod utf7;
+
+use cursor::{Cursor, Error, Parsed};
+use set::Set;
+
+/// A command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Command {
+    Capability,
+    Noop,
+    Logout,
+    Id(id::Fields),
+    StartTls,
+    Authenticate(login::Authenticate),
+    Login(login::Login),
+    Enable(Vec<String>),
+    Select(select::Select),
+    Examine(select::Select),
+    Create(mailbox::Create),
+    Delete(String),
+    Rename(String, String),
+    Subscribe(String),
+    Unsubscribe(String),
+    List(list::List),
+    Lsub(list::List),
+    Namespace,
+    Status(String, Vec<status::Item>),
+    Append(append::Append),
+    Idle,
+    Check,
+    Close,
+    Unselect,
+    Expunge(Option<Set>),
+    Search(search::Search, Numbers),
+    Fetch(fetch::Fetch, Numbers),
+    Store(store::Store, Numbers),
+    Copy(copy::Copy, Numbers),
+    Move(copy::Copy, Numbers),
+}
+
+/// What the numbers in a command and its answers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// Message sequence numbers.
+    Sequence,
+    /// UIDs: the command was given with the prefix `UID`.
+    Uid,
+}
+
+/// A command with its tag, or what was wrong. The tag is there whenever it could be read.
+pub fn command(text: &[u8], utf8: bool) -> (Option<String>, Parsed<Command>) {
+    let mut c = Cursor::new(text, utf8);
+    let tag = match tag(&mut c) {
+        Ok(tag) => tag,
+        Err(error) => return (None, Err(error)),
+    };
+    let parsed = c.space().and_then(|()| body(&mut c));
+    (Some(tag), parsed)
+}
+
+/// The tag that a command's text starts with.
+pub fn tag_of(text: &[u8]) -> Option<String> {
+    tag(&mut Cursor::new(text, true)).ok()
+}
+
+/// `1*<any ASTRING-CHAR except "+">`
+fn tag(c: &mut Cursor<'_>) -> Parsed<String> {
+    match c.take_while(|b| cursor::is_astring(b) && b != b'+' && b < 0x80) {
+        [] => c.fail("a tag"),
+        tag => Ok(String::from_utf8_lossy(tag).into_owned()),
+    }
+}
+
+fn body(c: &mut Cursor<'_>) -> Parsed<Command> {
+    let start = c.position();
+    let word = c.word()?;
+    let parsed = match word.as_str() {
+        "UID" => uid(c)?,
+        "SEARCH" | "FETCH" | "STORE" | "COPY" | "MOVE" => {
+            with_numbers(c, &word, Numbers::Sequence)?
+        }
+        _ => match any_state(c, &word)? {
+            Some(command) => command,
+            None => return Err(Error { at: start, wanted: "a command that exists" }),
+        },
+    };
+    // An APPEND's text ends at its message.
+    if !matches!(parsed, Command::Append(_)) {
+        c.end()?;
+    }
+    Ok(parsed)
+}
+
+fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
+    Ok(Some(match word {
+        "CAPABILITY" => Command::Capability,
+        "NOOP" => Command::Noop,
+        "LOGOUT" => Command::Logout,
+        "ID" => Command::Id(id::id(c)?),
+        "STARTTLS" => Command::StartTls,
+        "AUTHENTICATE" => Command::Authenticate(login::authenticate(c)?),
+        "LOGIN" => Command::Login(login::login(c)?),
+        "ENABLE" => Command::Enable(enable(c)?),
+        "SELECT" => Command::Select(select::select(c)?),
+        "EXAMINE" => Command::Examine(select::select(c)?),
+        "CREATE" => Command::Create(mailbox::create(c)?),
+        "DELETE" => Command::Delete(mailbox::only(c)?),
+        "RENAME" => {
+            let (from, to) = mailbox::rename(c)?;
+            Command::Rename(from, to)
+        }
+        "SUBSCRIBE" => Command::Subscribe(mailbox::only(c)?),
+        "UNSUBSCRIBE" => Command::Unsubscribe(mailbox::only(c)?),
+        "LIST" => Command::List(list::list(c)?),
+        "LSUB" => Command::Lsub(list::lsub(c)?),
+        "NAMESPACE" => Command::Namespace,
+        "STATUS" => {
+            let (name, items) = status::status(c)?;
+            Command::Status(name, items)
+        }
+        "APPEND" => Command::Append(append::append(c)?),
+        "IDLE" => Command::Idle,
+        "CHECK" => Command::Check,
+        "CLOSE" => Command::Close,
+        "UNSELECT" => Command::Unselect,
+        "EXPUNGE" => Command::Expunge(None),
+        _ => return Ok(None),
+    }))
+}
+
+/// `SP (COPY / FETCH / ... / EXPUNGE SP sequence-set)` (RFC 9051 §6.4.9).
+fn uid(c: &mut Cursor<'_>) -> Parsed<Command> {
+    c.space()?;
+    let word = c.word()?;
+    if word == "EXPUNGE" {
+        c.space()?;
+        return Ok(Command::Expunge(Some(Set::parse(c)?)));
+    }
+    with_numbers(c, &word, Numbers::Uid)
+}
+
+fn with_numbers(c: &mut Cursor<'_>, word: &str, numbers: Numbers) -> Parsed<Command> {
+    match word {
+        "SEARCH" => Ok(Command::Search(search::search(c)?, numbers)),
+        "FETCH" => Ok(Command::Fetch(fetch::fetch(c)?, numbers)),
+        "STORE" => Ok(Command::Store(store::store(c)?, numbers)),
+        "COPY" => Ok(Command::Copy(copy::copy(c)?, numbers)),
+        "MOVE" => Ok(Command::Move(copy::copy(c)?, numbers)),
+        _ => c.fail("SEARCH, FETCH, STORE, COPY, MOVE or EXPUNGE behind UID"),
+    }
+}
+
+/// `1*(SP capability)`, in upper case (RFC 9051 §6.3.1).
+fn enable(c: &mut Cursor<'_>) -> Parsed<Vec<String>> {
+    let mut words = Vec::new();
+    while c.peek() == Some(b' ') && c.rest().len() > 1 {
+        c.space()?;
+        words.push(c.word()?);
+    }
+    if words.is_empty() { c.fail("a capability") } else { Ok(words) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Parsed<Command> {
+        command(text.as_bytes(), false).1
+    }
+
+    #[test]
+    fn commands() {
+        assert_eq!(parse("a noop"), Ok(Command::Noop));
+        assert_eq!(parse("a NOOP "), Ok(Command::Noop));
+        assert_eq!(parse("a enable imap4rev2 X"), Ok(Command::Enable(vec!["IMAP4REV2".into(), "X".into()])));
+        assert_eq!(parse("a UID EXPUNGE 3:5").is_ok(), true);
+        assert!(matches!(parse("a uid fetch 1:* flags"), Ok(Command::Fetch(_, Numbers::Uid))));
+        let at = |text: &str| parse(text).unwrap_err().at;
+        assert_eq!(at("a FOO"), 2);
+        assert_eq!(at("a NOOP x"), 7);
+        assert_eq!(at("a"), 1);
+        assert_eq!(command(b"+ NOOP", false).0, None);
+        assert_eq!(command(b"", false).0, None);
+        assert_eq!(parse("a FETCH 1 FLAGZ").unwrap_err().to_string(), "expected a FETCH item at position 10");
+    }
+
+    /// Every command line of RFC 9051's examples parses.
+    #[test]
+    fn rfc9051_examples() {
+        for line in include_str!("examples.txt").lines().filter(|l| !l.is_empty()) {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), utf8: bool) {
+            let _ = command(&bytes, utf8);
+        }
+
+        #[test]
+        fn never_panics_on_near_misses(words in proptest::collection::vec(prop_oneof![
+            Just("a"), Just(" "), Just("FETCH"), Just("UID"), Just("SEARCH"), Just("("), Just(")"),
+            Just("1:*"), Just("BODY["), Just("]"), Just("<0."), Just("{3}\r\n"), Just("\""),
+            Just("NOT"), Just("OR"), Just("LIST"), Just("RETURN"), Just("STORE"), Just("+FLAGS"),
+            Just("HEADER"), Just("HEADER.FIELDS"), Just("STATUS"), Just("\\Seen"), Just("\\"),
+        ], 0..30), utf8: bool) {
+            let _ = command(words.concat().as_bytes(), utf8);
+        }
+    }
+}
