@@ -51,7 +51,12 @@ pub fn append(c: &mut Cursor<'_>) -> Parsed<Append> {
     if !c.is_end() {
         return c.fail("the message as a literal");
     }
-    Ok(Append { name, flags, date, utf8 })
+    Ok(Append {
+        name,
+        flags,
+        date,
+        utf8,
+    })
 }
 
 /// What stands behind the message.
@@ -70,13 +75,19 @@ mod tests {
     #[test]
     fn forms() {
         assert!(wants_message(b"a APPEND box "));
-        assert!(wants_message(b"a append {3}\r\nbox (\\Seen) \"17-Jul-1996 02:44:25 -0700\" "));
-        assert!(!wants_message(b"a APPEND ") && !wants_message(b"a LOGIN x ") && !wants_message(b""));
+        assert!(wants_message(
+            b"a append {3}\r\nbox (\\Seen) \"17-Jul-1996 02:44:25 -0700\" "
+        ));
+        assert!(
+            !wants_message(b"a APPEND ") && !wants_message(b"a LOGIN x ") && !wants_message(b"")
+        );
         let parse = |t: &str| append(&mut Cursor::new(t.as_bytes(), false));
         let found = parse(" box (\\Seen $x) \"17-Jul-1996 02:44:25 -0700\" UTF8 (").unwrap();
         assert!(found.utf8 && found.flags.len() == 2 && found.date == Some(837_596_665));
         assert!(parse(" box ").is_ok());
-        assert!(parse(" box").is_err() && parse(" box (\\Foo) ").is_err() && parse(" box x").is_err());
+        assert!(
+            parse(" box").is_err() && parse(" box (\\Foo) ").is_err() && parse(" box x").is_err()
+        );
         assert!(tail(b")", true).is_ok() && tail(b"", false).is_ok() && tail(b"x", false).is_err());
     }
 }

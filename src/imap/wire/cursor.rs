@@ -39,7 +39,10 @@ impl<'a> Cursor<'a> {
 
     /// An error at this place.
     pub fn fail<T>(&self, wanted: &'static str) -> Parsed<T> {
-        Err(Error { at: self.at, wanted })
+        Err(Error {
+            at: self.at,
+            wanted,
+        })
     }
 
     /// Octets before this place.
@@ -71,7 +74,11 @@ impl<'a> Cursor<'a> {
 
     /// Steps over `byte`.
     pub fn expect(&mut self, byte: u8, wanted: &'static str) -> Parsed<()> {
-        if self.eat(byte) { Ok(()) } else { self.fail(wanted) }
+        if self.eat(byte) {
+            Ok(())
+        } else {
+            self.fail(wanted)
+        }
     }
 
     /// One space.
@@ -92,7 +99,11 @@ impl<'a> Cursor<'a> {
     /// The command's end. Spaces before it are forgiven: some clients send them.
     pub fn end(&mut self) -> Parsed<()> {
         while self.eat(b' ') {}
-        if self.is_end() { Ok(()) } else { self.fail("the end of the command") }
+        if self.is_end() {
+            Ok(())
+        } else {
+            self.fail("the end of the command")
+        }
     }
 
     /// The octets from here on that satisfy `is`.
@@ -105,7 +116,10 @@ impl<'a> Cursor<'a> {
 
     /// Steps over `word`, in any case, if it is here. Says nothing about what follows it.
     pub fn eat_word(&mut self, word: &str) -> bool {
-        let here = self.rest().get(..word.len()).is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()));
+        let here = self
+            .rest()
+            .get(..word.len())
+            .is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()));
         self.at += if here { word.len() } else { 0 };
         here
     }
@@ -140,14 +154,20 @@ impl<'a> Cursor<'a> {
     pub fn number64(&mut self) -> Parsed<u64> {
         let at = self.at;
         let text = self.take_while(|b| b.is_ascii_digit());
-        digits(text).ok_or(Error { at, wanted: "a number" })
+        digits(text).ok_or(Error {
+            at,
+            wanted: "a number",
+        })
     }
 
     /// A number of at most 32 bits that is not 0.
     pub fn nz_number(&mut self) -> Parsed<u32> {
         let at = self.at;
         match self.number()? {
-            0 => Err(Error { at, wanted: "a number above 0" }),
+            0 => Err(Error {
+                at,
+                wanted: "a number above 0",
+            }),
             n => Ok(n),
         }
     }
@@ -223,8 +243,12 @@ impl<'a> Cursor<'a> {
         self.expect(b'}', "'}'")?;
         self.eat(b'\r');
         self.expect(b'\n', "a line end behind the literal's length")?;
-        let octets = usize::try_from(size).ok().and_then(|n| self.rest().get(..n));
-        let Some(octets) = octets else { return self.fail("a literal's octets") };
+        let octets = usize::try_from(size)
+            .ok()
+            .and_then(|n| self.rest().get(..n));
+        let Some(octets) = octets else {
+            return self.fail("a literal's octets");
+        };
         // RFC 9051 §9: NUL is allowed in a literal8 only.
         if octets.contains(&0) {
             return self.fail("a literal without NUL");
@@ -265,7 +289,8 @@ pub(super) fn digits(text: &[u8]) -> Option<u64> {
 
 /// `ATOM-CHAR` (RFC 9051 §9).
 pub fn is_atom(b: u8) -> bool {
-    (0x21..0x7f).contains(&b) && !matches!(b, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
+    (0x21..0x7f).contains(&b)
+        && !matches!(b, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
 }
 
 /// `ASTRING-CHAR`, and octets above 127.
@@ -283,12 +308,26 @@ mod tests {
 
     #[test]
     fn strings() {
-        assert_eq!(cursor(r#""a \"b\\" x"#).string().unwrap().as_ref(), br#"a "b\"#);
+        assert_eq!(
+            cursor(r#""a \"b\\" x"#).string().unwrap().as_ref(),
+            br#"a "b\"#
+        );
         assert_eq!(cursor("{3}\r\nabc").astring().unwrap().as_ref(), b"abc");
-        assert_eq!(cursor("{3+}\r\na\r\n").astring().unwrap().as_ref(), b"a\r\n");
+        assert_eq!(
+            cursor("{3+}\r\na\r\n").astring().unwrap().as_ref(),
+            b"a\r\n"
+        );
         assert_eq!(cursor("a]b c").astring().unwrap().as_ref(), b"a]b");
         assert_eq!(cursor("nil").nstring().unwrap(), None);
-        for bad in ["\"", "\"a", "\"\\a\"", "{4}\r\nabc", "{9999999999999999999}\r\n", "", "("] {
+        for bad in [
+            "\"",
+            "\"a",
+            "\"\\a\"",
+            "{4}\r\nabc",
+            "{9999999999999999999}\r\n",
+            "",
+            "(",
+        ] {
             assert!(cursor(bad).astring().is_err(), "{bad}");
         }
     }
@@ -297,9 +336,18 @@ mod tests {
     fn numbers() {
         assert_eq!(cursor("4294967295").number(), Ok(u32::MAX));
         assert!(cursor("4294967296").number().is_err());
-        assert_eq!(cursor("9223372036854775807").number64(), Ok(i64::MAX as u64));
+        assert_eq!(
+            cursor("9223372036854775807").number64(),
+            Ok(i64::MAX as u64)
+        );
         assert!(cursor("9223372036854775808").number64().is_err());
         assert!(cursor("0").nz_number().is_err());
-        assert_eq!(cursor("x").number(), Err(Error { at: 0, wanted: "a number" }));
+        assert_eq!(
+            cursor("x").number(),
+            Err(Error {
+                at: 0,
+                wanted: "a number"
+            })
+        );
     }
 }

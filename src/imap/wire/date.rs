@@ -4,8 +4,9 @@
 
 use super::cursor::{Cursor, Error, Parsed};
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 /// `date`: the days since 1970-01-01.
 pub fn date(c: &mut Cursor<'_>) -> Parsed<i64> {
@@ -40,7 +41,12 @@ pub fn date_time(c: &mut Cursor<'_>) -> Parsed<i64> {
     let zone = c.take_while(|b| b.is_ascii_digit());
     let hhmm = match (zone.len(), super::cursor::digits(zone)) {
         (4, Some(n)) => i64::try_from(n).unwrap_or(0),
-        _ => return Err(Error { at, wanted: "a time zone such as +0000" }),
+        _ => {
+            return Err(Error {
+                at,
+                wanted: "a time zone such as +0000",
+            });
+        }
     };
     c.expect(b'"', "a closing '\"'")?;
     let offset = east * (hhmm / 100 * 3600 + hhmm % 100 * 60);
@@ -51,7 +57,10 @@ fn below(c: &mut Cursor<'_>, bound: i64) -> Parsed<i64> {
     let at = c.position();
     match i64::from(c.number()?) {
         n if n < bound => Ok(n),
-        _ => Err(Error { at, wanted: "a time of day" }),
+        _ => Err(Error {
+            at,
+            wanted: "a time of day",
+        }),
     }
 }
 
@@ -61,8 +70,13 @@ fn day_month_year(c: &mut Cursor<'_>) -> Parsed<i64> {
     let day = i64::from(c.number()?);
     c.expect(b'-', wanted)?;
     let word = c.take_while(|b| b.is_ascii_alphabetic());
-    let month = MONTHS.iter().position(|m| m.as_bytes().eq_ignore_ascii_case(word));
-    let month = month.and_then(|m| i64::try_from(m).ok()).ok_or(Error { at, wanted })? + 1;
+    let month = MONTHS
+        .iter()
+        .position(|m| m.as_bytes().eq_ignore_ascii_case(word));
+    let month = month
+        .and_then(|m| i64::try_from(m).ok())
+        .ok_or(Error { at, wanted })?
+        + 1;
     c.expect(b'-', wanted)?;
     let year = i64::from(c.number()?);
     let days = days_of(year, month, day);
@@ -90,7 +104,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     let mp = (5 * doy + 2) / 153;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    (yoe + era * 400 + i64::from(month <= 2), month, doy - (153 * mp + 2) / 5 + 1)
+    (
+        yoe + era * 400 + i64::from(month <= 2),
+        month,
+        doy - (153 * mp + 2) / 5 + 1,
+    )
 }
 
 /// Writes a moment as `date-time`, in UTC.
@@ -100,9 +118,15 @@ pub fn write(out: &mut Vec<u8>, seconds: i64) {
     let seconds = seconds.clamp(-62_135_596_800, 253_402_300_799);
     let (year, month, day) = civil(seconds.div_euclid(86_400));
     let s = seconds.rem_euclid(86_400);
-    let name = usize::try_from(month - 1).ok().and_then(|m| MONTHS.get(m)).unwrap_or(&"Jan");
+    let name = usize::try_from(month - 1)
+        .ok()
+        .and_then(|m| MONTHS.get(m))
+        .unwrap_or(&"Jan");
     let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
-    let _ = write!(out, "\"{day:2}-{name}-{year:04} {h:02}:{m:02}:{s:02} +0000\"");
+    let _ = write!(
+        out,
+        "\"{day:2}-{name}-{year:04} {h:02}:{m:02}:{s:02} +0000\""
+    );
 }
 
 #[cfg(test)]
@@ -120,7 +144,12 @@ mod tests {
         assert_eq!(moment("\" 1-Jan-1970 00:00:00 +0000\""), Ok(0));
         assert_eq!(date(&mut Cursor::new(b"1-Feb-1994", false)), Ok(8797));
         assert_eq!(date(&mut Cursor::new(b"\"01-feb-1994\"", false)), Ok(8797));
-        for bad in ["\"30-Feb-2020 00:00:00 +0000\"", "\"1-Xxx-2020 00:00:00 +0000\"", "\"\"", ""] {
+        for bad in [
+            "\"30-Feb-2020 00:00:00 +0000\"",
+            "\"1-Xxx-2020 00:00:00 +0000\"",
+            "\"\"",
+            "",
+        ] {
             assert!(moment(bad).is_err(), "{bad}");
         }
     }

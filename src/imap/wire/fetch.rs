@@ -90,7 +90,11 @@ pub fn fetch(c: &mut Cursor<'_>) -> Parsed<Fetch> {
         let found = c.list(false, modifier)?;
         changed_since = found.last().copied();
     }
-    Ok(Fetch { set, items, changed_since })
+    Ok(Fetch {
+        set,
+        items,
+        changed_since,
+    })
 }
 
 fn modifier(c: &mut Cursor<'_>) -> Parsed<u64> {
@@ -106,14 +110,17 @@ fn items(c: &mut Cursor<'_>) -> Parsed<Vec<Item>> {
         return c.list(false, item);
     }
     let start = c.clone();
-    let word = c.take_while(|b| b.is_ascii_alphabetic()).to_ascii_uppercase();
+    let word = c
+        .take_while(|b| b.is_ascii_alphabetic())
+        .to_ascii_uppercase();
     let fast = [Item::Flags, Item::InternalDate, Item::Size];
     match word.as_slice() {
         b"FAST" => Ok(fast.to_vec()),
         b"ALL" => Ok(fast.into_iter().chain([Item::Envelope]).collect()),
-        b"FULL" => {
-            Ok(fast.into_iter().chain([Item::Envelope, Item::Structure { extended: false }]).collect())
-        }
+        b"FULL" => Ok(fast
+            .into_iter()
+            .chain([Item::Envelope, Item::Structure { extended: false }])
+            .collect()),
         _ => {
             *c = start;
             Ok(vec![item(c)?])
@@ -123,7 +130,9 @@ fn items(c: &mut Cursor<'_>) -> Parsed<Vec<Item>> {
 
 fn item(c: &mut Cursor<'_>) -> Parsed<Item> {
     let at = c.position();
-    let word = c.take_while(|b| b.is_ascii_alphanumeric() || b == b'.').to_ascii_uppercase();
+    let word = c
+        .take_while(|b| b.is_ascii_alphanumeric() || b == b'.')
+        .to_ascii_uppercase();
     let section_follows = c.peek() == Some(b'[');
     Ok(match (word.as_slice(), section_follows) {
         (b"FLAGS", false) => Item::Flags,
@@ -144,25 +153,47 @@ fn item(c: &mut Cursor<'_>) -> Parsed<Item> {
         (b"BINARY", true) => binary(c, false)?,
         (b"BINARY.PEEK", true) => binary(c, true)?,
         (b"BINARY.SIZE", true) => Item::BinarySize(section::binary(c)?),
-        _ => return Err(Error { at, wanted: "a FETCH item" }),
+        _ => {
+            return Err(Error {
+                at,
+                wanted: "a FETCH item",
+            });
+        }
     })
 }
 
 fn alias(name: &'static str, text: Text, peek: bool) -> Item {
-    let section = Section { path: Vec::new(), text };
-    Item::Body(Body { section, partial: None, peek, alias: Some(name) })
+    let section = Section {
+        path: Vec::new(),
+        text,
+    };
+    Item::Body(Body {
+        section,
+        partial: None,
+        peek,
+        alias: Some(name),
+    })
 }
 
 fn body(c: &mut Cursor<'_>, peek: bool) -> Parsed<Item> {
     let section = section::section(c)?;
     let partial = section::partial(c)?;
-    Ok(Item::Body(Body { section, partial, peek, alias: None }))
+    Ok(Item::Body(Body {
+        section,
+        partial,
+        peek,
+        alias: None,
+    }))
 }
 
 fn binary(c: &mut Cursor<'_>, peek: bool) -> Parsed<Item> {
     let path = section::binary(c)?;
     let partial = section::partial(c)?;
-    Ok(Item::Binary { path, partial, peek })
+    Ok(Item::Binary {
+        path,
+        partial,
+        peek,
+    })
 }
 
 #[cfg(test)]
@@ -183,13 +214,39 @@ mod tests {
         assert!(found.items[1].sets_seen());
         assert_eq!(parse(" 1 all").unwrap().items.len(), 4);
         assert_eq!(parse(" 1 FULL").unwrap().items.len(), 5);
-        assert_eq!(parse(" 1 (UID RFC822.SIZE BODY.PEEK[]<0.20> BODYSTRUCTURE)").unwrap().items.len(), 4);
-        assert_eq!(parse(" 1 BODY").unwrap().items, [Item::Structure { extended: false }]);
-        assert_eq!(parse(" 1 BINARY.SIZE[1.2]").unwrap().items, [Item::BinarySize(vec![1, 2])]);
-        assert_eq!(parse(" 1:* (FLAGS) (CHANGEDSINCE 12345)").unwrap().changed_since, Some(12345));
+        assert_eq!(
+            parse(" 1 (UID RFC822.SIZE BODY.PEEK[]<0.20> BODYSTRUCTURE)")
+                .unwrap()
+                .items
+                .len(),
+            4
+        );
+        assert_eq!(
+            parse(" 1 BODY").unwrap().items,
+            [Item::Structure { extended: false }]
+        );
+        assert_eq!(
+            parse(" 1 BINARY.SIZE[1.2]").unwrap().items,
+            [Item::BinarySize(vec![1, 2])]
+        );
+        assert_eq!(
+            parse(" 1:* (FLAGS) (CHANGEDSINCE 12345)")
+                .unwrap()
+                .changed_since,
+            Some(12345)
+        );
         assert!(!parse(" 1 RFC822.HEADER").unwrap().items[0].sets_seen());
         assert!(parse(" 1 RFC822.TEXT").unwrap().items[0].sets_seen());
-        for bad in ["", " 1", " 1 ()", " 1 FOO", " 1 (FLAGS", " 1 FLAGS UID", " 1 (ALL)", " x FLAGS"] {
+        for bad in [
+            "",
+            " 1",
+            " 1 ()",
+            " 1 FOO",
+            " 1 (FLAGS",
+            " 1 FLAGS UID",
+            " 1 (ALL)",
+            " x FLAGS",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -38,7 +38,9 @@ pub fn flag(c: &mut Cursor<'_>) -> Parsed<Flag> {
     let start = c.clone();
     c.eat(b'\\');
     let word = c.atom_text()?;
-    let known = SYSTEM.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&word));
+    let known = SYSTEM
+        .into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(&word));
     match known {
         Some((_, flag)) => Ok(flag),
         None => start.fail("one of \\Seen \\Answered \\Flagged \\Deleted \\Draft"),
@@ -90,12 +92,24 @@ mod tests {
     fn flags() {
         let mut c = Cursor::new(b"(\\seen $Forwarded \\FLAGGED)", false);
         let flags = list(&mut c).unwrap();
-        assert_eq!(flags, [Flag::Seen, Flag::Keyword("$Forwarded".into()), Flag::Flagged]);
+        assert_eq!(
+            flags,
+            [
+                Flag::Seen,
+                Flag::Keyword("$Forwarded".into()),
+                Flag::Flagged
+            ]
+        );
         let mut out = Vec::new();
         flags.iter().for_each(|f| write(&mut out, f));
         assert_eq!(out, b"\\Seen$Forwarded\\Flagged");
         assert_eq!(list(&mut Cursor::new(b"()", false)).unwrap(), []);
-        assert_eq!(list_or_bare(&mut Cursor::new(b"\\Seen a", false)).unwrap().len(), 2);
+        assert_eq!(
+            list_or_bare(&mut Cursor::new(b"\\Seen a", false))
+                .unwrap()
+                .len(),
+            2
+        );
         assert!(list(&mut Cursor::new(b"(\\Foo)", false)).is_err());
         assert!(list(&mut Cursor::new(b"(a", false)).is_err());
     }

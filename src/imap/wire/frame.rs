@@ -92,7 +92,12 @@ const IDLE: usize = 1024;
 
 impl Default for Framer {
     fn default() -> Self {
-        Framer { command: Vec::new(), line: 0, tail: Vec::new(), state: State::Line }
+        Framer {
+            command: Vec::new(),
+            line: 0,
+            tail: Vec::new(),
+            state: State::Line,
+        }
     }
 }
 
@@ -104,7 +109,8 @@ impl Framer {
 
     /// True between two commands: nothing of a next one has arrived.
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Done) || (matches!(self.state, State::Line) && self.command.is_empty())
+        matches!(self.state, State::Done)
+            || (matches!(self.state, State::Line) && self.command.is_empty())
     }
 
     /// Forgets the command at hand and gives back memory above a small buffer.
@@ -149,8 +155,11 @@ impl Framer {
                 State::Skip(why) => self.skip_line(rest, why, limits),
                 State::Drain(left, why) => {
                     let n = left.min(rest.len() as u64);
-                    self.state =
-                        if n == left { State::Skip(why) } else { State::Drain(left - n, why) };
+                    self.state = if n == left {
+                        State::Skip(why)
+                    } else {
+                        State::Drain(left - n, why)
+                    };
                     (usize::try_from(n).unwrap_or(rest.len()), Event::More)
                 }
                 State::Done | State::Message => return (used, Event::More),
@@ -170,8 +179,16 @@ impl Framer {
             self.state = State::Skip(Refusal::Line);
             return (0, Event::More);
         }
-        self.command.extend_from_slice(rest.get(..n).unwrap_or_default());
-        (n, if end.is_some() { self.line_ended(limits) } else { Event::More })
+        self.command
+            .extend_from_slice(rest.get(..n).unwrap_or_default());
+        (
+            n,
+            if end.is_some() {
+                self.line_ended(limits)
+            } else {
+                Event::More
+            },
+        )
     }
 
     fn line_ended(&mut self, limits: Limits) -> Event {
@@ -198,7 +215,11 @@ impl Framer {
                     self.line = self.command.len();
                     self.state = State::Line;
                 }
-                if literal.sync { Event::Continue } else { Event::More }
+                if literal.sync {
+                    Event::Continue
+                } else {
+                    Event::More
+                }
             }
             _ if literal.sync => {
                 self.command.truncate(KEEP);
@@ -211,7 +232,8 @@ impl Framer {
 
     fn take_literal(&mut self, rest: &[u8], left: usize) -> usize {
         let n = left.min(rest.len());
-        self.command.extend_from_slice(rest.get(..n).unwrap_or_default());
+        self.command
+            .extend_from_slice(rest.get(..n).unwrap_or_default());
         self.state = State::Literal(left - n);
         if n == left {
             self.line = self.command.len();
@@ -228,7 +250,11 @@ impl Framer {
             self.state = State::Done;
             return Event::Fatal;
         }
-        self.state = if size == 0 { State::Skip(why) } else { State::Drain(size, why) };
+        self.state = if size == 0 {
+            State::Skip(why)
+        } else {
+            State::Drain(size, why)
+        };
         Event::More
     }
 
@@ -237,7 +263,8 @@ impl Framer {
         self.command.truncate(KEEP);
         let room = KEEP - self.command.len();
         if self.line == 0 {
-            self.command.extend(rest.iter().take(room).take_while(|b| **b != b'\n'));
+            self.command
+                .extend(rest.iter().take(room).take_while(|b| **b != b'\n'));
         }
         self.command.shrink_to(IDLE);
     }
@@ -246,7 +273,8 @@ impl Framer {
         let end = rest.iter().position(|b| *b == b'\n');
         let n = end.map_or(rest.len(), |i| i + 1);
         let from = n.saturating_sub(HEAD + 2);
-        self.tail.extend_from_slice(rest.get(from..n).unwrap_or_default());
+        self.tail
+            .extend_from_slice(rest.get(from..n).unwrap_or_default());
         let extra = self.tail.len().saturating_sub(HEAD + 2);
         self.tail.drain(..extra);
         if end.is_none() {
@@ -288,7 +316,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits { command: 100, drain: 1000 };
+    const LIMITS: Limits = Limits {
+        command: 100,
+        drain: 1000,
+    };
 
     /// Every event, with the command's text, whatever the pieces the input comes in.
     fn run(input: &[u8], piece: usize) -> Vec<(Event, Vec<u8>)> {
@@ -321,7 +352,10 @@ mod tests {
     }
 
     fn texts(input: &[u8]) -> Vec<(Event, String)> {
-        run(input, 1000).into_iter().map(|(e, t)| (e, String::from_utf8_lossy(&t).into())).collect()
+        run(input, 1000)
+            .into_iter()
+            .map(|(e, t)| (e, String::from_utf8_lossy(&t).into()))
+            .collect()
     }
 
     #[test]
@@ -360,7 +394,10 @@ mod tests {
     #[test]
     fn a_literal_beyond_draining_is_fatal() {
         assert_eq!(texts(b"a LOGIN {1001+}\r\n")[0].0, Event::Fatal);
-        assert_eq!(texts(b"a LOGIN {99999999999999999999+}\r\n")[0].0, Event::Command);
+        assert_eq!(
+            texts(b"a LOGIN {99999999999999999999+}\r\n")[0].0,
+            Event::Command
+        );
     }
 
     #[test]
@@ -378,7 +415,11 @@ mod tests {
 
     #[test]
     fn append_hands_over_at_its_message() {
-        let literal = Literal { size: 5, sync: false, binary: false };
+        let literal = Literal {
+            size: 5,
+            sync: false,
+            binary: false,
+        };
         assert_eq!(
             texts(b"a APPEND box (\\Seen) {5+}\r\nhello\r\nb NOOP\r\n"),
             [
@@ -391,7 +432,11 @@ mod tests {
         let events = texts(b"a append {3+}\r\nbox ~{1}\r\n");
         assert_eq!(
             events[0].0,
-            Event::Message(Literal { size: 1, sync: true, binary: true })
+            Event::Message(Literal {
+                size: 1,
+                sync: true,
+                binary: true
+            })
         );
     }
 

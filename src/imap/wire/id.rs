@@ -17,7 +17,9 @@ pub fn id(c: &mut Cursor<'_>) -> Parsed<Fields> {
     let mut fields = c.list(true, |c| {
         let name = String::from_utf8_lossy(&c.string()?).into_owned();
         c.space()?;
-        let value = c.nstring()?.map(|v| String::from_utf8_lossy(&v).into_owned());
+        let value = c
+            .nstring()?
+            .map(|v| String::from_utf8_lossy(&v).into_owned());
         Ok((name, value))
     })?;
     fields.truncate(PAIRS);
@@ -34,7 +36,13 @@ mod tests {
         assert_eq!(parse(" NIL"), Ok(vec![]));
         assert_eq!(parse(" ()"), Ok(vec![]));
         let found = parse(" (\"name\" \"sodr\" \"version\" NIL)").unwrap();
-        assert_eq!(found, [("name".into(), Some("sodr".into())), ("version".into(), None)]);
+        assert_eq!(
+            found,
+            [
+                ("name".into(), Some("sodr".into())),
+                ("version".into(), None)
+            ]
+        );
         assert!(parse(" (\"name\")").is_err());
     }
 }

@@ -73,7 +73,11 @@ pub fn lsub(c: &mut Cursor<'_>) -> Parsed<List> {
     let reference = text(c, Cursor::astring)?;
     c.space()?;
     let patterns = vec![text(c, pattern)?];
-    Ok(List { reference, patterns, ..List::default() })
+    Ok(List {
+        reference,
+        patterns,
+        ..List::default()
+    })
 }
 
 fn select(c: &mut Cursor<'_>) -> Parsed<Select> {
@@ -86,13 +90,21 @@ fn select(c: &mut Cursor<'_>) -> Parsed<Select> {
             "RECURSIVEMATCH" => select.recursive = true,
             "SPECIAL-USE" => select.special_use = true,
             "REMOTE" => {}
-            _ => return Err(Error { at, wanted: "a LIST selection option" }),
+            _ => {
+                return Err(Error {
+                    at,
+                    wanted: "a LIST selection option",
+                });
+            }
         }
         Ok(())
     })?;
     // RFC 5258 §3.1: RECURSIVEMATCH needs an option that it modifies.
     if select.recursive && !select.subscribed && !select.special_use {
-        return Err(Error { at, wanted: "an option beside RECURSIVEMATCH" });
+        return Err(Error {
+            at,
+            wanted: "an option beside RECURSIVEMATCH",
+        });
     }
     Ok(select)
 }
@@ -109,7 +121,12 @@ fn returns(c: &mut Cursor<'_>) -> Parsed<Returns> {
                 c.space()?;
                 returns.status = status::items(c)?;
             }
-            _ => return Err(Error { at, wanted: "a LIST return option" }),
+            _ => {
+                return Err(Error {
+                    at,
+                    wanted: "a LIST return option",
+                });
+            }
         }
         Ok(())
     })?;
@@ -152,8 +169,10 @@ pub fn joined(reference: &str, pattern: &str) -> String {
 /// INBOX in any case. Time is at most the product of the lengths.
 pub fn matches(pattern: &str, name: &str) -> bool {
     let inbox = mailbox::inbox;
-    wild(inbox(pattern.to_owned()).as_bytes(), inbox(name.to_owned()).as_bytes())
-        || (name == "INBOX" && wild(pattern.to_ascii_uppercase().as_bytes(), b"INBOX"))
+    wild(
+        inbox(pattern.to_owned()).as_bytes(),
+        inbox(name.to_owned()).as_bytes(),
+    ) || (name == "INBOX" && wild(pattern.to_ascii_uppercase().as_bytes(), b"INBOX"))
 }
 
 /// The states of the pattern reachable so far, one bit each, carried over the name.
@@ -217,7 +236,12 @@ mod tests {
         let found = parse(" \"\" (a% \"b/*\") RETURN (CHILDREN STATUS (MESSAGES UNSEEN))").unwrap();
         assert_eq!((found.patterns.len(), found.returns.status.len()), (2, 2));
         assert!(parse(" () \"\" \"\"").unwrap().extended);
-        for bad in [" (RECURSIVEMATCH) \"\" *", " (REMOTE RECURSIVEMATCH) \"\" *", " \"\"", " (x) a b"] {
+        for bad in [
+            " (RECURSIVEMATCH) \"\" *",
+            " (REMOTE RECURSIVEMATCH) \"\" *",
+            " \"\"",
+            " (x) a b",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }
@@ -226,7 +250,9 @@ mod tests {
     fn patterns() {
         assert!(matches("*", "a/b") && !matches("%", "a/b") && matches("%", "a"));
         assert!(matches("inbox", "INBOX") && matches("iNb%", "INBOX") && !matches("inb", "INBOX"));
-        assert!(matches("a/%/c", "a/b/c") && !matches("a/%/c", "a/b/d/c") && matches("a*c", "a/b/c"));
+        assert!(
+            matches("a/%/c", "a/b/c") && !matches("a/%/c", "a/b/d/c") && matches("a*c", "a/b/c")
+        );
         assert!(matches("%/%", "a/b") && !matches("%/%", "a") && matches("a%", "a"));
         assert_eq!(joined("a/", "%"), "a/%");
         assert_eq!(joined("a", "/b"), "b");

@@ -13,7 +13,9 @@ pub struct Login {
 
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Login")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
@@ -37,7 +39,9 @@ pub struct Authenticate {
 
 impl std::fmt::Debug for Authenticate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Authenticate").field("mechanism", &self.mechanism).finish_non_exhaustive()
+        f.debug_struct("Authenticate")
+            .field("mechanism", &self.mechanism)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,11 +67,17 @@ mod tests {
     fn forms() {
         let mut c = Cursor::new(b" SMITH \"se\\\"same\"", false);
         let found = login(&mut c).unwrap();
-        assert_eq!((found.user.as_str(), found.password.as_str()), ("SMITH", "se\"same"));
+        assert_eq!(
+            (found.user.as_str(), found.password.as_str()),
+            ("SMITH", "se\"same")
+        );
         assert!(!format!("{found:?}").contains("same"));
         let parse = |t: &str| authenticate(&mut Cursor::new(t.as_bytes(), false));
         assert_eq!(parse(" plain").unwrap().initial, None);
         assert_eq!(parse(" PLAIN =").unwrap().initial.as_deref(), Some(""));
-        assert_eq!(parse(" PLAIN dGVzdAB=").unwrap().initial.as_deref(), Some("dGVzdAB="));
+        assert_eq!(
+            parse(" PLAIN dGVzdAB=").unwrap().initial.as_deref(),
+            Some("dGVzdAB=")
+        );
     }
 }

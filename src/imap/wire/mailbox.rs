@@ -24,13 +24,19 @@ pub fn name(c: &mut Cursor<'_>) -> Parsed<String> {
 /// or plain UTF-8 is understood too.
 pub fn decode(bytes: &[u8], utf8: bool) -> Option<String> {
     let plain = || std::str::from_utf8(bytes).ok().map(str::to_owned);
-    let name = if utf8 { plain() } else { utf7::decode(bytes).or_else(plain) }?;
+    let name = if utf8 {
+        plain()
+    } else {
+        utf7::decode(bytes).or_else(plain)
+    }?;
     (!name.contains('\0')).then_some(name)
 }
 
 /// `INBOX` for any spelling of it, alone or as the first level (RFC 9051 §5.1).
 pub fn inbox(name: String) -> String {
-    let Some((head, rest)) = name.split_at_checked(5) else { return name };
+    let Some((head, rest)) = name.split_at_checked(5) else {
+        return name;
+    };
     let first_level = rest.is_empty() || rest.starts_with(SEPARATOR);
     if first_level && head.eq_ignore_ascii_case("INBOX") {
         return format!("INBOX{rest}");
@@ -88,12 +94,24 @@ mod tests {
         assert_eq!(parse(b"iNbOx", false).as_deref(), Some("INBOX"));
         assert_eq!(parse(b"inbox/a", false).as_deref(), Some("INBOX/a"));
         assert_eq!(parse(b"inboxes", false).as_deref(), Some("inboxes"));
-        assert_eq!(parse(b"Entw&APw-rfe", false).as_deref(), Some("Entw\u{fc}rfe"));
-        assert_eq!(parse(b"Entw&APw-rfe", true).as_deref(), Some("Entw&APw-rfe"));
+        assert_eq!(
+            parse(b"Entw&APw-rfe", false).as_deref(),
+            Some("Entw\u{fc}rfe")
+        );
+        assert_eq!(
+            parse(b"Entw&APw-rfe", true).as_deref(),
+            Some("Entw&APw-rfe")
+        );
         assert_eq!(parse(b"\"R&D\"", false).as_deref(), Some("R&D"));
-        assert_eq!(parse("\"Entw\u{fc}rfe\"".as_bytes(), true).as_deref(), Some("Entw\u{fc}rfe"));
+        assert_eq!(
+            parse("\"Entw\u{fc}rfe\"".as_bytes(), true).as_deref(),
+            Some("Entw\u{fc}rfe")
+        );
         assert_eq!(parse(b"\"\xff\"", true), None);
-        assert_eq!(create(&mut Cursor::new(b" a/b/", false)).unwrap().name, "a/b");
+        assert_eq!(
+            create(&mut Cursor::new(b" a/b/", false)).unwrap().name,
+            "a/b"
+        );
     }
 
     proptest! {

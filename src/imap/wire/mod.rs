@@ -10,6 +10,7 @@ pub mod copy;
 pub mod cursor;
 pub mod date;
 pub mod encode;
+pub mod envelope;
 pub mod fetch;
 pub mod flag;
 pub mod frame;
@@ -23,6 +24,7 @@ pub mod select;
 pub mod set;
 pub mod status;
 pub mod store;
+pub mod structure;
 pub mod utf7;
 
 use cursor::{Cursor, Error, Parsed};
@@ -107,7 +109,12 @@ fn body(c: &mut Cursor<'_>) -> Parsed<Command> {
         }
         _ => match any_state(c, &word)? {
             Some(command) => command,
-            None => return Err(Error { at: start, wanted: "a command that exists" }),
+            None => {
+                return Err(Error {
+                    at: start,
+                    wanted: "a command that exists",
+                });
+            }
         },
     };
     // An APPEND's text ends at its message.
@@ -183,7 +190,11 @@ fn enable(c: &mut Cursor<'_>) -> Parsed<Vec<String>> {
         c.space()?;
         words.push(c.word()?);
     }
-    if words.is_empty() { c.fail("a capability") } else { Ok(words) }
+    if words.is_empty() {
+        c.fail("a capability")
+    } else {
+        Ok(words)
+    }
 }
 
 #[cfg(test)]
@@ -199,22 +210,34 @@ mod tests {
     fn commands() {
         assert_eq!(parse("a noop"), Ok(Command::Noop));
         assert_eq!(parse("a NOOP "), Ok(Command::Noop));
-        assert_eq!(parse("a enable imap4rev2 X"), Ok(Command::Enable(vec!["IMAP4REV2".into(), "X".into()])));
+        assert_eq!(
+            parse("a enable imap4rev2 X"),
+            Ok(Command::Enable(vec!["IMAP4REV2".into(), "X".into()]))
+        );
         assert_eq!(parse("a UID EXPUNGE 3:5").is_ok(), true);
-        assert!(matches!(parse("a uid fetch 1:* flags"), Ok(Command::Fetch(_, Numbers::Uid))));
+        assert!(matches!(
+            parse("a uid fetch 1:* flags"),
+            Ok(Command::Fetch(_, Numbers::Uid))
+        ));
         let at = |text: &str| parse(text).unwrap_err().at;
         assert_eq!(at("a FOO"), 2);
         assert_eq!(at("a NOOP x"), 7);
         assert_eq!(at("a"), 1);
         assert_eq!(command(b"+ NOOP", false).0, None);
         assert_eq!(command(b"", false).0, None);
-        assert_eq!(parse("a FETCH 1 FLAGZ").unwrap_err().to_string(), "expected a FETCH item at position 10");
+        assert_eq!(
+            parse("a FETCH 1 FLAGZ").unwrap_err().to_string(),
+            "expected a FETCH item at position 10"
+        );
     }
 
     /// Every command line of RFC 9051's examples parses.
     #[test]
     fn rfc9051_examples() {
-        for line in include_str!("examples.txt").lines().filter(|l| !l.is_empty()) {
+        for line in include_str!("examples.txt")
+            .lines()
+            .filter(|l| !l.is_empty())
+        {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
         }
     }

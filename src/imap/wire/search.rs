@@ -110,7 +110,11 @@ pub fn search(c: &mut Cursor<'_>) -> Parsed<Search> {
         c.space()?;
         keys.push(key(c, 0)?);
     }
-    Ok(Search { options, charset, key: Key::And(keys) })
+    Ok(Search {
+        options,
+        charset,
+        key: Key::And(keys),
+    })
 }
 
 fn return_options(c: &mut Cursor<'_>) -> Parsed<Options> {
@@ -123,7 +127,12 @@ fn return_options(c: &mut Cursor<'_>) -> Parsed<Options> {
             "ALL" => options.all = true,
             "COUNT" => options.count = true,
             "SAVE" => options.save = true,
-            _ => return Err(Error { at, wanted: "MIN, MAX, ALL, COUNT or SAVE" }),
+            _ => {
+                return Err(Error {
+                    at,
+                    wanted: "MIN, MAX, ALL, COUNT or SAVE",
+                });
+            }
         }
         Ok(())
     })?;
@@ -174,7 +183,9 @@ fn flag_key(word: &str) -> Option<Key> {
         "NEW" => return Some(Key::New),
         "OLD" => return Some(Key::Not(Box::new(Key::Flag(Flag::Recent)))),
         "UNKEYWORD" => return None,
-        _ => word.strip_prefix("UN").map_or((word, false), |rest| (rest, true)),
+        _ => word
+            .strip_prefix("UN")
+            .map_or((word, false), |rest| (rest, true)),
     };
     let flag = match word {
         "ANSWERED" => Flag::Answered,
@@ -203,9 +214,7 @@ fn argument_key(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Key>> {
         "BODY" => Key::Body(text(c)?),
         "TEXT" => Key::Text(text(c)?),
         "KEYWORD" => Key::Flag(flag::Flag::Keyword(flag::keyword(c)?)),
-        "UNKEYWORD" => {
-            Key::Not(Box::new(Key::Flag(flag::Flag::Keyword(flag::keyword(c)?))))
-        }
+        "UNKEYWORD" => Key::Not(Box::new(Key::Flag(flag::Flag::Keyword(flag::keyword(c)?)))),
         "UID" => Key::Uid(Set::parse(c)?),
         "BEFORE" => Key::Before(date::date(c)?),
         "ON" => Key::On(date::date(c)?),
@@ -230,7 +239,10 @@ fn modseq(c: &mut Cursor<'_>) -> Parsed<u64> {
         c.space()?;
         let at = c.position();
         if !matches!(c.word()?.as_str(), "PRIV" | "SHARED" | "ALL") {
-            return Err(Error { at, wanted: "priv, shared or all" });
+            return Err(Error {
+                at,
+                wanted: "priv, shared or all",
+            });
         }
         c.space()?;
     }
@@ -257,17 +269,40 @@ mod tests {
         let found = parse(" FLAGGED SINCE 1-Feb-1994 NOT FROM \"Smith\"").unwrap();
         let Key::And(keys) = found.key else { panic!() };
         assert_eq!(keys.len(), 3);
-        assert_eq!(keys[2], Key::Not(Box::new(Key::Header("from".into(), b"Smith".to_vec()))));
+        assert_eq!(
+            keys[2],
+            Key::Not(Box::new(Key::Header("from".into(), b"Smith".to_vec())))
+        );
         assert_eq!(parse(" ALL").unwrap().key, Key::And(vec![Key::And(vec![])]));
         let found = parse(" RETURN (MIN COUNT) CHARSET UTF-8 TEXT {6}\r\nfoobar").unwrap();
         assert_eq!(found.charset.as_deref(), Some("UTF-8"));
         assert!(found.options.is_some_and(|o| o.min && o.count && !o.all));
-        assert!(parse(" RETURN () 1:5 UID 7:*").unwrap().options.is_some_and(|o| o.all));
+        assert!(
+            parse(" RETURN () 1:5 UID 7:*")
+                .unwrap()
+                .options
+                .is_some_and(|o| o.all)
+        );
         assert!(parse(" RETURN (SAVE) $").is_ok());
-        assert!(parse(" MODSEQ \"/flags/\\\\draft\" all 620162338").unwrap().key.uses_modseq());
+        assert!(
+            parse(" MODSEQ \"/flags/\\\\draft\" all 620162338")
+                .unwrap()
+                .key
+                .uses_modseq()
+        );
         assert!(parse(" OR (SEEN UNKEYWORD $x) NOT (OR 1 2)").is_ok());
         assert!(parse(" BODY \"\" UNSEEN ").is_ok());
-        for bad in ["", " ", " FOO", " NOT", " OR 1", " (1", " ()", " BEFORE x", " RETURN (FOO) ALL"] {
+        for bad in [
+            "",
+            " ",
+            " FOO",
+            " NOT",
+            " OR 1",
+            " (1",
+            " ()",
+            " BEFORE x",
+            " RETURN (FOO) ALL",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -92,7 +92,10 @@ fn text(c: &mut Cursor<'_>, path: &[u32]) -> Parsed<Text> {
         word @ ("HEADER.FIELDS" | "HEADER.FIELDS.NOT") => {
             c.space()?;
             let names = c.list(false, Cursor::astring_text)?;
-            Ok(Text::Fields { not: word.ends_with(".NOT"), names })
+            Ok(Text::Fields {
+                not: word.ends_with(".NOT"),
+                names,
+            })
         }
         _ => Err(Error { at, wanted }),
     }
@@ -108,7 +111,10 @@ pub fn partial(c: &mut Cursor<'_>) -> Parsed<Option<Partial>> {
     let at = c.position();
     let length = c.number64()?;
     if length == 0 {
-        return Err(Error { at, wanted: "a length above 0" });
+        return Err(Error {
+            at,
+            wanted: "a length above 0",
+        });
     }
     c.expect(b'>', "'>'")?;
     Ok(Some(Partial { offset, length }))
@@ -127,8 +133,14 @@ pub fn write(out: &mut Vec<u8>, section: &Section, utf8: bool) {
         Text::Text => out.extend_from_slice(b"TEXT"),
         Text::Mime => out.extend_from_slice(b"MIME"),
         Text::Fields { not, names } => {
-            out.extend_from_slice(if *not { b"HEADER.FIELDS.NOT " } else { b"HEADER.FIELDS " });
-            encode::list(out, names, |out, name| encode::astring(out, name.as_bytes(), utf8));
+            out.extend_from_slice(if *not {
+                b"HEADER.FIELDS.NOT "
+            } else {
+                b"HEADER.FIELDS "
+            });
+            encode::list(out, names, |out, name| {
+                encode::astring(out, name.as_bytes(), utf8)
+            });
         }
     }
     out.push(b']');
@@ -155,20 +167,62 @@ mod tests {
 
     #[test]
     fn sections() {
-        assert_eq!(parse("[]"), Ok(Section { path: vec![], text: Text::All }));
-        assert_eq!(parse("[1.2]"), Ok(Section { path: vec![1, 2], text: Text::All }));
-        assert_eq!(parse("[4.1.mime]"), Ok(Section { path: vec![4, 1], text: Text::Mime }));
-        assert_eq!(parse("[3.HEADER]"), Ok(Section { path: vec![3], text: Text::Header }));
+        assert_eq!(
+            parse("[]"),
+            Ok(Section {
+                path: vec![],
+                text: Text::All
+            })
+        );
+        assert_eq!(
+            parse("[1.2]"),
+            Ok(Section {
+                path: vec![1, 2],
+                text: Text::All
+            })
+        );
+        assert_eq!(
+            parse("[4.1.mime]"),
+            Ok(Section {
+                path: vec![4, 1],
+                text: Text::Mime
+            })
+        );
+        assert_eq!(
+            parse("[3.HEADER]"),
+            Ok(Section {
+                path: vec![3],
+                text: Text::Header
+            })
+        );
         let names = vec!["Date".into(), "From".into()];
         assert_eq!(
             parse("[HEADER.FIELDS (Date \"From\")]"),
-            Ok(Section { path: vec![], text: Text::Fields { not: false, names } })
+            Ok(Section {
+                path: vec![],
+                text: Text::Fields { not: false, names }
+            })
         );
-        for bad in ["[MIME]", "[1.]", "[1HEADER]", "[HEADER.FIELDS ()]", "[0]", "[", "[1", "[FOO]"] {
+        for bad in [
+            "[MIME]",
+            "[1.]",
+            "[1HEADER]",
+            "[HEADER.FIELDS ()]",
+            "[0]",
+            "[",
+            "[1",
+            "[FOO]",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
         let p = |t: &str| partial(&mut Cursor::new(t.as_bytes(), false));
-        assert_eq!(p("<0.2048>"), Ok(Some(Partial { offset: 0, length: 2048 })));
+        assert_eq!(
+            p("<0.2048>"),
+            Ok(Some(Partial {
+                offset: 0,
+                length: 2048
+            }))
+        );
         assert!(p("<0>").is_err() && p("<0.0>").is_err());
         assert!(parse(&format!("[{}1]", "1.".repeat(5000))).is_err());
     }
@@ -178,7 +232,10 @@ mod tests {
             Just(Text::All),
             Just(Text::Header),
             Just(Text::Text),
-            (any::<bool>(), proptest::collection::vec("[A-Za-z-]{1,10}", 1..4))
+            (
+                any::<bool>(),
+                proptest::collection::vec("[A-Za-z-]{1,10}", 1..4)
+            )
                 .prop_map(|(not, names)| Text::Fields { not, names })
         ]
     }

@@ -20,7 +20,11 @@ pub fn select(c: &mut Cursor<'_>) -> Parsed<Select> {
         c.space()?;
         c.list(false, |c| {
             condstore = c.eat_word("CONDSTORE");
-            if condstore { Ok(()) } else { c.fail("CONDSTORE") }
+            if condstore {
+                Ok(())
+            } else {
+                c.fail("CONDSTORE")
+            }
         })?;
     }
     Ok(Select { name, condstore })
@@ -33,8 +37,20 @@ mod tests {
     #[test]
     fn forms() {
         let parse = |t: &str| select(&mut Cursor::new(t.as_bytes(), false));
-        assert_eq!(parse(" inbox (condstore)"), Ok(Select { name: "INBOX".into(), condstore: true }));
-        assert_eq!(parse(" \"a b\""), Ok(Select { name: "a b".into(), condstore: false }));
+        assert_eq!(
+            parse(" inbox (condstore)"),
+            Ok(Select {
+                name: "INBOX".into(),
+                condstore: true
+            })
+        );
+        assert_eq!(
+            parse(" \"a b\""),
+            Ok(Select {
+                name: "a b".into(),
+                condstore: false
+            })
+        );
         assert!(parse(" a (FOO)").is_err() && parse("").is_err() && parse(" a ()").is_err());
     }
 }

@@ -41,7 +41,10 @@ const NAMES: [(&str, Item); 9] = [
 impl Item {
     /// The word for it.
     pub fn name(self) -> &'static str {
-        NAMES.iter().find(|(_, item)| *item == self).map_or("", |(name, _)| name)
+        NAMES
+            .iter()
+            .find(|(_, item)| *item == self)
+            .map_or("", |(name, _)| name)
     }
 }
 
@@ -59,7 +62,10 @@ pub fn items(c: &mut Cursor<'_>) -> Parsed<Vec<Item>> {
         let at = c.position();
         let word = c.word()?;
         let found = NAMES.iter().find(|(name, _)| *name == word);
-        let (_, item) = found.ok_or(Error { at, wanted: "a STATUS item" })?;
+        let (_, item) = found.ok_or(Error {
+            at,
+            wanted: "a STATUS item",
+        })?;
         if !items.contains(item) {
             items.push(*item);
         }
@@ -76,7 +82,10 @@ mod tests {
     fn forms() {
         let parse = |t: &str| status(&mut Cursor::new(t.as_bytes(), false));
         let items = vec![Item::UidNext, Item::Messages];
-        assert_eq!(parse(" blurdybloop (UIDNEXT MESSAGES uidnext)"), Ok(("blurdybloop".into(), items)));
+        assert_eq!(
+            parse(" blurdybloop (UIDNEXT MESSAGES uidnext)"),
+            Ok(("blurdybloop".into(), items))
+        );
         assert!(parse(" a ()").is_err() && parse(" a (FOO)").is_err() && parse(" a").is_err());
     }
 }

@@ -53,7 +53,13 @@ pub fn store(c: &mut Cursor<'_>) -> Parsed<Store> {
     let silent = c.eat_word(".SILENT");
     c.space()?;
     let flags = flag::list_or_bare(c)?;
-    Ok(Store { set, unchanged_since, how, silent, flags })
+    Ok(Store {
+        set,
+        unchanged_since,
+        how,
+        silent,
+        flags,
+    })
 }
 
 fn modifier(c: &mut Cursor<'_>) -> Parsed<u64> {
@@ -75,10 +81,18 @@ mod tests {
     #[test]
     fn forms() {
         let found = parse(" 2:4 +FLAGS.SILENT (\\Deleted)").unwrap();
-        assert_eq!((found.how, found.silent, found.flags), (How::Add, true, vec![Flag::Deleted]));
+        assert_eq!(
+            (found.how, found.silent, found.flags),
+            (How::Add, true, vec![Flag::Deleted])
+        );
         assert_eq!(parse(" 1 flags \\Seen $x").unwrap().flags.len(), 2);
         assert_eq!(parse(" 1 -FLAGS ()").unwrap().how, How::Remove);
-        assert_eq!(parse(" 7 (UNCHANGEDSINCE 320162338) +FLAGS (a)").unwrap().unchanged_since, Some(320_162_338));
+        assert_eq!(
+            parse(" 7 (UNCHANGEDSINCE 320162338) +FLAGS (a)")
+                .unwrap()
+                .unchanged_since,
+            Some(320_162_338)
+        );
         assert!(parse(" 1 FLAGS").is_err() && parse(" 1 +FOO (a)").is_err());
     }
 }

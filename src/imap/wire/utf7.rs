@@ -13,7 +13,11 @@ pub fn decode(text: &[u8]) -> Option<String> {
                 let end = rest.iter().position(|b| *b == b'-')?;
                 let (coded, after) = rest.split_at_checked(end)?;
                 rest = after.get(1..)?;
-                if coded.is_empty() { name.push('&') } else { shifted(coded, &mut name)? }
+                if coded.is_empty() {
+                    name.push('&')
+                } else {
+                    shifted(coded, &mut name)?
+                }
             }
             0x20..=0x7e => name.push(char::from(b)),
             _ => return None,
@@ -70,7 +74,9 @@ fn flush(pending: &mut Vec<u16>, text: &mut String) {
     text.push('&');
     let (mut bits, mut have) = (0u32, 0u32);
     let mut digit = |value: u32| {
-        text.push(char::from(ALPHABET.get((value & 63) as usize).copied().unwrap_or(b'A')));
+        text.push(char::from(
+            ALPHABET.get((value & 63) as usize).copied().unwrap_or(b'A'),
+        ));
     };
     for unit in pending.drain(..) {
         bits = (bits << 16) | u32::from(unit);
@@ -96,7 +102,10 @@ mod tests {
     fn rfc_examples() {
         let name = "~peter/mail/\u{53f0}\u{5317}/\u{65e5}\u{672c}\u{8a9e}";
         assert_eq!(encode(name), "~peter/mail/&U,BTFw-/&ZeVnLIqe-");
-        assert_eq!(decode(b"~peter/mail/&U,BTFw-/&ZeVnLIqe-").as_deref(), Some(name));
+        assert_eq!(
+            decode(b"~peter/mail/&U,BTFw-/&ZeVnLIqe-").as_deref(),
+            Some(name)
+        );
         assert_eq!(encode("R&D"), "R&-D");
         assert_eq!(encode("Entw\u{fc}rfe"), "Entw&APw-rfe");
         for bad in [&b"&"[..], b"&Jjo", b"a&!-", b"\xc3\xbc", b"&A-", b"&AAAAA-"] {
