@@ -3,6 +3,7 @@
 //! A moment is seconds since 1970-01-01T00:00:00Z; a day is days since then.
 
 use super::cursor::{Cursor, Error, Parsed};
+use super::encode;
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -113,7 +114,6 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 /// Writes a moment as `date-time`, in UTC.
 pub fn write(out: &mut Vec<u8>, seconds: i64) {
-    use std::io::Write;
     // The grammar has four digits for the year.
     let seconds = seconds.clamp(-62_135_596_800, 253_402_300_799);
     let (year, month, day) = civil(seconds.div_euclid(86_400));
@@ -123,9 +123,9 @@ pub fn write(out: &mut Vec<u8>, seconds: i64) {
         .and_then(|m| MONTHS.get(m))
         .unwrap_or(&"Jan");
     let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
-    let _ = write!(
+    encode::formatted(
         out,
-        "\"{day:2}-{name}-{year:04} {h:02}:{m:02}:{s:02} +0000\""
+        format_args!("\"{day:2}-{name}-{year:04} {h:02}:{m:02}:{s:02} +0000\""),
     );
 }
 

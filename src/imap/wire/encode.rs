@@ -2,7 +2,7 @@
 //! (RFC 9051 §4.3, §9).
 
 use super::cursor::is_atom;
-use std::io::Write;
+use std::fmt::{self, Write};
 
 /// Longest string sent in quotes; clients split their lines at a few kilobytes.
 const QUOTED: usize = 1024;
@@ -63,12 +63,24 @@ fn literal(out: &mut Vec<u8>, text: &[u8]) {
 /// Writes the head of a literal; its `size` octets follow. `binary`: a literal8.
 pub fn literal_head(out: &mut Vec<u8>, size: u64, binary: bool) {
     let tilde = if binary { "~" } else { "" };
-    let _ = write!(out, "{tilde}{{{size}}}\r\n");
+    formatted(out, format_args!("{tilde}{{{size}}}\r\n"));
+}
+
+/// Writes what `format_args!` makes.
+pub fn formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    struct Sink<'a>(&'a mut Vec<u8>);
+    impl Write for Sink<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.extend_from_slice(text.as_bytes());
+            Ok(())
+        }
+    }
+    let _ = Sink(out).write_fmt(text);
 }
 
 /// Writes a number.
 pub fn number(out: &mut Vec<u8>, n: impl Into<u64>) {
-    let _ = write!(out, "{}", n.into());
+    formatted(out, format_args!("{}", n.into()));
 }
 
 /// Writes items with spaces between them, in parentheses.

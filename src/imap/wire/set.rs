@@ -1,6 +1,7 @@
 //! Sequence sets: message numbers or UIDs (RFC 9051 §9 `sequence-set`), and sets in answers.
 
 use super::cursor::{Cursor, Parsed};
+use super::encode;
 
 /// One end of a range: a number, or `*`, the largest in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +64,14 @@ fn end(c: &mut Cursor<'_>) -> Parsed<End> {
 
 /// Writes ranges as `1:3,5`.
 pub fn write(out: &mut Vec<u8>, runs: impl IntoIterator<Item = (u32, u32)>) {
-    use std::io::Write;
     for (i, (first, last)) in runs.into_iter().enumerate() {
         if i > 0 {
             out.push(b',');
         }
-        let _ = write!(out, "{first}");
+        encode::number(out, first);
         if last > first {
-            let _ = write!(out, ":{last}");
+            out.push(b':');
+            encode::number(out, last);
         }
     }
 }
