@@ -51,7 +51,6 @@ pub const HTTP_IDLE: u64 = 120;
 /// Seconds without an octet of a request body, or without the peer taking one of a response. Then
 /// the connection ends.
 pub const HTTP_STALL: u64 = 60;
-<<<<<<< HEAD
 // ------------------------------------------------------------------ net
 
 /// Octets read from a socket at once, through a buffer that a thread's connections share.
@@ -149,11 +148,9 @@ pub const LOGIN_WAITING: u32 = 4;
 
 /// Bearer tokens that may exist.
 pub const TOKENS: usize = 64;
-=======
 /// Nested criteria in one SEARCH (`NOT NOT ..`, `((..))`, `OR OR ..`); beyond it: `BAD` with the position. Searches
 /// that clients write for many addresses are chains of `OR`, a level each.
 pub const IMAP_SEARCH_DEPTH: usize = 200;
 
 /// Part numbers in one section (`BODY[1.2.3..]`); beyond it: `BAD`. More than the levels a stored structure has.
 pub const IMAP_PART_DEPTH: usize = 128;
->>>>>>> c26c0ff (imap: the grammar, pure: framer, commands, sets, names, sections, search keys)
