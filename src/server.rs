@@ -1,12 +1,15 @@
 //! Start order, threads, drain and reload.
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::mail::Mail;
 use crate::net::{Conn, Shutdown, TlsAcceptor};
 use std::sync::Arc;
 
 /// What every session is given. One per listener thread, shared by its sessions in an `Rc`.
 #[derive(Clone)]
 pub struct Ctx {
+    /// The mailboxes.
+    pub mail: Arc<Mail>,
     /// Who may in.
     pub auth: Arc<Auth>,
     /// The flags.

@@ -224,6 +224,15 @@ impl Conn {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
+    /// As [`fill`](Conn::fill), between commands: the server's stop ends the wait with
+    /// [`Error::Shutdown`].
+    ///
+    /// # Errors
+    /// As [`fill`](Conn::fill), and [`Error::Shutdown`].
+    pub async fn fill_between(&mut self) -> Result<usize, Error> {
+        poll_fn(|cx| self.poll_next_line(cx)).await
+    }
+
     /// The next octets, at least one and at most `max`; consume them with
     /// [`consume`](Conn::consume). For literals, BDAT and DATA.
     ///
