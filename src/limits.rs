@@ -154,3 +154,51 @@ pub const IMAP_SEARCH_DEPTH: usize = 200;
 
 /// Part numbers in one section (`BODY[1.2.3..]`); beyond it: `BAD`. More than the levels a stored structure has.
 pub const IMAP_PART_DEPTH: usize = 128;
+
+
+// Scanning a message. What is beyond a bound is kept in the message and counted in its parent's
+// body; the stored structure says `TRUNCATED` and readers go back to the header block.
+
+/// Octets kept of one header field while it is scanned; the rest is skipped. 64 KiB is twenty times
+/// what long References and recipient lists take.
+pub const MIME_FIELD: usize = 64 * 1024;
+
+/// Octets of text (addresses, subject, parameters, ids, ...) kept in one message's structure.
+/// With [`MIME_PARTS`] it keeps the stored form under [`MIME_ENCODED`].
+pub const MIME_TEXT: usize = 24 * 1024;
+
+/// Octets of the stored form of a structure: its length field has 16 bits.
+pub const MIME_ENCODED: usize = 65_535;
+
+/// Depth of nesting that is opened; a container below it is an opaque leaf. Mail forwarded as an
+/// attachment twenty times fits.
+pub const MIME_DEPTH: u8 = 32;
+
+/// Parts listed per message; further ones are left to their parent's body. Digests stay under 100;
+/// 1,000 parts take at most 32 KiB of the stored form.
+pub const MIME_PARTS: usize = 1_000;
+
+/// Longest boundary that is looked for, in octets (RFC 2046 §5.1.1 allows 70). A multipart with a
+/// longer one is an opaque leaf.
+pub const MIME_BOUNDARY: usize = 256;
+
+/// Addresses kept per header field; further ones are left out of the envelope.
+pub const MIME_ADDRESSES: usize = 500;
+
+/// Parameters kept per Content-Type or Content-Disposition (RFC 2231 continuations count each).
+pub const MIME_PARAMS: usize = 64;
+
+/// Language tags kept per Content-Language.
+pub const MIME_LANGUAGES: usize = 16;
+
+/// Hashes of referenced ids kept per message: half of them the oldest, half the newest.
+pub const MIME_REFERENCES: usize = 32;
+
+/// Octets of a preview (RFC 8970 §3.1 wants at most 256 characters).
+pub const MIME_PREVIEW: usize = 256;
+
+/// Decoded octets of a text part read in search of a preview: style sheets come first.
+pub const MIME_PREVIEW_SEARCH: usize = 256 * 1024;
+
+/// Octets of a text part in a charset that cannot be decoded piecewise (UTF-7); the rest is cut.
+pub const MIME_WHOLE_CHARSET: usize = 256 * 1024;

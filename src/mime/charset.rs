@@ -1,13 +1,260 @@
-//! Charsets to UTF-8 (being filled in).
+//! Charsets to UTF-8, piece by piece.
+//!
+//! With feature `charsets` the WHATWG encodings by `encoding_rs`; without it the single-byte tables
+//! of `mail-parser`. Text that says nothing, or `us-ascii`, or a charset nobody knows, is read as
+//! UTF-8, and octets that are none as windows-1252, which is what they nearly always are (RFC 8621
+//! §4.1.4 allows the guess).
+use mail_parser::decoders::charsets::map::charset_decoder;
 
-/// Decodes `octets` from the charset `label`. The flag is true where something was malformed or the
-/// charset is unknown (RFC 8621 §4.1.4 isEncodingProblem).
+use crate::limits::MIME_WHOLE_CHARSET;
+
+/// Octets handed to a decoder at a time: bounds what its output reserves.
+const PIECE: usize = 4096;
+
+/// Decodes `octets` from the charset `label` (empty: unknown). The flag is true where something was
+/// malformed or the charset is unknown (RFC 8621 §4.1.4 isEncodingProblem).
 pub fn decode(octets: &[u8], label: &str) -> (String, bool) {
-    if label.is_empty() || label.eq_ignore_ascii_case("utf-8") {
-        return (String::from_utf8_lossy(octets).into_owned(), false);
+    let mut decoder = Decoder::new(label);
+    let mut text = String::with_capacity(octets.len());
+    decoder.push(octets, &mut text);
+    let problem = decoder.finish(&mut text);
+    (text, problem)
+}
+
+/// True where the charset is one that can be decoded here.
+pub fn is_known(label: &str) -> bool {
+    !matches!(Table::of(label), Table::Guess { known: false, .. })
+}
+
+/// A streaming decoder of one text. How the octets are cut makes no difference.
+pub struct Decoder {
+    table: Table,
+    problem: bool,
+}
+
+enum Table {
+    /// UTF-8; `latin` says what to make of octets that are none.
+    Guess {
+        carry: Vec<u8>,
+        latin: bool,
+        known: bool,
+    },
+    #[cfg(feature = "charsets")]
+    Encoding(encoding_rs::Decoder),
+    /// One octet, one character.
+    #[cfg(not(feature = "charsets"))]
+    Single(fn(&[u8]) -> String),
+    /// Has to be seen whole (UTF-7).
+    Whole(fn(&[u8]) -> String, Vec<u8>),
+}
+
+impl Table {
+    fn of(label: &str) -> Table {
+        let label = label.trim();
+        let is = |name: &str| label.eq_ignore_ascii_case(name);
+        if is("utf-8") || is("utf8") {
+            return Table::Guess {
+                carry: Vec::new(),
+                latin: false,
+                known: true,
+            };
+        }
+        if label.is_empty() || is("us-ascii") || is("ascii") {
+            return Table::Guess {
+                carry: Vec::new(),
+                latin: true,
+                known: true,
+            };
+        }
+        #[cfg(feature = "charsets")]
+        if let Some(found) = encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()) {
+            return Table::Encoding(found.new_decoder_without_bom_handling());
+        }
+        match charset_decoder(label.as_bytes()) {
+            #[cfg(not(feature = "charsets"))]
+            Some(decoder) if !label.to_ascii_lowercase().starts_with("utf") => {
+                Table::Single(decoder)
+            }
+            Some(decoder) => Table::Whole(decoder, Vec::new()),
+            None => Table::Guess {
+                carry: Vec::new(),
+                latin: true,
+                known: false,
+            },
+        }
     }
-    match mail_parser::decoders::charsets::map::charset_decoder(label.as_bytes()) {
-        Some(decoder) => (decoder(octets), false),
-        None => (String::from_utf8_lossy(octets).into_owned(), true),
+}
+
+impl Decoder {
+    /// A decoder for the charset `label`, empty where none is given.
+    pub fn new(label: &str) -> Decoder {
+        let table = Table::of(label);
+        let problem = matches!(table, Table::Guess { known: false, .. });
+        Decoder { table, problem }
+    }
+
+    /// Decodes the next octets, appending to `out`.
+    pub fn push(&mut self, octets: &[u8], out: &mut String) {
+        octets
+            .chunks(PIECE)
+            .for_each(|piece| self.piece(piece, out));
+    }
+
+    /// The text has ended. True where something was malformed or the charset is unknown.
+    pub fn finish(mut self, out: &mut String) -> bool {
+        match &mut self.table {
+            Table::Guess { carry, latin, .. } if !carry.is_empty() => {
+                self.problem = true;
+                if *latin {
+                    carry.iter().for_each(|it| out.push(windows_1252(*it)));
+                } else {
+                    out.push(char::REPLACEMENT_CHARACTER);
+                }
+            }
+            Table::Guess { .. } => {}
+            #[cfg(feature = "charsets")]
+            Table::Encoding(decoder) => self.problem |= encoding(decoder, &[], true, out),
+            #[cfg(not(feature = "charsets"))]
+            Table::Single(_) => {}
+            Table::Whole(decoder, octets) => out.push_str(&decoder(octets)),
+        }
+        self.problem
+    }
+
+    fn piece(&mut self, piece: &[u8], out: &mut String) {
+        match &mut self.table {
+            Table::Guess { carry, latin, .. } => self.problem |= utf8(carry, *latin, piece, out),
+            #[cfg(feature = "charsets")]
+            Table::Encoding(decoder) => self.problem |= encoding(decoder, piece, false, out),
+            #[cfg(not(feature = "charsets"))]
+            Table::Single(decoder) => out.push_str(&decoder(piece)),
+            Table::Whole(_, octets) => {
+                let room = MIME_WHOLE_CHARSET
+                    .saturating_sub(octets.len())
+                    .min(piece.len());
+                octets.extend_from_slice(piece.get(..room).unwrap_or_default());
+            }
+        }
+    }
+}
+
+#[cfg(feature = "charsets")]
+fn encoding(
+    decoder: &mut encoding_rs::Decoder,
+    piece: &[u8],
+    last: bool,
+    out: &mut String,
+) -> bool {
+    out.reserve(
+        decoder
+            .max_utf8_buffer_length(piece.len())
+            .unwrap_or_default(),
+    );
+    let (_, _, problem) = decoder.decode_to_string(piece, out, last);
+    problem
+}
+
+/// Decodes UTF-8, keeping the start of a character that is cut in `carry`. True where an octet was
+/// none.
+fn utf8(carry: &mut Vec<u8>, latin: bool, piece: &[u8], out: &mut String) -> bool {
+    let joined;
+    let octets = if carry.is_empty() {
+        piece
+    } else {
+        joined = [&std::mem::take(carry), piece].concat();
+        &joined
+    };
+    let mut problem = false;
+    let mut rest = octets;
+    while !rest.is_empty() {
+        let error = match std::str::from_utf8(rest) {
+            Ok(text) => {
+                out.push_str(text);
+                break;
+            }
+            Err(error) => error,
+        };
+        let (good, bad) = rest
+            .split_at_checked(error.valid_up_to())
+            .unwrap_or((&[], rest));
+        out.push_str(std::str::from_utf8(good).unwrap_or_default());
+        let Some(len) = error.error_len() else {
+            carry.extend_from_slice(bad);
+            break;
+        };
+        problem = true;
+        let (bad, tail) = bad.split_at_checked(len).unwrap_or((bad, &[]));
+        if latin {
+            bad.iter().for_each(|it| out.push(windows_1252(*it)));
+        } else {
+            out.push(char::REPLACEMENT_CHARACTER);
+        }
+        rest = tail;
+    }
+    problem
+}
+
+/// The character of an octet in windows-1252, which is ISO 8859-1 but for 0x80 to 0x9f.
+fn windows_1252(octet: u8) -> char {
+    const HIGH: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
+    ];
+    let high = octet
+        .checked_sub(0x80)
+        .and_then(|at| HIGH.get(usize::from(at)));
+    high.copied().unwrap_or(char::from(octet))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn decodes_what_mail_uses() {
+        assert_eq!(decode(b"caf\xe9", "iso-8859-1"), ("café".into(), false));
+        assert_eq!(decode("café".as_bytes(), "UTF-8"), ("café".into(), false));
+        assert_eq!(decode(b"caf\xe9", "utf-8"), ("caf\u{fffd}".into(), true));
+        assert_eq!(decode(b"\x93caf\xe9\x94!", ""), ("“café”!".into(), true));
+        assert_eq!(
+            decode("café".as_bytes(), "x-unknown"),
+            ("café".into(), true)
+        );
+        assert_eq!(
+            decode(b"Hi Mom +Jjo-!", "utf-7"),
+            ("Hi Mom \u{263a}!".into(), false)
+        );
+    }
+
+    #[cfg(feature = "charsets")]
+    #[test]
+    fn decodes_multi_byte_charsets() {
+        assert_eq!(
+            decode(b"\x1b$B%F%9%H\x1b(B", "iso-2022-jp"),
+            ("テスト".into(), false)
+        );
+        assert_eq!(
+            decode(b"\xd6\xd0\xce\xc4", "gb2312"),
+            ("中文".into(), false)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_make_no_difference(
+            octets in proptest::collection::vec(any::<u8>(), 0..80),
+            cut in 0usize..80,
+            label in prop_oneof![Just("utf-8"), Just(""), Just("shift_jis"), Just("utf-7"), Just("utf-16le"), Just("koi8-r")],
+        ) {
+            let (head, tail) = octets.split_at(cut.min(octets.len()));
+            let mut decoder = Decoder::new(label);
+            let mut text = String::new();
+            decoder.push(head, &mut text);
+            decoder.push(tail, &mut text);
+            let problem = decoder.finish(&mut text);
+            prop_assert_eq!((text, problem), decode(&octets, label));
+        }
     }
 }

@@ -16,9 +16,16 @@ mod codec;
 mod scanner;
 mod structure;
 
+pub mod address;
 pub mod charset;
+pub mod date;
+pub mod header;
+pub mod html;
+pub mod msgid;
 pub mod params;
+pub mod subject;
 pub mod text;
+pub mod transfer;
 pub mod words;
 
 pub use codec::View;

@@ -2,6 +2,7 @@
 //!
 //! RFC 8621 §4.1.4: the split into textBody, htmlBody and attachments.
 use super::structure::{Kind, Part, children};
+use super::{charset, html, transfer};
 
 /// The parts of a message by what a client does with them, as indexes into its part list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,4 +150,195 @@ fn is_inline(part: &Part, place: Place) -> bool {
     let placed =
         place.first || (place.parent != "related" && (is_media(part) || part.filename().is_none()));
     shown && placed && !part.is_disposed("attachment")
+}
+
+/// Decodes a text part piece by piece: transfer encoding, charset, CRLF to LF (RFC 8621 §4.1.4
+/// bodyValues). Memory is constant.
+pub struct Extractor {
+    transfer: transfer::Decoder,
+    charset: charset::Decoder,
+    html: Option<html::Stripper>,
+    octets: Vec<u8>,
+    piece: String,
+    carriage_return: bool,
+}
+
+impl Extractor {
+    /// For the text of `part` as it stands; HTML stays HTML.
+    pub fn new(part: &Part) -> Extractor {
+        Extractor {
+            transfer: transfer::Decoder::new(part.encoding),
+            charset: charset::Decoder::new(&part.charset().unwrap_or_default()),
+            html: None,
+            octets: Vec::new(),
+            piece: String::new(),
+            carriage_return: false,
+        }
+    }
+
+    /// For what a person reads: HTML loses its tags.
+    pub fn readable(part: &Part) -> Extractor {
+        let html = part.is("text", "html") || part.is("text", "enriched");
+        Extractor {
+            html: html.then(html::Stripper::default),
+            ..Extractor::new(part)
+        }
+    }
+
+    /// Takes the next octets of the part's raw body, appending text to `out`.
+    pub fn push(&mut self, octets: &[u8], out: &mut String) {
+        for piece in octets.chunks(4096) {
+            self.octets.clear();
+            self.transfer.push(piece, &mut self.octets);
+            self.piece.clear();
+            self.charset.push(&self.octets, &mut self.piece);
+            self.write(out);
+        }
+    }
+
+    /// The body has ended. True where something was malformed or unknown (isEncodingProblem).
+    pub fn finish(mut self, out: &mut String) -> bool {
+        self.octets.clear();
+        let transfer = std::mem::replace(&mut self.transfer, transfer::Decoder::Identity);
+        transfer.finish(&mut self.octets);
+        self.piece.clear();
+        self.charset.push(&self.octets, &mut self.piece);
+        let charset = std::mem::replace(&mut self.charset, charset::Decoder::new(""));
+        let problem = charset.finish(&mut self.piece);
+        self.write(out);
+        if std::mem::take(&mut self.carriage_return) {
+            out.push('\r');
+        }
+        if let Some(html) = self.html.take() {
+            html.finish(out);
+        }
+        problem
+    }
+
+    fn write(&mut self, out: &mut String) {
+        if let Some(html) = &mut self.html {
+            return html.push(&self.piece, out);
+        }
+        for line in self.piece.split_inclusive('\n') {
+            if std::mem::take(&mut self.carriage_return) && line != "\n" {
+                out.push('\r');
+            }
+            if let Some(text) = line.strip_suffix("\r\n") {
+                out.push_str(text);
+                out.push('\n');
+            } else if let Some(text) = line.strip_suffix('\r') {
+                out.push_str(text);
+                self.carriage_return = true;
+            } else {
+                out.push_str(line);
+            }
+        }
+    }
+}
+
+/// The readable text of a part whose whole raw body is at hand.
+pub fn readable(part: &Part, body: &[u8]) -> String {
+    let mut out = String::new();
+    let mut extractor = Extractor::readable(part);
+    extractor.push(body, &mut out);
+    extractor.finish(&mut out);
+    out
+}
+
+/// True for parts whose text is worth searching: all text but style sheets.
+pub fn is_searchable(part: &Part) -> bool {
+    part.media().0 == b"text" && !part.is("text", "css")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mime::structure::{Disposition, Encoding, Param};
+
+    fn part(depth: u8, children: u16, media: &str, disposition: &str) -> Part {
+        let (main, sub) = media.split_once('/').unwrap();
+        let kind = if main == "multipart" {
+            Kind::Multipart
+        } else {
+            Kind::Leaf
+        };
+        let disposition = (!disposition.is_empty()).then(|| Disposition {
+            kind: disposition.into(),
+            params: Vec::new(),
+        });
+        let (main, sub) = (main.into(), sub.into());
+        Part {
+            depth,
+            children,
+            kind,
+            main,
+            sub,
+            disposition,
+            ..Part::default()
+        }
+    }
+
+    #[test]
+    fn sorts_the_example_of_rfc_8621() {
+        let parts = [
+            part(0, 3, "multipart/mixed", ""),
+            part(1, 0, "text/plain", "inline"),      // 1 A
+            part(1, 5, "multipart/mixed", ""),       // 2
+            part(2, 2, "multipart/alternative", ""), // 3
+            part(3, 3, "multipart/mixed", ""),       // 4
+            part(4, 0, "text/plain", "inline"),      // 5 B
+            part(4, 0, "image/jpeg", "inline"),      // 6 C
+            part(4, 0, "text/plain", "inline"),      // 7 D
+            part(3, 2, "multipart/related", ""),     // 8
+            part(4, 0, "text/html", ""),             // 9 E
+            part(4, 0, "image/jpeg", ""),            // 10 F
+            part(2, 0, "image/jpeg", "attachment"),  // 11 G
+            part(2, 0, "application/x-excel", ""),   // 12 H
+            part(2, 0, "message/rfc822", ""),        // 13 J
+            part(1, 0, "text/plain", "inline"),      // 14 K
+        ];
+        let bodies = Bodies::of(&parts);
+        assert_eq!(bodies.text, [1, 5, 6, 7, 14]);
+        assert_eq!(bodies.html, [1, 9, 14]);
+        assert_eq!(bodies.attachments, [6, 10, 11, 12, 13]);
+        assert!(bodies.has_attachment(&parts));
+        let alone = [part(0, 0, "text/html", "")];
+        let expected = Bodies {
+            text: vec![0],
+            html: vec![0],
+            attachments: vec![],
+        };
+        assert_eq!(Bodies::of(&alone), expected);
+    }
+
+    #[test]
+    fn one_sided_alternatives_serve_both() {
+        let parts = [
+            part(0, 1, "multipart/alternative", ""),
+            part(1, 0, "text/plain", ""),
+        ];
+        let expected = Bodies {
+            text: vec![1],
+            html: vec![1],
+            attachments: vec![],
+        };
+        assert_eq!(Bodies::of(&parts), expected);
+    }
+
+    #[test]
+    fn reads_text_through_both_layers() {
+        let mut part = part(0, 0, "text/html", "");
+        part.encoding = Encoding::QuotedPrintable;
+        part.params = vec![Param {
+            name: "charset".into(),
+            value: "iso-8859-1".into(),
+        }];
+        let body = b"<p>caf=E9</p>\r\n<p>b=\r\nar</p>";
+        assert_eq!(readable(&part, body), "caf\u{e9}\nbar");
+        let mut out = String::new();
+        let mut extractor = Extractor::new(&part);
+        body.chunks(1).for_each(|it| extractor.push(it, &mut out));
+        assert!(!extractor.finish(&mut out));
+        assert_eq!(out, "<p>caf\u{e9}</p>\n<p>bar</p>");
+    }
 }
