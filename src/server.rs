@@ -1,14 +1,35 @@
 //! Start order, threads, drain and reload.
+//!
+//! 1. [`bind`]: every socket, before anything else, so that a wrong port is told at once and
+//!    privileges can be dropped before the store is opened.
+//! 2. The store, the account, the certificate ([`account`]).
+//! 3. [`Server::start`]: one thread per socket; then ready.
+//! 4. [`Server::stop`]: no new connections, sessions say good-bye, a bounded wait, the store is sealed.
+pub mod account;
+mod failure;
+
 use crate::auth::Auth;
-use crate::config::Config;
+use crate::config::{Config, Listen, Role};
+use crate::limits;
 use crate::mail::Mail;
+use crate::net::census::Census;
+use crate::net::listener::{self, Handler, Shared};
+use crate::net::tls::Tls;
 use crate::net::{Conn, Shutdown, TlsAcceptor};
+use async_io::Timer;
+pub use failure::{Failure, Kind};
+use smol::future::FutureExt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// What every session is given. One per listener thread, shared by its sessions in an `Rc`.
 #[derive(Clone)]
 pub struct Ctx {
-    /// The mailboxes.
+    /// The mailbox engine.
     pub mail: Arc<Mail>,
     /// Who may in.
     pub auth: Arc<Auth>,
@@ -27,3 +48,222 @@ impl Ctx {
         conn.is_private() || self.config.allow_plain_auth
     }
 }
+
+/// A socket that is bound and not yet served.
+pub struct Bound {
+    role: Role,
+    address: SocketAddr,
+    socket: TcpListener,
+}
+
+/// Binds every socket of a configuration.
+///
+/// # Errors
+/// [`Kind::Port`], naming the address, the flag and what to do.
+pub fn bind(listen: &[Listen]) -> Result<Vec<Bound>, Failure> {
+    listen
+        .iter()
+        .map(|one| {
+            let Listen { role, address } = *one;
+            // [::] takes IPv4 too, unless this port has an IPv4 socket of its own.
+            let v6only = listen
+                .iter()
+                .any(|other| other.address.is_ipv4() && other.address.port() == address.port());
+            let socket = listener::bind(address, v6only).map_err(|e| port_failure(*one, &e))?;
+            let address = socket.local_addr().map_err(|e| port_failure(*one, &e))?;
+            Ok(Bound {
+                role,
+                address,
+                socket,
+            })
+        })
+        .collect()
+}
+
+fn port_failure(listen: Listen, e: &io::Error) -> Failure {
+    let Listen { role, address } = listen;
+    let flag = role.name();
+    let message = match e.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "port {} is in use ({flag} on {address}): stop the other program, or use --{flag} \
+             ADDR:PORT or --{flag} off",
+            address.port()
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "binding {flag} on {address} is not permitted: ports below 1024 need root or \
+             CAP_NET_BIND_SERVICE; use --{flag} ADDR:{} or --{flag} off",
+            role.try_port()
+        ),
+        io::ErrorKind::AddrNotAvailable => format!(
+            "this machine has no address {} (--{flag} {address}): use one it has, or [::] for all",
+            address.ip()
+        ),
+        _ => format!("cannot bind {flag} on {address}: {e}"),
+    };
+    Failure::new(Kind::Port, message)
+}
+
+/// A running server.
+pub struct Server {
+    ctx: Ctx,
+    tls: Option<Tls>,
+    shared: Shared,
+    threads: Vec<JoinHandle<()>>,
+    addresses: Vec<(Role, SocketAddr)>,
+}
+
+impl Server {
+    /// Serves the bound sockets, each on its own thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        bound: Vec<Bound>,
+        config: Arc<Config>,
+        mail: Arc<Mail>,
+        auth: Arc<Auth>,
+        tls: Option<Tls>,
+    ) -> Result<Server, Failure> {
+        let shared = Shared {
+            census: Census::new(config.max_connections, config.max_connections_per_address),
+            shutdown: Shutdown::new(),
+            halt: Shutdown::new(),
+        };
+        let acceptor = tls.as_ref().map(|tls| tls.mail().clone());
+        let shutdown = shared.shutdown.clone();
+        let ctx = Ctx {
+            mail,
+            auth,
+            config,
+            tls: acceptor,
+            shutdown,
+        };
+        let mut server = Server {
+            ctx,
+            tls,
+            shared,
+            threads: Vec::new(),
+            addresses: Vec::new(),
+        };
+        for Bound {
+            role,
+            address,
+            socket,
+        } in bound
+        {
+            let ctx = server.ctx.clone();
+            let tls = server.tls.clone();
+            let started = listener::spawn(role.name(), socket, server.shared.clone(), move || {
+                handler(role, ctx, tls)
+            });
+            let thread = started
+                .map_err(|e| Failure::new(Kind::Other, format!("cannot start a thread: {e}")))?;
+            log::info!("{} on {address}", role.name());
+            server.threads.push(thread);
+            server.addresses.push((role, address));
+        }
+        Ok(server)
+    }
+
+    /// Where it listens, with the ports that the system chose.
+    pub fn addresses(&self) -> &[(Role, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// What its sessions are given.
+    pub fn ctx(&self) -> &Ctx {
+        &self.ctx
+    }
+
+    /// The certificate in use.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    /// Connections open now.
+    pub fn connections(&self) -> usize {
+        self.shared.census.count()
+    }
+
+    /// Reads the certificate files again. Old sessions go on; if the files are wrong, the
+    /// certificate in use stays.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn reload(&self) -> Result<(), String> {
+        if let (Some(tls), Some((cert, key))) = (&self.tls, &self.ctx.config.cert) {
+            tls.replace(crate::net::tls::load(cert, key)?);
+        }
+        Ok(())
+    }
+
+    /// Stops: no new connections, sessions say good-bye between two commands, and after `patience`
+    /// (or when `hurry` resolves) whoever is left is cut off. Then the store is sealed.
+    pub async fn stop(self, patience: Duration, hurry: impl Future<Output = ()>) {
+        self.shared.shutdown.throw();
+        let drained = async {
+            self.shared.census.empty().await;
+            true
+        };
+        let late = async {
+            Timer::after(patience).await;
+            false
+        };
+        let hurried = async {
+            hurry.await;
+            false
+        };
+        if !drained.or(late).or(hurried).await {
+            log::warn!(
+                "cutting off {} connections that did not end",
+                self.connections()
+            );
+        }
+        self.shared.halt.throw();
+        let threads = self.threads;
+        smol::unblock(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+        self.ctx.mail.close().await;
+    }
+}
+
+/// What serves a role's connections, on its listener's thread.
+fn handler(role: Role, ctx: Ctx, tls: Option<Tls>) -> Handler {
+    let ctx = Rc::new(ctx);
+    Box::new(move |conn| Box::pin(session(role, conn, ctx.clone(), tls.clone())))
+}
+
+/// One connection: TLS first where the role wants it, then the protocol.
+async fn session(role: Role, mut conn: Conn, ctx: Rc<Ctx>, tls: Option<Tls>) {
+    conn.set_idle(ctx.config.idle.or(role.idle()));
+    if role.wants_login() {
+        conn.set_deadline(Some(Instant::now() + ctx.config.login_time));
+    }
+    if role.is_tls() {
+        let Some(tls) = tls else { return };
+        let acceptor = if role == Role::Https {
+            tls.http()
+        } else {
+            tls.mail()
+        };
+        if let Err(e) = conn.start_tls(acceptor).await {
+            log::info!(
+                "[{}] {}: {} did not start TLS: {e}",
+                conn.number(),
+                role.name(),
+                conn.peer_ip()
+            );
+            return;
+        }
+    }
+    match role {
+        Role::Smtp | Role::Submission | Role::Submissions => {
+            Box::pin(crate::smtp::serve(conn, ctx, role)).await;
+        }
+        Role::Imap | Role::Imaps => Box::pin(crate::imap::serve(conn, ctx)).await,
+        Role::Pop3 | Role::Pop3s => Box::pin(crate::pop3::serve(conn, ctx)).await,
+        Role::Http | Role::Https => Box::pin(crate::jmap::serve(conn, ctx)).await,
+    }
+}
+
+/// How long [`Server::stop`] usually waits.
+pub const PATIENCE: Duration = limits::DRAIN;

@@ -1,2 +1,3 @@
 //! Every integration test, in one binary: one link, one harness.
+mod harness;
 mod tidy;

@@ -48,10 +48,13 @@ pub fn bind(address: SocketAddr, v6only: bool) -> io::Result<TcpListener> {
 }
 
 fn bind_exactly(address: SocketAddr, v6only: bool) -> io::Result<TcpListener> {
-    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let family = if address.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket =
-        rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, v6only)?;
@@ -73,22 +76,25 @@ pub fn spawn(
     handler: impl FnOnce() -> Handler + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let name = name.to_owned();
-    Builder::new().name(name.clone()).stack_size(limits::THREAD_STACK).spawn(move || {
-        let executor = Rc::new(LocalExecutor::new());
-        let handler = Rc::new(handler());
-        let run = async {
-            match Async::new(socket) {
-                Ok(listener) => {
-                    let accepting = accept(&name, &listener, &shared, &executor, &handler);
-                    accepting.or(shared.shutdown.wait()).await;
+    Builder::new()
+        .name(name.clone())
+        .stack_size(limits::THREAD_STACK)
+        .spawn(move || {
+            let executor = Rc::new(LocalExecutor::new());
+            let handler = Rc::new(handler());
+            let run = async {
+                match Async::new(socket) {
+                    Ok(listener) => {
+                        let accepting = accept(&name, &listener, &shared, &executor, &handler);
+                        accepting.or(shared.shutdown.wait()).await;
+                    }
+                    Err(e) => log::error!("{name}: cannot listen: {e}"),
                 }
-                Err(e) => log::error!("{name}: cannot listen: {e}"),
-            }
-            // The socket is closed now; sessions go on until they end or must.
-            shared.census.empty().or(shared.halt.wait()).await;
-        };
-        smol::block_on(executor.run(run));
-    })
+                // The socket is closed now; sessions go on until they end or must.
+                shared.census.empty().or(shared.halt.wait()).await;
+            };
+            smol::block_on(executor.run(run));
+        })
 }
 
 async fn accept(
@@ -102,7 +108,9 @@ async fn accept(
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => match admit(socket, peer, shared) {
-                Ok(conn) => executor.spawn(attend(name.into(), conn, handler.clone())).detach(),
+                Ok(conn) => executor
+                    .spawn(attend(name.into(), conn, handler.clone()))
+                    .detach(),
                 Err(why) => complaints.say(name, &why),
             },
             Err(e) if is_passing(&e) => {}
@@ -147,7 +155,10 @@ async fn attend(name: Rc<str>, conn: Conn, handler: Rc<Handler>) {
     if session.catch_unwind().await.is_err() {
         log::error!("[{number}] {name}: the session failed inside the server and was closed");
     }
-    log::debug!("[{number}] {name}: ended after {:.1} s", since.elapsed().as_secs_f32());
+    log::debug!(
+        "[{number}] {name}: ended after {:.1} s",
+        since.elapsed().as_secs_f32()
+    );
 }
 
 /// Says things that can come by the thousand once in ten seconds.
@@ -159,7 +170,10 @@ struct Complaints {
 
 impl Complaints {
     fn say(&mut self, name: &str, what: &str) {
-        if self.last.is_some_and(|last| last.elapsed() < Duration::from_secs(10)) {
+        if self
+            .last
+            .is_some_and(|last| last.elapsed() < Duration::from_secs(10))
+        {
             self.unsaid = self.unsaid.saturating_add(1);
             return;
         }

@@ -34,7 +34,12 @@ impl fmt::Debug for Identity {
 
 impl ResolvesServerCert for Identity {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+        Some(
+            self.0
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        )
     }
 }
 
@@ -83,13 +88,26 @@ impl Tls {
 
     /// New handshakes get this certificate; sessions under the old one go on.
     pub fn replace(&self, certified: CertifiedKey) {
-        *self.identity.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+        *self
+            .identity
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
     }
 
     /// SHA-256 of the certificate, as clients show it: `AB:CD:...`.
     pub fn fingerprint(&self) -> String {
-        let certified = self.identity.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        certified.cert.first().map(|cert| fingerprint(cert)).unwrap_or_default()
+        let certified = self
+            .identity
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        certified
+            .cert
+            .first()
+            .map(|cert| fingerprint(cert))
+            .unwrap_or_default()
     }
 }
 
@@ -105,17 +123,34 @@ fn provider() -> Arc<CryptoProvider> {
 pub fn load(cert: &Path, key: &Path) -> Result<CertifiedKey, String> {
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(|certs| certs.collect::<Result<Vec<_>, _>>())
-        .map_err(|e| format!("cannot read the certificate {}: {}", cert.display(), pem_error(&e)))?;
+        .map_err(|e| {
+            format!(
+                "cannot read the certificate {}: {}",
+                cert.display(),
+                pem_error(&e)
+            )
+        })?;
     if chain.is_empty() {
-        return Err(format!("{} holds no certificate in PEM form", cert.display()));
+        return Err(format!(
+            "{} holds no certificate in PEM form",
+            cert.display()
+        ));
     }
     let secret = PrivateKeyDer::from_pem_file(key)
         .map_err(|e| format!("cannot read the key {}: {}", key.display(), pem_error(&e)))?;
     CertifiedKey::from_der(chain, secret, &provider()).map_err(|e| match e {
         rustls::Error::InconsistentKeys(_) => {
-            format!("the key {} does not belong to the certificate {}", key.display(), cert.display())
+            format!(
+                "the key {} does not belong to the certificate {}",
+                key.display(),
+                cert.display()
+            )
         }
-        e => format!("{} and {} cannot be used: {e}", cert.display(), key.display()),
+        e => format!(
+            "{} and {} cannot be used: {e}",
+            cert.display(),
+            key.display()
+        ),
     })
 }
 
@@ -143,18 +178,24 @@ pub struct SelfSigned {
 /// # Errors
 /// A sentence, naming what cannot be in a certificate.
 pub fn self_signed(names: &[String]) -> Result<SelfSigned, String> {
-    let wrong = |e: rcgen::Error| format!("cannot make a certificate for {}: {e}", names.join(", "));
+    let wrong =
+        |e: rcgen::Error| format!("cannot make a certificate for {}: {e}", names.join(", "));
     let mut params = CertificateParams::new(names).map_err(wrong)?;
     params.not_before = rcgen::date_time_ymd(1970, 1, 1);
     params.not_after = rcgen::date_time_ymd(2049, 12, 31);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     if let Some(name) = names.first() {
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name.as_str());
+        params
+            .distinguished_name
+            .push(DnType::CommonName, name.as_str());
     }
     let key = KeyPair::generate().map_err(wrong)?;
     let cert = params.self_signed(&key).map_err(wrong)?;
-    Ok(SelfSigned { cert: cert.der().to_vec(), key: key.serialize_der() })
+    Ok(SelfSigned {
+        cert: cert.der().to_vec(),
+        key: key.serialize_der(),
+    })
 }
 
 impl SelfSigned {
@@ -195,9 +236,11 @@ pub fn connector(extra: Option<&Path>) -> Result<TlsConnector, String> {
         add_roots(&mut roots, extra)?;
     }
     if roots.is_empty() {
-        return Err("no trusted certificates: install ca-certificates, or set SSL_CERT_FILE or \
+        return Err(
+            "no trusted certificates: install ca-certificates, or set SSL_CERT_FILE or \
                     --smarthost-ca to a PEM file"
-            .into());
+                .into(),
+        );
     }
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -209,8 +252,13 @@ pub fn connector(extra: Option<&Path>) -> Result<TlsConnector, String> {
 
 /// Adds a file's certificates, leaving out those that rustls cannot use (bundles hold some).
 fn add_roots(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {
-    let certs = CertificateDer::pem_file_iter(file)
-        .map_err(|e| format!("cannot read the certificates in {}: {}", file.display(), pem_error(&e)))?;
+    let certs = CertificateDer::pem_file_iter(file).map_err(|e| {
+        format!(
+            "cannot read the certificates in {}: {}",
+            file.display(),
+            pem_error(&e)
+        )
+    })?;
     roots.add_parsable_certificates(certs.flatten());
     Ok(())
 }
@@ -221,7 +269,12 @@ mod tests {
 
     #[test]
     fn self_made_is_usable_and_shown() {
-        let names = ["mail.example.org".to_owned(), "localhost".into(), "127.0.0.1".into(), "::1".into()];
+        let names = [
+            "mail.example.org".to_owned(),
+            "localhost".into(),
+            "127.0.0.1".into(),
+            "::1".into(),
+        ];
         let made = self_signed(&names).unwrap();
         assert_eq!(fingerprint(&made.cert).len(), 32 * 3 - 1);
         let tls = Tls::new(made.certified().unwrap()).unwrap();
