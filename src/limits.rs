@@ -202,3 +202,9 @@ pub const MIME_PREVIEW_SEARCH: usize = 256 * 1024;
 
 /// Octets of a text part in a charset that cannot be decoded piecewise (UTF-7); the rest is cut.
 pub const MIME_WHOLE_CHARSET: usize = 256 * 1024;
+/// How long a POP3 log-in waits for another session to give the maildrop back before it is
+/// answered with `[IN-USE]`.
+pub const POP3_LOCK_WAIT: Duration = Duration::from_secs(1);
+
+/// Rows that a POP3 listing takes from the store at once.
+pub const POP3_PAGE: usize = 512;

@@ -21,8 +21,8 @@ pub enum Command<'a> {
     Apop {
         /// The user's name or address.
         name: &'a str,
-        /// The digest: 32 hexadecimal digits on the wire.
-        digest: [u8; 16],
+        /// The digest: 32 hexadecimal digits.
+        digest: &'a str,
     },
     /// RFC 5034 §4; without a mechanism: list the mechanisms.
     Auth {
@@ -79,7 +79,39 @@ pub enum Trouble {
     NotUtf8,
 }
 
+/// When a command may be given (RFC 1939 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Before log-in: the AUTHORIZATION state.
+    Before,
+    /// After it: the TRANSACTION state.
+    After,
+    /// In both.
+    Always,
+}
+
 impl<'a> Command<'a> {
+    /// The states in which the command is good.
+    pub fn when(&self) -> When {
+        match self {
+            Command::Apop { .. }
+            | Command::Auth { .. }
+            | Command::Pass(_)
+            | Command::Stls
+            | Command::User(_)
+            | Command::Utf8 => When::Before,
+            Command::Dele(_)
+            | Command::List(_)
+            | Command::Noop
+            | Command::Retr(_)
+            | Command::Rset
+            | Command::Stat
+            | Command::Top { .. }
+            | Command::Uidl(_) => When::After,
+            Command::Capa | Command::Lang(_) | Command::Quit => When::Always,
+        }
+    }
+
     /// Parses one line, which has no CRLF any more. Keywords are case-insensitive (RFC 1939 §3).
     ///
     /// # Errors
@@ -205,29 +237,13 @@ fn apop(rest: Option<&[u8]>) -> Result<Command<'_>, Trouble> {
     let (Some(name), Some(hex), None) = (words.next(), words.next(), words.next()) else {
         return Err(USAGE);
     };
-    let digest = digest(hex).ok_or(USAGE)?;
+    if hex.len() != 32 || !hex.iter().all(u8::is_ascii_hexdigit) {
+        return Err(USAGE);
+    }
     Ok(Command::Apop {
         name: text(name)?,
-        digest,
+        digest: text(hex)?,
     })
-}
-
-/// RFC 1939 §7 has lower case; clients that send upper case are understood.
-fn digest(hex: &[u8]) -> Option<[u8; 16]> {
-    let mut octets = [0; 16];
-    if hex.len() != 2 * octets.len() {
-        return None;
-    }
-    let nibble = |&c: &u8| {
-        char::from(c)
-            .to_digit(16)
-            .and_then(|n| u8::try_from(n).ok())
-    };
-    for (octet, pair) in octets.iter_mut().zip(hex.chunks_exact(2)) {
-        let mut nibbles = pair.iter().map(nibble);
-        *octet = nibbles.next()?? << 4 | nibbles.next()??;
-    }
-    Some(octets)
 }
 
 fn auth(rest: Option<&[u8]>) -> Result<Command<'_>, Trouble> {
@@ -362,8 +378,7 @@ mod tests {
             panic!("{line}")
         };
         assert_eq!(name, "mrose");
-        assert_eq!(digest.first(), Some(&0xc4));
-        assert_eq!(digest.last(), Some(&0xfb));
+        assert_eq!(digest, "c4c9334bac560ecc979e58001b3e22fb");
     }
 
     proptest! {
