@@ -4,7 +4,7 @@
 //! from the first download, which is the reading of EXPIRE that takes nothing from a client that
 //! has been away for long. With a clock that was never set nothing is recorded and nothing
 //! expires: a jump from 1970 to today would end every period at once.
-use crate::mail::{Uid, UidSet};
+use crate::mail::UidSet;
 
 /// Where the value is kept.
 pub const KEY: &[u8] = b"pop3.fetched";
@@ -93,7 +93,7 @@ impl Fetched {
 
     /// Whether a message is known as downloaded.
     #[cfg(test)]
-    fn contains(&self, uid: Uid) -> bool {
+    fn contains(&self, uid: u32) -> bool {
         self.days.iter().any(|(_, uids)| uids.contains(uid))
     }
 }
@@ -101,6 +101,7 @@ impl Fetched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::Uid;
 
     const TODAY: u32 = PLAUSIBLE + 100;
 

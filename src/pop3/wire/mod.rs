@@ -4,8 +4,10 @@
 //! * [`response`]: status lines, response codes, CAPA, listings, unique-ids;
 //! * [`lines`]: a stored message to the lines of a multi-line response, byte-stuffed;
 //! * [`surrogate`]: header fields outside ASCII for a client that never said UTF8;
+//! * [`md5`]: the digest APOP is made of, and nothing else is.
 pub mod command;
 pub mod lines;
+pub mod md5;
 pub mod response;
 pub mod surrogate;
 

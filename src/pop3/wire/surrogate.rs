@@ -45,6 +45,11 @@ impl Default for Surrogate {
 }
 
 impl Surrogate {
+    /// False once the header is over: from there on octets pass as they are.
+    pub fn is_active(&self) -> bool {
+        self.header
+    }
+
     /// Appends the next piece of the message to `out`, with an ASCII header.
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         for (at, &octet) in piece.iter().enumerate() {

@@ -1,0 +1,28 @@
+//! DELE and RSET (RFC 1939 §5): marks that mean nothing until QUIT.
+use super::refuse;
+use crate::net::Error;
+use crate::pop3::maildrop::Refusal;
+use crate::pop3::session::{Flow, Session, State};
+
+/// Marks a message deleted.
+pub(in crate::pop3) async fn dele(session: &mut Session, number: u32) -> Result<Flow, Error> {
+    let State::Transaction(maildrop) = &mut session.state else {
+        return Ok(Flow::Close);
+    };
+    let reader = session.ctx.mail.reader().map_err(Refusal::from);
+    match reader.and_then(|reader| maildrop.row(&reader, number)) {
+        Ok(row) => {
+            maildrop.mark(&row);
+            session.go("marked deleted").await
+        }
+        Err(refusal) => refuse(session, refusal).await,
+    }
+}
+
+/// Takes all marks back.
+pub(in crate::pop3) async fn rset(session: &mut Session) -> Result<Flow, Error> {
+    if let State::Transaction(maildrop) = &mut session.state {
+        maildrop.reset();
+    }
+    session.go("nothing is marked deleted").await
+}

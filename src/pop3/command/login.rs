@@ -1,0 +1,165 @@
+//! USER and PASS, APOP (RFC 1939 §7), AUTH (RFC 5034): who is there, and may the maildrop be had?
+use super::capa::mechanisms;
+use super::trouble;
+use crate::auth::sasl::{Mechanism, Step};
+use crate::auth::{AuthError, Grant};
+use crate::limits;
+use crate::net::{Error, Line};
+use crate::pop3::gate::Refused;
+use crate::pop3::maildrop::Maildrop;
+use crate::pop3::session::{Flow, Session, State};
+use crate::pop3::wire::md5::md5;
+use crate::pop3::wire::{Code, Secret};
+use log::info;
+
+/// Takes any name: RFC 1939 §13, the answer must not tell which ones exist.
+pub(in crate::pop3) async fn user(session: &mut Session, name: &str) -> Result<Flow, Error> {
+    if !session.ctx.may_show_password(&session.conn) {
+        return no_plaintext(session).await;
+    }
+    session.state = State::Authorization(Some(name.to_owned()));
+    session.go("now the password").await
+}
+
+/// The password for the name that USER gave.
+pub(in crate::pop3) async fn pass(
+    session: &mut Session,
+    Secret(password): Secret<'_>,
+) -> Result<Flow, Error> {
+    if !session.ctx.may_show_password(&session.conn) {
+        return no_plaintext(session).await;
+    }
+    let State::Authorization(name) = &mut session.state else {
+        return Ok(Flow::Close);
+    };
+    // RFC 1939 §7: good for one try.
+    let Some(name) = name.take() else {
+        return session.refuse(Code::None, "say USER first").await;
+    };
+    let auth = session.ctx.auth.clone();
+    let answer = auth.login_plain(&name, password, session.conn.peer_ip()).await;
+    enter(session, answer).await
+}
+
+/// A digest over the greeting's time stamp and the secret that was set for it.
+pub(in crate::pop3) async fn apop(
+    session: &mut Session,
+    name: &str,
+    digest: &str,
+) -> Result<Flow, Error> {
+    let Some(stamp) = session.stamp.clone() else {
+        return session.refuse(Code::None, "APOP is switched off").await;
+    };
+    let auth = session.ctx.auth.clone();
+    let peer = session.conn.peer_ip();
+    let answer = auth.apop(name, |secret| is_digest(digest, &stamp, secret), peer).await;
+    enter(session, answer).await
+}
+
+/// RFC 1939 §7: MD5 over the time stamp, its brackets included, and the secret.
+fn is_digest(digest: &str, stamp: &str, secret: &str) -> bool {
+    let right = md5(&[stamp.as_bytes(), secret.as_bytes()]);
+    let hex: String = right.iter().map(|octet| format!("{octet:02x}")).collect();
+    digest.eq_ignore_ascii_case(&hex)
+}
+
+/// A SASL exchange; without a mechanism, the list of them, as clients older than CAPA ask for it.
+pub(in crate::pop3) async fn auth(
+    session: &mut Session,
+    mechanism: Option<&str>,
+    initial: Option<Secret<'_>>,
+) -> Result<Flow, Error> {
+    let offered = mechanisms(session);
+    let Some(name) = mechanism else {
+        let mut text = String::from("+OK mechanisms follow\r\n");
+        offered.iter().for_each(|name| text.extend([name, "\r\n"]));
+        text.push_str(".\r\n");
+        session.conn.write(text.as_bytes()).await?;
+        return Ok(Flow::Go);
+    };
+    let Some(mechanism) = Mechanism::find(name.as_bytes()) else {
+        return session.refuse(Code::None, "no such mechanism").await;
+    };
+    if !offered.contains(&mechanism.name()) {
+        return no_plaintext(session).await;
+    }
+    let answer = exchange(session, mechanism, initial).await?;
+    enter(session, answer).await
+}
+
+/// RFC 5034 §4: challenges behind `+ `, responses as bare lines, both in base64.
+async fn exchange(
+    session: &mut Session,
+    mechanism: Mechanism,
+    initial: Option<Secret<'_>>,
+) -> Result<Result<Grant, AuthError>, Error> {
+    let mut exchange = session.ctx.auth.sasl(mechanism, session.conn.peer_ip());
+    let mut line = Vec::new();
+    let mut step = exchange.step(initial.map(|it| it.0.as_bytes())).await;
+    loop {
+        let challenge = match step {
+            Ok(Step::Challenge(challenge)) => challenge,
+            Ok(Step::Done(grant)) => return Ok(Ok(grant)),
+            Err(error) => return Ok(Err(error)),
+        };
+        session.conn.write(format!("+ {challenge}\r\n").as_bytes()).await?;
+        session.conn.flush().await?;
+        let most = 2 * limits::CREDENTIAL;
+        if session.conn.read_line(&mut line, most).await? == Line::TooLong {
+            return Err(Error::Closed);
+        }
+        step = exchange.step(Some(&line)).await;
+    }
+}
+
+/// What becomes of a log-in: the maildrop, or a word why not.
+async fn enter(
+    session: &mut Session,
+    answer: Result<Grant, AuthError>,
+) -> Result<Flow, Error> {
+    let grant = match answer {
+        Ok(grant) => grant,
+        Err(error) => return failed(session, &error).await,
+    };
+    let delay = session.ctx.config.pop3.login_delay;
+    let gate = session.ctx.pop3.clone();
+    let pass = match gate.enter(delay).await {
+        Ok(pass) => pass,
+        Err(Refused::InUse) => {
+            let text = "another POP3 session has the maildrop; try again when it has ended";
+            return session.refuse(Code::InUse, text).await;
+        }
+        Err(Refused::TooSoon(wait)) => {
+            let text = format!("log in again in {} s", wait.as_secs().max(1));
+            return session.refuse(Code::LoginDelay, &text).await;
+        }
+    };
+    let maildrop = match Maildrop::open(&session.ctx.mail, pass) {
+        Ok(maildrop) => maildrop,
+        Err(error) => return trouble(session, &error).await,
+    };
+    let (number, count) = (session.conn.number(), maildrop.count());
+    info!("#{number} pop3: {} logged in, {count} messages", grant.user);
+    session.conn.set_deadline(None);
+    session.state = State::Transaction(Box::new(maildrop));
+    session.go(&format!("{count} messages")).await
+}
+
+/// RFC 3206 §5: AUTH for wrong credentials and nothing else.
+async fn failed(session: &mut Session, error: &AuthError) -> Result<Flow, Error> {
+    let code = match error {
+        AuthError::BadCredentials => Code::Auth,
+        AuthError::Throttled(_) | AuthError::Unavailable => Code::SysTemp,
+        AuthError::Malformed | AuthError::Unsupported | AuthError::Cancelled => Code::None,
+    };
+    info!("#{} pop3: log-in from {}: {error}", session.conn.number(), session.conn.peer_ip());
+    session.err(code, &error.to_string()).await?;
+    session.failures += 1;
+    let close = session.failures >= limits::LOGIN_FAILURES_PER_CONNECTION;
+    Ok(if close { Flow::Close } else { Flow::Go })
+}
+
+async fn no_plaintext(session: &mut Session) -> Result<Flow, Error> {
+    let text = "no password over plain TCP: use STLS or the TLS port";
+    session.refuse(Code::None, text).await
+}

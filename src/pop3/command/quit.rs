@@ -1,0 +1,65 @@
+//! QUIT (RFC 1939 §6): what was marked goes, in one durable commit, before the answer.
+use super::answer;
+use crate::config::Pop3Delete;
+use crate::mail::{Mail, Result, UidSet};
+use crate::net::Error;
+use crate::pop3::maildrop::Maildrop;
+use crate::pop3::retention::{self, Fetched};
+use crate::pop3::session::{Flow, Session, State};
+use log::{info, warn};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Says good-bye, after the UPDATE state if there was a log-in.
+pub(in crate::pop3) async fn quit(session: &mut Session) -> std::result::Result<Flow, Error> {
+    let number = session.conn.number();
+    let state = std::mem::replace(&mut session.state, State::Authorization(None));
+    if let State::Transaction(maildrop) = state {
+        let removed = update(&session.ctx.mail, &maildrop, session.ctx.config.pop3.delete).await;
+        // Free before the answer: who has it may log in again at once.
+        drop(maildrop);
+        match removed {
+            Ok(removed) => info!("#{number} pop3: quit, {removed} removed"),
+            Err(error) => {
+                warn!("#{number} pop3: quit: {error}");
+                let (code, text) = answer(&error);
+                let text = format!("no message was removed: {text}");
+                session.err(code, &text).await?;
+                return Ok(Flow::Close);
+            }
+        }
+    }
+    session.ok("good-bye").await?;
+    Ok(Flow::Close)
+}
+
+/// The UPDATE state. Returns how many messages were removed.
+async fn update(mail: &Mail, maildrop: &Maildrop, delete: Pop3Delete) -> Result<u32> {
+    let mut going = maildrop.marked().clone();
+    match delete {
+        Pop3Delete::Never => {}
+        // RFC 2449 §6.7, EXPIRE 0: an implicit DELE for each message that RETR sent.
+        Pop3Delete::AtOnce | Pop3Delete::Days(0) => going = going.or(maildrop.fetched()),
+        Pop3Delete::Days(days) => going = going.or(&expired(mail, maildrop, days).await?),
+    }
+    if going.is_empty() {
+        return Ok(0);
+    }
+    Ok(mail.remove(maildrop.mailbox(), &going).await?.len())
+}
+
+/// Remembers what was downloaded for the first time, and finds what has been long enough.
+async fn expired(mail: &Mail, maildrop: &Maildrop, days: u16) -> Result<UidSet> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let Some(today) = retention::day(since.as_secs()) else {
+        return Ok(UidSet::new());
+    };
+    let present = maildrop.present(mail)?;
+    let stored = mail.reader()?.get(retention::KEY)?.unwrap_or_default();
+    let mut fetched = Fetched::decode(&stored);
+    fetched.add(today, maildrop.fetched(), &present.uids);
+    let value = fetched.encode();
+    if value != stored {
+        mail.put(vec![(retention::KEY.to_vec(), Some(value))]).await?;
+    }
+    Ok(fetched.expired(today, days))
+}

@@ -1,0 +1,176 @@
+//! The loop around one connection: read a line, obey it, answer.
+//!
+//! Answers are coalesced: they go out when no further command is waiting in the buffer, so that a
+//! pipelining client (RFC 2449 §6.6) gets many answers in one packet.
+use super::command;
+use super::maildrop::Maildrop;
+use super::wire::{Code, Command, Trouble, When, response};
+use crate::limits;
+use crate::net::{Conn, Error, Line};
+use crate::server::Ctx;
+use crate::sys::random;
+use log::{debug, info};
+use std::rc::Rc;
+
+/// One connection and what is known about its client.
+pub(super) struct Session {
+    pub(super) conn: Conn,
+    pub(super) ctx: Rc<Ctx>,
+    pub(super) state: State,
+    /// The greeting's time stamp, if APOP is on.
+    pub(super) stamp: Option<String>,
+    /// The client has said UTF8.
+    pub(super) utf8: bool,
+    /// Log-ins that failed on this connection.
+    pub(super) failures: u32,
+    /// Bad commands in a row.
+    errors: u32,
+}
+
+/// RFC 1939 §3. UPDATE is not a state to wait in: QUIT passes through it.
+pub(super) enum State {
+    /// Not logged in; the name that USER gave.
+    Authorization(Option<String>),
+    /// Logged in, with the maildrop.
+    Transaction(Box<Maildrop>),
+}
+
+/// What becomes of the connection after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// It waits for the next one.
+    Go,
+    /// It is closed.
+    Close,
+}
+
+/// Serves one POP3 connection to its end.
+pub async fn serve(conn: Conn, ctx: Rc<Ctx>) {
+    let (number, peer) = (conn.number(), conn.peer());
+    debug!("#{number} pop3 from {peer}");
+    let mut session = Session {
+        conn,
+        stamp: None,
+        ctx,
+        state: State::Authorization(None),
+        utf8: false,
+        failures: 0,
+        errors: 0,
+    };
+    // A connection that ends in any way but QUIT removes nothing, and after the idle time it is
+    // closed without a word (RFC 1939 §3): dropping the session is all there is to do.
+    match session.run().await {
+        Ok(()) => session.conn.close().await,
+        Err(error) => info!("#{number} pop3: {error}"),
+    }
+}
+
+impl Session {
+    async fn run(&mut self) -> Result<(), Error> {
+        self.greet().await?;
+        let mut line = Vec::new();
+        loop {
+            if !self.conn.buffer().contains(&b'\n') {
+                self.conn.flush().await?;
+            }
+            // RFC 1939 §3 wants CRLF; whoever types by hand sends LF, and no harm comes of it.
+            if self.conn.read_line(&mut line, limits::POP3_LINE).await? == Line::TooLong {
+                let text = "that line is too long for a command";
+                return self.conn.write(response::err(Code::None, text).as_bytes()).await;
+            }
+            if self.obey(&line).await? == Flow::Close {
+                return Ok(());
+            }
+        }
+    }
+
+    /// RFC 1939 §4; with APOP, §7's time stamp. Clients try APOP as soon as they see one.
+    async fn greet(&mut self) -> Result<(), Error> {
+        if self.ctx.auth.has_apop()
+            && let Ok(octets) = random::octets::<16>()
+        {
+            let host = &self.ctx.config.hostname;
+            self.stamp = Some(response::time_stamp(u128::from_le_bytes(octets), host));
+        }
+        let stamp = self.stamp.as_deref();
+        let text = stamp.map_or("ready".to_owned(), |stamp| format!("ready {stamp}"));
+        self.ok(&text).await
+    }
+
+    async fn obey(&mut self, line: &[u8]) -> Result<Flow, Error> {
+        let command = match Command::parse(line) {
+            Ok(command) => command,
+            Err(trouble) => return self.bad(&trouble_text(trouble)).await,
+        };
+        let before = matches!(self.state, State::Authorization(_));
+        match command.when() {
+            When::Before if !before => return self.bad("you are logged in already").await,
+            When::After if before => return self.bad("log in first").await,
+            _ => self.errors = 0,
+        }
+        self.execute(command).await
+    }
+
+    async fn execute(&mut self, command: Command<'_>) -> Result<Flow, Error> {
+        match command {
+            // Boxed: a log-in's state is large, and gone when the session sits idle.
+            Command::Apop { name, digest } => Box::pin(command::apop(self, name, digest)).await,
+            Command::Auth { mechanism, initial } => {
+                Box::pin(command::auth(self, mechanism, initial)).await
+            }
+            Command::Pass(password) => Box::pin(command::pass(self, password)).await,
+            Command::Stls => Box::pin(command::stls(self)).await,
+            Command::User(name) => command::user(self, name).await,
+            Command::Utf8 => command::utf8(self).await,
+            Command::Capa => command::capa(self).await,
+            Command::Lang(range) => command::lang(self, range).await,
+            Command::Quit => Box::pin(command::quit(self)).await,
+            Command::Dele(number) => command::dele(self, number).await,
+            Command::List(number) => Box::pin(command::list(self, number)).await,
+            Command::Noop => self.go("").await,
+            Command::Retr(number) => Box::pin(command::retr(self, number)).await,
+            Command::Rset => command::rset(self).await,
+            Command::Stat => Box::pin(command::stat(self)).await,
+            Command::Top { message, lines } => {
+                Box::pin(command::top(self, message, lines)).await
+            }
+            Command::Uidl(number) => Box::pin(command::uidl(self, number)).await,
+        }
+    }
+
+    /// A command that is none, or none now. After too many in a row the connection is closed.
+    async fn bad(&mut self, text: &str) -> Result<Flow, Error> {
+        self.errors += 1;
+        self.err(Code::None, text).await?;
+        let close = self.errors >= limits::POP3_ERRORS;
+        Ok(if close { Flow::Close } else { Flow::Go })
+    }
+
+    /// Writes a positive status line.
+    pub(super) async fn ok(&mut self, text: &str) -> Result<(), Error> {
+        self.conn.write(response::ok(text).as_bytes()).await
+    }
+
+    /// Writes a negative status line.
+    pub(super) async fn err(&mut self, code: Code, text: &str) -> Result<(), Error> {
+        self.conn.write(response::err(code, text).as_bytes()).await
+    }
+
+    /// A positive answer of one line.
+    pub(super) async fn go(&mut self, text: &str) -> Result<Flow, Error> {
+        self.ok(text).await.map(|()| Flow::Go)
+    }
+
+    /// A negative answer; the session goes on.
+    pub(super) async fn refuse(&mut self, code: Code, text: &str) -> Result<Flow, Error> {
+        self.err(code, text).await.map(|()| Flow::Go)
+    }
+}
+
+fn trouble_text(trouble: Trouble) -> String {
+    match trouble {
+        Trouble::Unknown => "unknown command".to_owned(),
+        Trouble::Usage(usage) => format!("write it as: {usage}"),
+        Trouble::NotUtf8 => "names and passwords are UTF-8".to_owned(),
+    }
+}
