@@ -37,6 +37,9 @@ pub struct Ctx {
     pub config: Arc<Config>,
     /// For STARTTLS and STLS; `None` only when TLS is switched off.
     pub tls: Option<TlsAcceptor>,
+    /// The maildrop's lock: one for all POP3 listeners of the process, so cloned, never made twice
+    /// (`Arc::default()` makes it).
+    pub pop3: Arc<crate::pop3::Gate>,
     /// Thrown when the server stops.
     pub shutdown: Shutdown,
 }

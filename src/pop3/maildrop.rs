@@ -60,7 +60,8 @@ impl Maildrop {
         let inbox = inbox(mail)?;
         let view = mail.view(inbox.id)?;
         // The counters speak of the same messages if they count as many below the same UIDNEXT.
-        let same = inbox.counters.total == view.uids.len() && inbox.counters.uidnext == view.uidnext;
+        let same =
+            inbox.counters.total == view.uids.len() && inbox.counters.uidnext == view.uidnext;
         Ok(Self {
             mailbox: inbox.id,
             uidvalidity: inbox.uidvalidity,
@@ -251,5 +252,7 @@ impl Maildrop {
 
 fn inbox(mail: &Mail) -> Result<Arc<Mailbox>> {
     let meta = mail.meta();
-    meta.by_role(Role::Inbox).cloned().ok_or(Error::NoSuchMailbox)
+    meta.by_role(Role::Inbox)
+        .cloned()
+        .ok_or(Error::NoSuchMailbox)
 }

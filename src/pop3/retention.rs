@@ -139,7 +139,13 @@ mod tests {
 
     #[test]
     fn garbage_is_empty() {
-        for value in [&b""[..], b"x", &[1; 8], &[0xff; 40], &[1, 0, 0, 0, 1, 0, 0, 0, 2]] {
+        for value in [
+            &b""[..],
+            b"x",
+            &[1; 8],
+            &[0xff; 40],
+            &[1, 0, 0, 0, 1, 0, 0, 0, 2],
+        ] {
             assert_eq!(Fetched::decode(value), Fetched::default());
         }
     }

@@ -76,7 +76,10 @@ impl Session {
             // RFC 1939 §3 wants CRLF; whoever types by hand sends LF, and no harm comes of it.
             if self.conn.read_line(&mut line, limits::POP3_LINE).await? == Line::TooLong {
                 let text = "that line is too long for a command";
-                return self.conn.write(response::err(Code::None, text).as_bytes()).await;
+                return self
+                    .conn
+                    .write(response::err(Code::None, text).as_bytes())
+                    .await;
             }
             if self.obey(&line).await? == Flow::Close {
                 return Ok(());
@@ -131,9 +134,7 @@ impl Session {
             Command::Retr(number) => Box::pin(command::retr(self, number)).await,
             Command::Rset => command::rset(self).await,
             Command::Stat => Box::pin(command::stat(self)).await,
-            Command::Top { message, lines } => {
-                Box::pin(command::top(self, message, lines)).await
-            }
+            Command::Top { message, lines } => Box::pin(command::top(self, message, lines)).await,
             Command::Uidl(number) => Box::pin(command::uidl(self, number)).await,
         }
     }

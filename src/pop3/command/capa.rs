@@ -26,7 +26,9 @@ pub(in crate::pop3) async fn capa(session: &mut Session) -> Result<Flow, Error> 
 /// §4: PLAIN only under TLS, by default).
 pub(super) fn mechanisms(session: &Session) -> Vec<&'static str> {
     let shown = session.ctx.may_show_password(&session.conn);
-    let good = Mechanism::ALL.iter().filter(|it| shown || !it.shows_password());
+    let good = Mechanism::ALL
+        .iter()
+        .filter(|it| shown || !it.shows_password());
     good.map(|it| it.name()).collect()
 }
 
@@ -51,7 +53,10 @@ pub(in crate::pop3) async fn lang(
 ) -> Result<Flow, Error> {
     match range {
         None => {
-            session.conn.write(b"+OK languages follow\r\nen English\r\n.\r\n").await?;
+            session
+                .conn
+                .write(b"+OK languages follow\r\nen English\r\n.\r\n")
+                .await?;
             Ok(Flow::Go)
         }
         Some(range) if range == "*" || range.eq_ignore_ascii_case("en") => {

@@ -37,7 +37,9 @@ pub(in crate::pop3) async fn pass(
         return session.refuse(Code::None, "say USER first").await;
     };
     let auth = session.ctx.auth.clone();
-    let answer = auth.login_plain(&name, password, session.conn.peer_ip()).await;
+    let answer = auth
+        .login_plain(&name, password, session.conn.peer_ip())
+        .await;
     enter(session, answer).await
 }
 
@@ -52,7 +54,9 @@ pub(in crate::pop3) async fn apop(
     };
     let auth = session.ctx.auth.clone();
     let peer = session.conn.peer_ip();
-    let answer = auth.apop(name, |secret| is_digest(digest, &stamp, secret), peer).await;
+    let answer = auth
+        .apop(name, |secret| is_digest(digest, &stamp, secret), peer)
+        .await;
     enter(session, answer).await
 }
 
@@ -102,7 +106,10 @@ async fn exchange(
             Ok(Step::Done(grant)) => return Ok(Ok(grant)),
             Err(error) => return Ok(Err(error)),
         };
-        session.conn.write(format!("+ {challenge}\r\n").as_bytes()).await?;
+        session
+            .conn
+            .write(format!("+ {challenge}\r\n").as_bytes())
+            .await?;
         session.conn.flush().await?;
         let most = 2 * limits::CREDENTIAL;
         if session.conn.read_line(&mut line, most).await? == Line::TooLong {
@@ -113,10 +120,7 @@ async fn exchange(
 }
 
 /// What becomes of a log-in: the maildrop, or a word why not.
-async fn enter(
-    session: &mut Session,
-    answer: Result<Grant, AuthError>,
-) -> Result<Flow, Error> {
+async fn enter(session: &mut Session, answer: Result<Grant, AuthError>) -> Result<Flow, Error> {
     let grant = match answer {
         Ok(grant) => grant,
         Err(error) => return failed(session, &error).await,
@@ -152,7 +156,11 @@ async fn failed(session: &mut Session, error: &AuthError) -> Result<Flow, Error>
         AuthError::Throttled(_) | AuthError::Unavailable => Code::SysTemp,
         AuthError::Malformed | AuthError::Unsupported | AuthError::Cancelled => Code::None,
     };
-    info!("#{} pop3: log-in from {}: {error}", session.conn.number(), session.conn.peer_ip());
+    info!(
+        "#{} pop3: log-in from {}: {error}",
+        session.conn.number(),
+        session.conn.peer_ip()
+    );
     session.err(code, &error.to_string()).await?;
     session.failures += 1;
     let close = session.failures >= limits::LOGIN_FAILURES_PER_CONNECTION;

@@ -25,17 +25,23 @@ use crate::net;
 async fn refuse(session: &mut Session, refusal: Refusal) -> Result<Flow, net::Error> {
     match refusal {
         Refusal::Missing(Missing::Beyond(0)) => {
-            session.refuse(Code::None, "no such message, the maildrop is empty").await
+            session
+                .refuse(Code::None, "no such message, the maildrop is empty")
+                .await
         }
         Refusal::Missing(Missing::Beyond(count)) => {
             let text = format!("no such message, only {count} in the maildrop");
             session.refuse(Code::None, &text).await
         }
         Refusal::Missing(Missing::Marked) => {
-            session.refuse(Code::None, "that message is marked deleted").await
+            session
+                .refuse(Code::None, "that message is marked deleted")
+                .await
         }
         Refusal::Missing(Missing::Gone) => {
-            session.refuse(Code::None, "that message was removed by another session").await
+            session
+                .refuse(Code::None, "that message was removed by another session")
+                .await
         }
         Refusal::Engine(error) => trouble(session, &error).await,
     }

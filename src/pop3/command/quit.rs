@@ -49,7 +49,9 @@ async fn update(mail: &Mail, maildrop: &Maildrop, delete: Pop3Delete) -> Result<
 
 /// Remembers what was downloaded for the first time, and finds what has been long enough.
 async fn expired(mail: &Mail, maildrop: &Maildrop, days: u16) -> Result<UidSet> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let Some(today) = retention::day(since.as_secs()) else {
         return Ok(UidSet::new());
     };
@@ -59,7 +61,8 @@ async fn expired(mail: &Mail, maildrop: &Maildrop, days: u16) -> Result<UidSet> 
     fetched.add(today, maildrop.fetched(), &present.uids);
     let value = fetched.encode();
     if value != stored {
-        mail.put(vec![(retention::KEY.to_vec(), Some(value))]).await?;
+        mail.put(vec![(retention::KEY.to_vec(), Some(value))])
+            .await?;
     }
     Ok(fetched.expired(today, days))
 }

@@ -99,11 +99,18 @@ fn read(
     block: &mut Vec<u8>,
 ) -> mail::Result<u32> {
     let most = u32::try_from(limits::BLOCK).unwrap_or(u32::MAX);
-    session.ctx.mail.reader()?.read(message, offset, most, block)
+    session
+        .ctx
+        .mail
+        .reader()?
+        .read(message, offset, most, block)
 }
 
 fn cut(session: &Session, message: &Message) -> Flow {
     let number = session.conn.number();
-    log::warn!("#{number} pop3: message {:?} went away while it was sent", message.id);
+    log::warn!(
+        "#{number} pop3: message {:?} went away while it was sent",
+        message.id
+    );
     Flow::Close
 }
