@@ -155,7 +155,6 @@ pub const IMAP_SEARCH_DEPTH: usize = 200;
 /// Part numbers in one section (`BODY[1.2.3..]`); beyond it: `BAD`. More than the levels a stored structure has.
 pub const IMAP_PART_DEPTH: usize = 128;
 
-
 // Scanning a message. What is beyond a bound is kept in the message and counted in its parent's
 // body; the stored structure says `TRUNCATED` and readers go back to the header block.
 

@@ -139,6 +139,7 @@ impl Server {
             auth,
             config,
             tls: acceptor,
+            pop3: Arc::default(),
             shutdown,
         };
         let mut server = Server {
