@@ -42,6 +42,56 @@ pub const REPLY_TEXT: usize = 500;
 
 /// Lines in one reply of a server that we speak to. Beyond it the session is given up.
 pub const REPLY_LINES: usize = 128;
+
+/// Octets of an SMTP command line. RFC 5321 §4.5.3.1.4 says 512, its extensions add some 1,200
+/// (RFC 3461 §5, RFC 4954 §4) and SASL responses may need 12,288. Beyond it: 500 5.5.6.
+pub const COMMAND_LINE: usize = 12_288;
+
+/// Octets of an overlong command line that are read away; beyond it: 421 and close.
+pub const COMMAND_LINE_DRAIN: usize = 256 * 1024;
+
+/// Recipients of one transaction (RFC 5321 §4.5.3.1.8: at least 100). Beyond it: 452 4.5.3, and the
+/// client sends the rest in a transaction of its own.
+pub const RECIPIENTS: usize = 200;
+
+/// Errors in one SMTP session; the one that reaches this is followed by 421 and close.
+pub const SMTP_ERRORS: u32 = 20;
+
+/// Received fields at which a message counts as looping (RFC 5321 §6.3 asks for at least 100):
+/// 554 5.4.6.
+pub const HOPS: u32 = 100;
+
+/// BDAT chunks may be refused and must still be read; so may the rest of a message that is too
+/// large. When this many octets were thrown away the connection is closed.
+pub const DRAIN_OCTETS: u64 = 256 * 1024 * 1024;
+
+// The SMTP client.
+
+/// Octets of one reply line of a server that we speak to. RFC 5321 §4.5.3.1.5 says 512. Beyond it
+/// the session is given up.
+pub const REPLY_LINE: usize = 4096;
+
+/// PBKDF2 rounds that a server may ask of our SCRAM log-in. More is not a log-in but an attack.
+pub const SCRAM_ROUNDS: u32 = 2_000_000;
+
+/// Wait for the greeting (RFC 5321 §4.5.3.2.1).
+pub const CLIENT_GREETING: Duration = Duration::from_secs(300);
+
+/// Wait for the answer to MAIL, RCPT and others (RFC 5321 §4.5.3.2.2, §4.5.3.2.3).
+pub const CLIENT_COMMAND: Duration = Duration::from_secs(300);
+
+/// Wait for the answer to DATA (RFC 5321 §4.5.3.2.4).
+pub const CLIENT_DATA: Duration = Duration::from_secs(120);
+
+/// Wait for the server to take a block of data (RFC 5321 §4.5.3.2.5).
+pub const CLIENT_BLOCK: Duration = Duration::from_secs(180);
+
+/// Wait for the answer to the last dot (RFC 5321 §4.5.3.2.6).
+pub const CLIENT_DOT: Duration = Duration::from_secs(600);
+
+/// Wait for the answer to QUIT; nothing hangs on it.
+pub const CLIENT_QUIT: Duration = Duration::from_secs(5);
+
 /// Octets of an HTTP request's head and the read buffer behind it. Longer: 431 and the end.
 pub const HTTP_HEAD: usize = 16 * 1024;
 /// Header fields in an HTTP request. More: 431 and the end.

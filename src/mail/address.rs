@@ -28,6 +28,15 @@ pub enum AddressError {
 }
 
 impl Address {
+    /// An address of a local part (unquoted) and a domain that are known; `None` if they are none.
+    pub fn new(local: &str, domain: &str) -> Option<Address> {
+        let address = Address {
+            local: local.to_owned(),
+            domain: domain.to_owned(),
+        };
+        Address::parse(&address.to_string()).ok()
+    }
+
     /// The whole of `text` as an address.
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         match Address::parse_prefix(text)? {

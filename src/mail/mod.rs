@@ -11,6 +11,7 @@
 #![allow(unused_variables)]
 pub mod address;
 mod error;
+pub mod outbound;
 mod types;
 mod uidset;
 

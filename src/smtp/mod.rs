@@ -1,14 +1,17 @@
 //! SMTP, both ends: the server that receives (RFC 5321) and takes submissions (RFC 6409), and the
 //! client that the queue sends with.
+//!
+//! * [`wire`]: the grammar, pure.
+//! * [`session`]: one connection to our server: what it knows, the loop over its commands.
+//! * `command/`: one file per command: whether it is allowed now, and what it does.
+//! * [`policy`]: who may send to whom.
+//! * [`client`]: a session with a server that takes mail from us; [`login`]: how it logs in.
+pub mod client;
+mod command;
+mod incoming;
+pub mod login;
+pub mod policy;
+pub mod session;
 pub mod wire;
 
-use crate::config::Role;
-use crate::net::Conn;
-use crate::server::Ctx;
-use std::rc::Rc;
-
-/// Serves one connection.
-pub async fn serve(conn: Conn, ctx: Rc<Ctx>, role: Role) {
-    let _ = (ctx, role);
-    conn.close().await;
-}
+pub use session::serve;

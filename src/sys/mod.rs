@@ -1,6 +1,7 @@
 //! What the machine gives: randomness, signals, users, the service manager, the log.
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub mod clock;
 pub mod random;
 
 /// Locks, also when a thread panicked while it held the lock: every value behind our locks is

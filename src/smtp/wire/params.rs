@@ -3,6 +3,7 @@
 use super::command::Syntax;
 use super::xtext;
 use crate::limits;
+use crate::mail::outbound::Notify;
 
 /// What MAIL says beside the reverse-path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,17 +50,6 @@ pub struct RcptParams {
     pub notify: Option<Notify>,
     /// `ORCPT=`: address type and decoded address, as `type;address`.
     pub orcpt: Option<String>,
-}
-
-/// `NOTIFY=` of RFC 3461 §4.1. All false is NEVER.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Notify {
-    /// A report when the message was delivered or handed to a host without DSN.
-    pub success: bool,
-    /// A report when it could not be delivered.
-    pub failure: bool,
-    /// A report when it is still waiting.
-    pub delay: bool,
 }
 
 /// `esmtp-param` after `esmtp-param` (RFC 5321 §4.1.2), split at spaces and the first `=`.

@@ -1,0 +1,331 @@
+//! Mail on its way out: what every protocol hands to the queue, and how its rows look.
+//!
+//! A queued email is an email like any other, with a hold on it (so that it needs no mailbox), one
+//! envelope row and one row per recipient domain. They are written in the same commit that makes or
+//! holds the email: what was acknowledged is in the queue, and what was not is nowhere.
+//!
+//! ```text
+//! queue/m/<email: 8 octets>            Envelope
+//! queue/d/<email: 8 octets><domain>    Batch: the recipients at one domain, and when to try next
+//! ```
+use std::collections::BTreeMap;
+
+use super::address::Address;
+use super::{Commit, EmailId, Put};
+
+/// Whose mail it is and what the sender wants to hear of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The reverse-path; None is the null one, which never gets a bounce (RFC 5321 §4.5.5).
+    pub sender: Option<Address>,
+    /// ENVID (RFC 3461 §4.4), decoded.
+    pub envid: Option<String>,
+    /// RET=FULL (true) or RET=HDRS (RFC 3461 §4.3).
+    pub full: Option<bool>,
+    /// The octets are no lines (BODY=BINARYMIME, RFC 3030 §3) and must not be mended on the way.
+    pub binary: bool,
+    /// When it was handed in, seconds since 1970.
+    pub created: u32,
+}
+
+/// One recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The forward-path.
+    pub address: Address,
+    /// When the sender wants to hear; None: on failure (RFC 3461 §4.1).
+    pub notify: Option<Notify>,
+    /// ORCPT as `type;address`, decoded (RFC 3461 §4.2).
+    pub orcpt: Option<String>,
+}
+
+/// NOTIFY (RFC 3461 §4.1). All false is NEVER.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// When it was delivered, or handed to a host that does not report.
+    pub success: bool,
+    /// When it cannot be delivered.
+    pub failure: bool,
+    /// When it is late.
+    pub delay: bool,
+}
+
+/// The recipients at one domain that still wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// When to try next, seconds since 1970.
+    pub due: u32,
+    /// Attempts begun.
+    pub attempts: u16,
+    /// The sender was told that it is late.
+    pub warned: bool,
+    /// What the last attempt met, in one line.
+    pub last: String,
+    /// Who.
+    pub recipients: Vec<Recipient>,
+}
+
+/// Where all rows of the queue stand.
+pub const BATCHES: &[u8] = b"queue/d/";
+const ENVELOPES: &[u8] = b"queue/m/";
+
+/// Rung when the queue has something new. One for the process: an idle wake-up costs nothing.
+static BELL: event_listener::Event = event_listener::Event::new();
+
+/// Waits for [`ring`]. Listen first, then look, then await.
+pub fn listen() -> event_listener::EventListener {
+    BELL.listen()
+}
+
+/// Wakes the queue; after the commit that added something to it.
+pub fn ring() {
+    BELL.notify(usize::MAX);
+}
+
+/// The rows that put `email` in the queue. For a new email pass this as [`Commit::put`] and set
+/// `hold`; then call [`ring`].
+pub fn rows(email: EmailId, envelope: &Envelope, recipients: Vec<Recipient>) -> Vec<Put> {
+    let mut domains: BTreeMap<String, Vec<Recipient>> = BTreeMap::new();
+    for recipient in recipients {
+        let domain = recipient.address.domain().to_lowercase();
+        domains.entry(domain).or_default().push(recipient);
+    }
+    let mut puts = vec![(envelope_key(email), Some(envelope.encode()))];
+    for (domain, recipients) in domains {
+        let batch = Batch {
+            due: envelope.created,
+            attempts: 0,
+            warned: false,
+            last: String::new(),
+            recipients,
+        };
+        puts.push((batch_key(email, &domain), Some(batch.encode())));
+    }
+    puts
+}
+
+/// Queues an email that exists (JMAP submission): one commit, and the queue wakes.
+pub async fn enqueue(
+    mail: &super::Mail,
+    email: EmailId,
+    envelope: Envelope,
+    recipients: Vec<Recipient>,
+) -> super::Result<()> {
+    let puts = rows(email, &envelope, recipients);
+    mail.commit(Commit {
+        hold: vec![email],
+        put: Some(Box::new(move |_| puts)),
+        ..Commit::default()
+    })
+    .await?;
+    ring();
+    Ok(())
+}
+
+/// The key of an email's envelope.
+pub fn envelope_key(email: EmailId) -> Vec<u8> {
+    [ENVELOPES, &email.0.to_be_bytes()].concat()
+}
+
+/// The start of the keys of all batches of an email.
+pub fn batches_of(email: EmailId) -> Vec<u8> {
+    [BATCHES, &email.0.to_be_bytes()].concat()
+}
+
+/// The key of one batch. `domain` is in lower case.
+pub fn batch_key(email: EmailId, domain: &str) -> Vec<u8> {
+    [BATCHES, &email.0.to_be_bytes(), domain.as_bytes()].concat()
+}
+
+/// The email and the domain of a batch's key.
+pub fn parse_batch_key(key: &[u8]) -> Option<(EmailId, String)> {
+    let (email, domain) = key.strip_prefix(BATCHES)?.split_first_chunk::<8>()?;
+    let domain = std::str::from_utf8(domain).ok()?;
+    Some((EmailId(u64::from_be_bytes(*email)), domain.to_owned()))
+}
+
+/// First octet of both rows, so that they can change shape later.
+const VERSION: u8 = 1;
+
+impl Envelope {
+    /// The row.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        let flags = u8::from(self.binary)
+            | u8::from(self.full.is_some()) << 1
+            | u8::from(self.full == Some(true)) << 2;
+        out.push(flags);
+        out.extend_from_slice(&self.created.to_be_bytes());
+        put_text(
+            &mut out,
+            &self
+                .sender
+                .as_ref()
+                .map(Address::to_string)
+                .unwrap_or_default(),
+        );
+        put_text(&mut out, self.envid.as_deref().unwrap_or_default());
+        out
+    }
+
+    /// Reads the row; None if it is damaged.
+    pub fn decode(row: &[u8]) -> Option<Envelope> {
+        let mut input = Input(row.strip_prefix(&[VERSION])?);
+        let flags = input.octet()?;
+        let created = input.number()?;
+        let sender = match input.text()? {
+            text if text.is_empty() => None,
+            text => Some(Address::parse(&text).ok()?),
+        };
+        let envid = Some(input.text()?).filter(|text| !text.is_empty());
+        let full = (flags & 2 != 0).then_some(flags & 4 != 0);
+        Some(Envelope {
+            sender,
+            envid,
+            full,
+            binary: flags & 1 != 0,
+            created,
+        })
+    }
+}
+
+impl Batch {
+    /// The row.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION, u8::from(self.warned)];
+        out.extend_from_slice(&self.due.to_be_bytes());
+        out.extend_from_slice(&self.attempts.to_be_bytes());
+        put_text(&mut out, &self.last);
+        for recipient in &self.recipients {
+            put_text(&mut out, &recipient.address.to_string());
+            put_text(&mut out, recipient.orcpt.as_deref().unwrap_or_default());
+            out.push(recipient.notify.map_or(8, Notify::bits));
+        }
+        out
+    }
+
+    /// Reads the row; None if it is damaged.
+    pub fn decode(row: &[u8]) -> Option<Batch> {
+        let mut input = Input(row.strip_prefix(&[VERSION])?);
+        let warned = input.octet()? != 0;
+        let due = input.number()?;
+        let attempts = u16::from_be_bytes([input.octet()?, input.octet()?]);
+        let last = input.text()?;
+        let mut recipients = Vec::new();
+        while !input.0.is_empty() {
+            let address = Address::parse(&input.text()?).ok()?;
+            let orcpt = Some(input.text()?).filter(|text| !text.is_empty());
+            let notify = Notify::from_bits(input.octet()?);
+            recipients.push(Recipient {
+                address,
+                notify,
+                orcpt,
+            });
+        }
+        Some(Batch {
+            due,
+            attempts,
+            warned,
+            last,
+            recipients,
+        })
+    }
+}
+
+impl Notify {
+    fn bits(self) -> u8 {
+        u8::from(self.success) | u8::from(self.failure) << 1 | u8::from(self.delay) << 2
+    }
+
+    fn from_bits(bits: u8) -> Option<Notify> {
+        let notify = Notify {
+            success: bits & 1 != 0,
+            failure: bits & 2 != 0,
+            delay: bits & 4 != 0,
+        };
+        if bits < 8 { Some(notify) } else { None }
+    }
+}
+
+/// Texts are bounded by the command line, far below 64 KiB; longer ones are cut.
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    let mut end = text.len().min(usize::from(u16::MAX));
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = text.get(..end).unwrap_or_default();
+    out.extend_from_slice(&u16::try_from(end).unwrap_or(0).to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+struct Input<'a>(&'a [u8]);
+
+impl Input<'_> {
+    fn octet(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        let (first, rest) = self.0.split_first_chunk::<4>()?;
+        self.0 = rest;
+        Some(u32::from_be_bytes(*first))
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let len = usize::from(u16::from_be_bytes([self.octet()?, self.octet()?]));
+        let (text, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    #[test]
+    fn one_row_per_domain() {
+        let envelope = Envelope {
+            sender: Some(address("me@here")),
+            envid: Some("id".into()),
+            full: Some(false),
+            binary: false,
+            created: 7,
+        };
+        assert_eq!(Envelope::decode(&envelope.encode()), Some(envelope.clone()));
+        let to = |text: &str| Recipient {
+            address: address(text),
+            notify: None,
+            orcpt: None,
+        };
+        let puts = rows(EmailId(5), &envelope, vec![to("a@X"), to("b@y"), to("c@x")]);
+        assert_eq!(puts.len(), 3);
+        assert_eq!(parse_batch_key(&puts[1].0), Some((EmailId(5), "x".into())));
+        let batch = Batch::decode(puts[1].1.as_deref().unwrap()).unwrap();
+        assert_eq!(batch.recipients.len(), 2);
+        assert!(puts[1].0.starts_with(&batches_of(EmailId(5))));
+    }
+
+    proptest! {
+        #[test]
+        fn batches_come_back(due: u32, attempts: u16, warned: bool, last in "\\PC{0,20}", bits in 0u8..9, orcpt in proptest::option::of("[a-z;]{1,9}")) {
+            let to = Recipient { address: address("\"ü x\"@y.z"), notify: Notify::from_bits(bits), orcpt };
+            let batch = Batch { due, attempts, warned, last, recipients: vec![to.clone(), to] };
+            prop_assert_eq!(Batch::decode(&batch.encode()), Some(batch));
+        }
+
+        #[test]
+        fn damaged_rows_do_not_panic(row in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = Batch::decode(&row);
+            let _ = Envelope::decode(&row);
+            let _ = parse_batch_key(&row);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! MAIL (RFC 5321 §4.1.1.2): opens a transaction.
+use crate::config::Role;
+use crate::mail::address::Address;
+use crate::smtp::incoming::TOO_LARGE;
+use crate::smtp::policy;
+use crate::smtp::session::{Next, Session, Transaction};
+use crate::smtp::wire::params::MailParams;
+use crate::smtp::wire::reply::{Enhanced, Reply};
+
+/// Behind EHLO, outside a transaction, and on a submission listener behind AUTH (RFC 6409 §4.3).
+pub(super) fn check(session: &Session) -> Result<(), Reply> {
+    if session.hello.is_none() {
+        return Err(Reply::new(503, Enhanced(5, 5, 1), "Say EHLO first"));
+    }
+    if session.role != Role::Smtp && session.user.is_none() {
+        if !session.may_login() {
+            return Err(Reply::new(
+                530,
+                Enhanced(5, 7, 0),
+                "Must issue a STARTTLS command first",
+            ));
+        }
+        return Err(Reply::new(
+            530,
+            Enhanced(5, 7, 0),
+            "Authentication required",
+        ));
+    }
+    if session.transaction.is_some() {
+        return Err(Reply::new(
+            503,
+            Enhanced(5, 5, 1),
+            "A transaction is open already, RSET ends it",
+        ));
+    }
+    Ok(())
+}
+
+/// Opens the transaction.
+pub(super) fn run(session: &mut Session, sender: Option<Address>, params: MailParams) -> Next {
+    if let Err(reply) = consider(session, sender.as_ref(), &params) {
+        return session.fail(reply);
+    }
+    session.transaction = Some(Transaction {
+        sender,
+        params,
+        recipients: Vec::new(),
+    });
+    session.answer(Reply::new(250, Enhanced(2, 1, 0), "Sender ok"))
+}
+
+fn consider(session: &Session, sender: Option<&Address>, params: &MailParams) -> Result<(), Reply> {
+    // RFC 6531 §3.5
+    if !params.smtputf8 && sender.is_some_and(|sender| !sender.is_ascii()) {
+        return Err(Reply::new(
+            550,
+            Enhanced(5, 6, 7),
+            "A non-ASCII address needs the SMTPUTF8 parameter",
+        ));
+    }
+    if session.is_submission() {
+        policy::sender(&session.ctx.config, sender)?;
+    }
+    // RFC 1870 §6.1
+    if params
+        .size
+        .is_some_and(|size| size > session.ctx.mail.message_size())
+    {
+        return Err(TOO_LARGE);
+    }
+    Ok(())
+}

@@ -1,0 +1,313 @@
+//! A message on its way in: taken octet by octet from DATA or BDAT, filed in one durable commit.
+//!
+//! Constant memory: a chunk of the wire goes through the header filter into the engine's body.
+//! Once refused, the rest is read and thrown away, and the refusal is the answer at its end.
+use super::policy::Route;
+use super::session::{Rcpt, Session, Transaction};
+use super::wire::data::Encoder;
+use super::wire::header::{Filter, Missing};
+use super::wire::params::{Body, Ret};
+use super::wire::reply::{Enhanced, Reply};
+use super::wire::trace::{self, Received};
+use crate::limits;
+use crate::mail::{self, BodyWriter, Commit, EmailId, Flags, NewEmail, Role, Source, outbound};
+use crate::sys::{clock, random};
+
+/// One message.
+pub(super) struct Incoming {
+    /// None once refused.
+    body: Option<BodyWriter>,
+    refusal: Option<Reply>,
+    filter: Filter,
+    /// For submissions: bare CR and LF become lines (RFC 6409 §8; see `wire::data`).
+    lines: Option<Encoder>,
+    /// Our name for it in the log, in Received and in Message-ID.
+    id: String,
+    dropped: u64,
+    clean: Vec<u8>,
+    passed: Vec<u8>,
+}
+
+impl Incoming {
+    /// Starts a message; refused at once if its announced size is too much.
+    pub fn new(session: &Session, transaction: &Transaction) -> Result<Incoming, Reply> {
+        let body = session
+            .ctx
+            .mail
+            .body(transaction.params.size)
+            .map_err(|e| refusal(&e))?;
+        let id = random::octets::<8>().map_err(|_| BUSY)?;
+        let id = u64::from_be_bytes(id).to_string();
+        let submission = session.is_submission();
+        let mend = submission && transaction.params.body != Body::BinaryMime;
+        Ok(Incoming {
+            body: Some(body),
+            refusal: None,
+            filter: if submission {
+                mending(session, transaction, &id)
+            } else {
+                Filter::watching()
+            },
+            lines: mend.then(Encoder::lines),
+            id,
+            dropped: 0,
+            clean: Vec::new(),
+            passed: Vec::new(),
+        })
+    }
+
+    /// Takes octets of the message. False when so much was thrown away that the connection
+    /// should end.
+    pub async fn push(&mut self, octets: &[u8]) -> bool {
+        if self.body.is_none() {
+            self.dropped += octets.len() as u64;
+            return self.dropped < limits::DRAIN_OCTETS;
+        }
+        match &mut self.lines {
+            Some(lines) => {
+                self.clean.clear();
+                lines.encode(octets, &mut self.clean);
+                self.passed.clear();
+                self.filter.pass(&self.clean, &mut self.passed);
+            }
+            None => {
+                self.passed.clear();
+                self.filter.pass(octets, &mut self.passed);
+            }
+        }
+        self.store().await;
+        true
+    }
+
+    /// Hands what passed the filter to the engine.
+    async fn store(&mut self) {
+        let Some(body) = &mut self.body else { return };
+        if let Err(error) = body.push(&self.passed).await {
+            self.refuse(refusal(&error));
+        }
+    }
+
+    /// Gives the message up; what still comes is thrown away.
+    pub fn refuse(&mut self, reply: Reply) {
+        self.body = None;
+        self.refusal.get_or_insert(reply);
+    }
+
+    /// The message is complete: files it, and answers. 250 is given after the durable commit and
+    /// never before; a client that goes away now sends it again, and that is the better mistake.
+    pub async fn finish(mut self, session: &Session, transaction: Transaction) -> Reply {
+        self.passed.clear();
+        if let Some(lines) = &mut self.lines {
+            self.clean.clear();
+            lines.finish(&mut self.clean);
+            self.filter.pass(&self.clean, &mut self.passed);
+        }
+        self.filter.finish(&mut self.passed);
+        self.store().await;
+        // RFC 5321 §6.3
+        if self.filter.received() >= limits::HOPS {
+            self.refuse(LOOP);
+        }
+        let (Some(body), None) = (self.body, self.refusal.as_ref()) else {
+            return self.refusal.unwrap_or(BUSY);
+        };
+        match file(session, transaction, body, &self.id).await {
+            Ok(()) => Reply::of(250, Enhanced(2, 0, 0), format!("Ok, stored as {}", self.id)),
+            Err(error) => {
+                log::warn!(
+                    "[{}] {} not stored: {error}",
+                    session.conn.number(),
+                    self.id
+                );
+                refusal(&error)
+            }
+        }
+    }
+}
+
+/// One commit: the message in INBOX for local recipients, in the queue for the others.
+async fn file(
+    session: &Session,
+    transaction: Transaction,
+    body: BodyWriter,
+    id: &str,
+) -> mail::Result<()> {
+    let prefix = trace_fields(session, &transaction, id);
+    let size = body.len();
+    let staged = body.finish(prefix.as_bytes()).await?;
+    let number = session.conn.number();
+    let shown = transaction
+        .sender
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let count = transaction.recipients.len();
+    let envelope = envelope(&transaction);
+    let (local, remote): (Vec<Rcpt>, Vec<Rcpt>) = transaction
+        .recipients
+        .into_iter()
+        .partition(|to| to.route == Route::Local);
+    let remote: Vec<_> = remote.into_iter().map(queued).collect();
+    let queue = !remote.is_empty();
+    let mut commit = Commit::default();
+    commit.add.push(NewEmail {
+        source: Source::Staged(staged),
+        mailboxes: if local.is_empty() {
+            Vec::new()
+        } else {
+            vec![inbox(session)?]
+        },
+        flags: Flags::default(),
+        keywords: Vec::new(),
+        internaldate: None,
+        hold: queue,
+    });
+    if queue {
+        commit.put = Some(Box::new(move |added| {
+            added
+                .first()
+                .map(|it| outbound::rows(it.email, &envelope, remote))
+                .unwrap_or_default()
+        }));
+    }
+    let added = session.ctx.mail.commit(commit).await?;
+    if queue {
+        outbound::ring();
+    }
+    let email = added.first().map_or(EmailId(0), |it| it.email);
+    log::info!("[{number}] {id} from <{shown}> to {count}, {size} octets: email {email}");
+    Ok(())
+}
+
+fn inbox(session: &Session) -> mail::Result<mail::MailboxId> {
+    let meta = session.ctx.mail.meta();
+    meta.by_role(Role::Inbox)
+        .map(|inbox| inbox.id)
+        .ok_or(mail::Error::NoSuchMailbox)
+}
+
+fn envelope(transaction: &Transaction) -> outbound::Envelope {
+    outbound::Envelope {
+        sender: transaction.sender.clone(),
+        envid: transaction.params.envid.clone(),
+        full: transaction.params.ret.map(|ret| ret == Ret::Full),
+        binary: transaction.params.body == Body::BinaryMime,
+        created: clock::now(),
+    }
+}
+
+fn queued(to: Rcpt) -> outbound::Recipient {
+    outbound::Recipient {
+        address: to.address,
+        notify: to.params.notify,
+        orcpt: to.params.orcpt,
+    }
+}
+
+/// Return-Path and Received (RFC 5321 §4.4). Return-Path is for final delivery; the queue takes it
+/// off again before it sends.
+fn trace_fields(session: &Session, transaction: &Transaction, id: &str) -> String {
+    let hello = session.hello.as_ref();
+    let tls = session
+        .conn
+        .tls_info()
+        .map(|(version, suite)| format!("{version} {suite}"));
+    let only = match transaction.recipients.as_slice() {
+        [one] => Some(&one.address),
+        _ => None,
+    };
+    let received = Received {
+        helo: hello.map_or("", |hello| &hello.name),
+        peer: session.conn.peer_ip(),
+        by: &session.ctx.config.hostname,
+        with: trace::with(
+            hello.is_some_and(|hello| hello.esmtp),
+            transaction.params.smtputf8,
+            session.conn.is_tls(),
+            session.user.is_some(),
+        ),
+        tls: tls.as_deref(),
+        id,
+        recipient: only,
+        date: &clock::mail_date(clock::now()),
+    };
+    trace::return_path(transaction.sender.as_ref()) + &received.field()
+}
+
+/// What a submission gets if it has none (RFC 6409 §8.2, §8.3).
+fn mending(session: &Session, transaction: &Transaction, id: &str) -> Filter {
+    let now = clock::mail_date(clock::now());
+    let mut missing = vec![
+        Missing {
+            name: "Date",
+            field: format!("Date: {now}\r\n"),
+        },
+        Missing {
+            name: "Message-ID",
+            field: format!(
+                "Message-ID: <{id}.{}@{}>\r\n",
+                clock::now(),
+                session.ctx.config.hostname
+            ),
+        },
+    ];
+    if let Some(sender) = &transaction.sender {
+        // A message without From is none (RFC 5322 §3.6), and scripts send such.
+        missing.push(Missing {
+            name: "From",
+            field: format!("From: {sender}\r\n"),
+        });
+    }
+    Filter::mending(missing)
+}
+
+/// What the engine's refusals are to an SMTP client.
+pub(super) fn refusal(error: &mail::Error) -> Reply {
+    use mail::Error as E;
+    match error {
+        E::TooLarge(_) => TOO_LARGE,
+        E::OverQuota => Reply::new(
+            452,
+            Enhanced(4, 2, 2),
+            "The mailbox is full, try again later",
+        ),
+        E::DiskFull => Reply::new(452, Enhanced(4, 3, 1), "The disk is full, try again later"),
+        E::Limit(_) => Reply::new(
+            452,
+            Enhanced(4, 3, 1),
+            "A limit is reached, try again later",
+        ),
+        E::Unavailable => BUSY,
+        // None of these can come of a delivery. Should one, the sender keeps the message.
+        E::NoSuchMailbox
+        | E::MailboxExists
+        | E::MailboxHasChildren
+        | E::MailboxNotEmpty
+        | E::InboxStays
+        | E::BadName(_)
+        | E::RoleTaken
+        | E::ParentLoop
+        | E::NoSuchEmail
+        | E::NoMailboxes
+        | E::TooManyKeywords
+        | E::BadKeyword
+        | E::CannotCalculate => Reply::new(451, Enhanced(4, 3, 0), "Local error, try again later"),
+    }
+}
+
+/// RFC 1870 §6.3.
+pub(super) const TOO_LARGE: Reply = Reply::new(
+    552,
+    Enhanced(5, 3, 4),
+    "The message is larger than this server takes (see SIZE)",
+);
+const BUSY: Reply = Reply::new(
+    451,
+    Enhanced(4, 3, 0),
+    "The store is not available, try again later",
+);
+const LOOP: Reply = Reply::new(
+    554,
+    Enhanced(5, 4, 6),
+    "Too many hops: the message is looping",
+);

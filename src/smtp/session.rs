@@ -1,0 +1,260 @@
+//! One connection to the server: port 25, 587 or 465.
+//!
+//! Replies gather in the connection's buffer and go out when nothing more has come to answer
+//! (RFC 2920 §3.2). Memory: the transaction's addresses (bounded by [`limits::RECIPIENTS`]) and, while
+//! a message comes in, some chunks of it; never the message.
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::command;
+use super::incoming::Incoming;
+use super::policy::{Rights, Route};
+use super::wire::command::{Syntax, parse};
+use super::wire::params::{MailParams, RcptParams};
+use super::wire::reply::{Enhanced, Reply};
+use crate::config::Role;
+use crate::limits;
+use crate::mail::address::{Address, AddressError};
+use crate::net::{self, Conn, Line};
+use crate::server::Ctx;
+
+/// What a client called itself.
+#[derive(Debug)]
+pub(super) struct Hello {
+    /// The name, as it came.
+    pub name: String,
+    /// EHLO, not HELO.
+    pub esmtp: bool,
+}
+
+/// A recipient that was accepted.
+#[derive(Debug)]
+pub(super) struct Rcpt {
+    pub address: Address,
+    pub params: RcptParams,
+    pub route: Route,
+}
+
+/// A mail transaction (RFC 5321 §3.3), from MAIL to the end of its data.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub sender: Option<Address>,
+    pub params: MailParams,
+    pub recipients: Vec<Rcpt>,
+}
+
+/// What follows a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The next command.
+    Go,
+    /// The end; the last reply is written.
+    Close,
+}
+
+/// What a command gives back; an error is the connection's.
+pub(super) type Done = Result<Next, net::Error>;
+
+/// The state of a connection.
+pub(super) struct Session {
+    pub conn: Conn,
+    pub ctx: Rc<Ctx>,
+    pub role: Role,
+    pub hello: Option<Hello>,
+    /// The login name, once AUTH succeeded.
+    pub user: Option<String>,
+    pub transaction: Option<Transaction>,
+    /// The message that BDAT is bringing.
+    pub chunks: Option<Incoming>,
+    errors: u32,
+    pub login_failures: u32,
+}
+
+/// Serves one connection until it ends.
+pub async fn serve(conn: Conn, ctx: Rc<Ctx>, role: Role) {
+    let number = conn.number();
+    log::info!("[{number}] {} from {}", role.name(), conn.peer());
+    conn.set_idle(Some(ctx.config.idle.unwrap_or(limits::IDLE_SMTP)));
+    if role.wants_login() {
+        conn.set_deadline(Some(Instant::now() + ctx.config.login_time));
+    }
+    let mut session = Session {
+        conn,
+        ctx,
+        role,
+        hello: None,
+        user: None,
+        transaction: None,
+        chunks: None,
+        errors: 0,
+        login_failures: 0,
+    };
+    match session.run().await {
+        Ok(()) => {}
+        Err(error) => {
+            log::info!("[{number}] {error}");
+            if !error.can_say_goodbye() {
+                return;
+            }
+            session.reply(&goodbye(&error));
+        }
+    }
+    session.conn.close().await;
+}
+
+/// RFC 5321 §3.8: 421 before the server closes on its own.
+fn goodbye(error: &net::Error) -> Reply {
+    match error {
+        net::Error::Shutdown => Reply::new(421, Enhanced(4, 3, 2), "The server is stopping"),
+        _ => Reply::new(421, Enhanced(4, 4, 2), "Nothing came for too long"),
+    }
+}
+
+impl Session {
+    async fn run(&mut self) -> Result<(), net::Error> {
+        let greeting = format!("{} ESMTP Pillarbox", self.ctx.config.hostname);
+        self.reply(&Reply::plain(220, greeting));
+        let mut line = Vec::new();
+        loop {
+            self.flush_if_waiting().await?;
+            let next = match self.conn.read_line(&mut line, limits::COMMAND_LINE).await? {
+                Line::Crlf => self.command(&line).await?,
+                // A bare LF ends no command: one server's line must be every server's line.
+                Line::Lf => self.fail(BARE_LF),
+                Line::TooLong => self.too_long().await?,
+            };
+            if next == Next::Close {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn command(&mut self, line: &[u8]) -> Done {
+        match parse(line) {
+            Ok(command) => {
+                log::debug!("[{}] {}", self.conn.number(), command::name(&command));
+                command::run(self, command).await
+            }
+            Err(syntax) => Ok(self.fail(refusal(syntax))),
+        }
+    }
+
+    /// Sends what is written unless a whole command is waiting already.
+    pub async fn flush_if_waiting(&mut self) -> Result<(), net::Error> {
+        if self.conn.buffer().contains(&b'\n') {
+            return self.conn.spill().await;
+        }
+        self.conn.flush().await
+    }
+
+    async fn too_long(&mut self) -> Done {
+        if self.conn.drain_line(limits::COMMAND_LINE_DRAIN).await? {
+            return Ok(self.fail(LONG_LINE));
+        }
+        self.reply(&Reply::new(
+            421,
+            Enhanced(4, 7, 0),
+            "Line too long, closing",
+        ));
+        Ok(Next::Close)
+    }
+
+    /// Writes a reply.
+    pub fn reply(&mut self, reply: &Reply) {
+        reply.write_to(self.conn.out());
+    }
+
+    /// Writes a reply and goes on; errors are counted, and the one too many ends the session.
+    pub fn answer(&mut self, reply: Reply) -> Next {
+        if !reply.is_error() {
+            self.reply(&reply);
+            return Next::Go;
+        }
+        self.fail(reply)
+    }
+
+    /// Writes an error.
+    pub fn fail(&mut self, reply: Reply) -> Next {
+        self.errors += 1;
+        self.reply(&reply);
+        if self.errors < limits::SMTP_ERRORS {
+            return Next::Go;
+        }
+        log::warn!(
+            "[{}] closed after {} errors, the last: {}",
+            self.conn.number(),
+            self.errors,
+            reply.text
+        );
+        self.reply(&Reply::new(
+            421,
+            Enhanced(4, 7, 0),
+            "Too many errors, closing",
+        ));
+        Next::Close
+    }
+
+    /// Ends the transaction, whatever it was (RFC 5321 §4.1.1.5).
+    pub fn reset(&mut self) {
+        self.transaction = None;
+        self.chunks = None;
+    }
+
+    /// Whether this listener takes submissions.
+    pub fn is_submission(&self) -> bool {
+        self.role != Role::Smtp
+    }
+
+    /// Whether a password may cross this connection.
+    pub fn may_login(&self) -> bool {
+        self.is_submission() && (self.conn.is_private() || self.ctx.config.allow_plain_auth)
+    }
+
+    /// Whether STARTTLS is to be had here and now.
+    pub fn may_start_tls(&self) -> bool {
+        !self.conn.is_tls() && self.ctx.tls.is_some()
+    }
+
+    /// What the session may ask of [`super::policy`].
+    pub fn rights(&self) -> Rights {
+        Rights {
+            user: self.is_submission() && self.user.is_some(),
+            local: self.conn.local().ip(),
+        }
+    }
+}
+
+/// What a syntax error is answered with.
+fn refusal(syntax: Syntax) -> Reply {
+    match syntax {
+        Syntax::Unknown => Reply::new(500, Enhanced(5, 5, 1), "Command unrecognized"),
+        Syntax::Octets => Reply::new(
+            500,
+            Enhanced(5, 5, 2),
+            "Control characters or no UTF-8 in the command",
+        ),
+        Syntax::Argument => Reply::new(501, Enhanced(5, 5, 4), "Syntax error in the arguments"),
+        Syntax::Sender(error) => address_refusal(Enhanced(5, 1, 7), error),
+        Syntax::Recipient(error) => address_refusal(Enhanced(5, 1, 3), error),
+        Syntax::Parameter => Reply::new(501, Enhanced(5, 5, 4), "Syntax error in the parameters"),
+        // RFC 5321 §4.1.1.11
+        Syntax::UnknownParameter => Reply::new(555, Enhanced(5, 5, 4), "Parameter not recognized"),
+    }
+}
+
+fn address_refusal(code: Enhanced, error: AddressError) -> Reply {
+    match error {
+        AddressError::Local => {
+            Reply::new(501, code, "Syntax error in the local part of the address")
+        }
+        AddressError::Domain => Reply::new(501, code, "Syntax error in the domain of the address"),
+        AddressError::TooLong => Reply::new(501, code, "Address too long"),
+    }
+}
+
+const BARE_LF: Reply = Reply::new(
+    500,
+    Enhanced(5, 5, 2),
+    "Lines end with CRLF, not with LF alone",
+);
+const LONG_LINE: Reply = Reply::new(500, Enhanced(5, 5, 6), "Line too long");
