@@ -47,7 +47,7 @@ pub(super) enum Flow {
 /// Serves one POP3 connection to its end.
 pub async fn serve(conn: Conn, ctx: Rc<Ctx>) {
     let (number, peer) = (conn.number(), conn.peer());
-    debug!("#{number} pop3 from {peer}");
+    debug!("[{number}] pop3 from {peer}");
     let mut session = Session {
         conn,
         stamp: None,
@@ -61,7 +61,7 @@ pub async fn serve(conn: Conn, ctx: Rc<Ctx>) {
     // closed without a word (RFC 1939 §3): dropping the session is all there is to do.
     match session.run().await {
         Ok(()) => session.conn.close().await,
-        Err(error) => info!("#{number} pop3: {error}"),
+        Err(error) => info!("[{number}] pop3: {error}"),
     }
 }
 

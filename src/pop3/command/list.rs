@@ -89,7 +89,7 @@ async fn all(session: &mut Session, listing: Listing) -> Result<Flow, Error> {
             Err(error) if from == 1 => return trouble(session, &error).await,
             // Half a list looks like a whole one: better no connection.
             Err(error) => {
-                log::warn!("#{} pop3: {error}", session.conn.number());
+                log::warn!("[{}] pop3: {error}", session.conn.number());
                 return Ok(Flow::Close);
             }
         };

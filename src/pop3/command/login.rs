@@ -143,7 +143,10 @@ async fn enter(session: &mut Session, answer: Result<Grant, AuthError>) -> Resul
         Err(error) => return trouble(session, &error).await,
     };
     let (number, count) = (session.conn.number(), maildrop.count());
-    info!("#{number} pop3: {} logged in, {count} messages", grant.user);
+    info!(
+        "[{number}] pop3: {} logged in, {count} messages",
+        grant.user
+    );
     session.conn.set_deadline(None);
     session.state = State::Transaction(Box::new(maildrop));
     session.go(&format!("{count} messages")).await
@@ -157,7 +160,7 @@ async fn failed(session: &mut Session, error: &AuthError) -> Result<Flow, Error>
         AuthError::Malformed | AuthError::Unsupported | AuthError::Cancelled => Code::None,
     };
     info!(
-        "#{} pop3: log-in from {}: {error}",
+        "[{}] pop3: log-in from {}: {error}",
         session.conn.number(),
         session.conn.peer_ip()
     );

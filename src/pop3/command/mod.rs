@@ -49,7 +49,7 @@ async fn refuse(session: &mut Session, refusal: Refusal) -> Result<Flow, net::Er
 
 /// The engine refused: what the client is told, and the log where it may help.
 async fn trouble(session: &mut Session, error: &mail::Error) -> Result<Flow, net::Error> {
-    log::warn!("#{} pop3: {error}", session.conn.number());
+    log::warn!("[{}] pop3: {error}", session.conn.number());
     let (code, text) = answer(error);
     session.refuse(code, text).await
 }

@@ -18,9 +18,9 @@ pub(in crate::pop3) async fn quit(session: &mut Session) -> std::result::Result<
         // Free before the answer: who has it may log in again at once.
         drop(maildrop);
         match removed {
-            Ok(removed) => info!("#{number} pop3: quit, {removed} removed"),
+            Ok(removed) => info!("[{number}] pop3: quit, {removed} removed"),
             Err(error) => {
-                warn!("#{number} pop3: quit: {error}");
+                warn!("[{number}] pop3: quit: {error}");
                 let (code, text) = answer(&error);
                 let text = format!("no message was removed: {text}");
                 session.err(code, &text).await?;

@@ -62,7 +62,7 @@ async fn send(session: &mut Session, message: &Message, mut lines: Lines) -> Res
             Ok(octets) => offset += octets,
             Err(error) if offset == 0 => return trouble(session, &error).await,
             Err(error) => {
-                log::warn!("#{} pop3: {error}", session.conn.number());
+                log::warn!("[{}] pop3: {error}", session.conn.number());
                 return Ok(cut(session, message));
             }
         }
@@ -109,7 +109,7 @@ fn read(
 fn cut(session: &Session, message: &Message) -> Flow {
     let number = session.conn.number();
     log::warn!(
-        "#{number} pop3: message {:?} went away while it was sent",
+        "[{number}] pop3: message {:?} went away while it was sent",
         message.id
     );
     Flow::Close

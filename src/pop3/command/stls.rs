@@ -17,7 +17,7 @@ pub(in crate::pop3) async fn stls(session: &mut Session) -> Result<Flow, Error> 
     let started = session.conn.start_tls(&tls).await?;
     if started.dropped > 0 {
         let (number, dropped) = (session.conn.number(), started.dropped);
-        log::warn!("#{number} pop3: {dropped} octets behind STLS were thrown away");
+        log::warn!("[{number}] pop3: {dropped} octets behind STLS were thrown away");
     }
     session.state = State::Authorization(None);
     session.utf8 = false;
