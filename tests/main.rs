@@ -1,4 +1,5 @@
 //! Every integration test, in one binary: one link, one harness.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 mod harness;
 mod pop3;
 mod tidy;
