@@ -257,3 +257,11 @@ pub const POP3_LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// Rows that a POP3 listing takes from the store at once.
 pub const POP3_PAGE: usize = 512;
+/// Operations that may wait for the writer; a full queue is the back-pressure on every session.
+pub const WRITE_QUEUE: usize = 64;
+
+/// Operations that share one commit at most: more would make the first one wait for the last.
+pub const GROUP: usize = 32;
+
+/// Recent changes kept in memory, 32 octets each. A session further behind reads the rows instead.
+pub const CHANGE_RING: usize = 4096;

@@ -1,6 +1,6 @@
 //! What can go wrong below the engine.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub enum Error {
     /// The file is not a store, or damaged; says what was found.
     Damaged(String),
     /// An I/O error of the operating system.
-    Io(std::io::Error),
+    Io(io::Error),
     /// The store is closed or reopening.
     Closed,
 }
@@ -39,3 +39,76 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// The same error for another waiter of the same commit.
+    pub(super) fn again(&self) -> Error {
+        match self {
+            Error::DiskFull => Error::DiskFull,
+            Error::Locked => Error::Locked,
+            Error::Newer(found, known) => Error::Newer(*found, *known),
+            Error::Damaged(what) => Error::Damaged(what.clone()),
+            Error::Io(error) => Error::Io(error.kind().into()),
+            Error::Closed => Error::Closed,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Error::DiskFull,
+            _ => Error::Io(error),
+        }
+    }
+}
+
+impl From<redb::StorageError> for Error {
+    fn from(error: redb::StorageError) -> Error {
+        match error {
+            redb::StorageError::Io(error) => error.into(),
+            redb::StorageError::Corrupted(what) => Error::Damaged(what),
+            redb::StorageError::PreviousIo | redb::StorageError::DatabaseClosed => Error::Closed,
+            other => Error::Damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::TableError> for Error {
+    fn from(error: redb::TableError) -> Error {
+        match error {
+            redb::TableError::Storage(error) => error.into(),
+            other => Error::Damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::TransactionError> for Error {
+    fn from(error: redb::TransactionError) -> Error {
+        match error {
+            redb::TransactionError::Storage(error) => error.into(),
+            other => Error::Damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::CommitError> for Error {
+    fn from(error: redb::CommitError) -> Error {
+        match error {
+            redb::CommitError::Storage(error) => error.into(),
+            other => Error::Damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::DatabaseError> for Error {
+    fn from(error: redb::DatabaseError) -> Error {
+        match error {
+            redb::DatabaseError::Storage(error) => error.into(),
+            redb::DatabaseError::DatabaseAlreadyOpen => Error::Locked,
+            other => Error::Damaged(other.to_string()),
+        }
+    }
+}

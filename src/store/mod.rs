@@ -1,6 +1,190 @@
 //! Keys and bytes: the only user of redb.
-#![allow(dead_code)]
+//!
+//! One file, nine small tables ([`tables`]), bodies in page-fit pieces ([`blob`]), one thread that
+//! writes ([`writer`]). Nothing here knows a protocol or decides what mail may do: that is the
+//! engine's, which runs its operations as closures over a [`Txn`].
+//!
+//! * A write resolves after its durable commit. What was not answered may or may not be there.
+//! * A commit is whole or not there at all, whatever loses power when.
+//! * After an I/O error (a full disk included) the file is reopened; until then everything is
+//!   refused with [`Error::Closed`].
+
+pub mod blob;
+mod disk;
 mod error;
+mod message;
+mod open;
+mod reader;
 mod rows;
+mod state;
+mod tables;
+mod txn;
+mod writer;
+
+pub use disk::{Disk, FileDisk};
 pub use error::Error;
+pub use message::{Head, MsgRow};
+pub use open::{FileSource, Source, create, format};
+pub use reader::Reader;
 pub use rows::{Counters, EmailId, Flags, Gone, MailboxId, Modseq, Row, ThreadId, Uid};
+pub use state::{Global, Mbox, Pending, State};
+pub use txn::{Change, Kind, Txn};
+pub use writer::Observer;
+
+use async_channel::Sender;
+use redb::{Database, ReadableDatabase};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use writer::{Call, Guard, Message, Writer};
+
+/// Keys of the key-value area that the store itself uses.
+pub(crate) mod misc {
+    /// Keyword names by slot, separated by NUL.
+    pub const KEYWORDS: &[u8] = b"keywords";
+}
+
+/// The store: reads from any thread, writes through one.
+pub struct Store {
+    shared: Arc<Shared>,
+    inbox: Sender<Message>,
+}
+
+/// What readers and the writer share.
+struct Shared {
+    db: RwLock<Option<Guard>>,
+    /// Staged bodies that nobody wants any more; swept with the next commit.
+    abandoned: Mutex<Vec<EmailId>>,
+    len: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Shared {
+    fn database(&self) -> Result<Guard, Error> {
+        self.db
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or(Error::Closed)
+    }
+
+    /// Puts another database (or none) in place and waits until nobody uses the old one, so that
+    /// the file's lock is free.
+    fn set_database(&self, db: Option<Database>) {
+        let old = {
+            let mut place = self.db.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *place, db.map(Arc::new))
+        };
+        let Some(mut old) = old else { return };
+        // Readers only hold it while they begin a transaction: microseconds.
+        loop {
+            match Arc::try_unwrap(old) {
+                Ok(db) => {
+                    if let Err(error) = db.close() {
+                        log::debug!("closing the store: {error}");
+                    }
+                    return;
+                }
+                Err(shared) => old = shared,
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn take_abandoned(&self) -> Vec<EmailId> {
+        std::mem::take(
+            &mut *self
+                .abandoned
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    fn len(&self) -> u64 {
+        (self.len)()
+    }
+}
+
+impl Store {
+    /// Opens an existing store. `observe` gets the state and makes the observer of commits.
+    ///
+    /// Errors: [`Error::Locked`], [`Error::Newer`], [`Error::Damaged`], what the system says.
+    pub fn open<O: Observer>(
+        source: Arc<dyn Source>,
+        cache: usize,
+        observe: impl FnOnce(&State) -> Arc<O>,
+    ) -> Result<(Store, Arc<O>), Error> {
+        let (db, state) = open::open(&*source, cache)?;
+        let observer = observe(&state);
+        let length = source.clone();
+        let shared = Arc::new(Shared {
+            db: RwLock::new(Some(Arc::new(db))),
+            abandoned: Mutex::new(state.global.in_flight.iter().map(|&n| EmailId(n)).collect()),
+            len: Box::new(move || length.len()),
+        });
+        let (inbox, jobs) = async_channel::bounded(crate::limits::WRITE_QUEUE);
+        let writer = Writer {
+            shared: shared.clone(),
+            source,
+            cache,
+            state,
+            inbox: jobs,
+            observer: observer.clone(),
+            unsealed: false,
+            last_seal: None,
+            broken_since: None,
+        };
+        std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || writer.run())?;
+        Ok((Store { shared, inbox }, observer))
+    }
+
+    /// A look at the rows. Never held across an await.
+    pub fn reader(&self) -> Result<Reader, Error> {
+        let db = self.shared.database()?;
+        Ok(Reader::new(db.begin_read()?))
+    }
+
+    /// Runs `run` in the writer's next transaction; resolves after the commit.
+    ///
+    /// `weight`: octets of body that it brings, so that one commit does not overflow the cache.
+    pub async fn write<F, T>(&self, weight: usize, run: F) -> Result<T, Error>
+    where
+        F: FnOnce(&mut Txn<'_>) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (answer, outcome) = async_channel::bounded(1);
+        let call = Call {
+            run: Some(run),
+            result: None,
+            answer,
+            weight,
+        };
+        self.inbox
+            .send(Message::Job(Box::new(call)))
+            .await
+            .map_err(|_| Error::Closed)?;
+        outcome.recv().await.map_err(|_| Error::Closed)?
+    }
+
+    /// The staged body of `email` is not wanted any more: its pieces go with the next commit.
+    pub fn abandon(&self, email: EmailId) {
+        self.shared
+            .abandoned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(email);
+    }
+
+    /// Seals and closes. Whatever comes later gets [`Error::Closed`].
+    pub async fn close(&self) {
+        let (done, closed) = async_channel::bounded(1);
+        if self.inbox.send(Message::Close(done)).await.is_ok() {
+            let _ = closed.recv().await;
+        }
+    }
+}
+
+/// Does a store exist at `path`?
+pub fn exists(path: &Path) -> bool {
+    path.exists()
+}

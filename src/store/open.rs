@@ -1,0 +1,99 @@
+//! Making, opening and reopening the file.
+
+use super::disk::{Backend, Disk, FileDisk};
+use super::state::State;
+use super::{Error, tables};
+use redb::Database;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How to get at the bytes, again and again: after an I/O error redb wants the file opened anew.
+pub trait Source: Send + Sync + 'static {
+    /// Opens what exists.
+    fn open(&self) -> io::Result<Arc<dyn Disk>>;
+    /// Octets of the file, 0 when that cannot be told.
+    fn len(&self) -> u64;
+    /// Nothing there?
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A path in the file system.
+pub struct FileSource(pub PathBuf);
+
+impl Source for FileSource {
+    fn open(&self) -> io::Result<Arc<dyn Disk>> {
+        Ok(Arc::new(FileDisk::open(&self.0)?))
+    }
+    fn len(&self) -> u64 {
+        std::fs::metadata(&self.0).map_or(0, |m| m.len())
+    }
+}
+
+/// Makes a new store at `path`. It is written under a temporary name and renamed when it is whole:
+/// a file that redb is still creating is one that it would refuse after a power cut.
+///
+/// Errors: a file of that name exists; anything the system says.
+pub fn create(path: &Path) -> Result<(), Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let temporary = PathBuf::from(name);
+    let disk = Arc::new(FileDisk::create(&temporary)?);
+    if path.exists() {
+        return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
+    }
+    format(disk.clone())?;
+    disk.sync()?;
+    std::fs::rename(&temporary, path)?;
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// Writes an empty store onto an empty disk.
+pub fn format(disk: Arc<dyn Disk>) -> Result<(), Error> {
+    let db = Database::builder()
+        .set_cache_size(1 << 20)
+        .create_with_backend(Backend(disk))?;
+    let txn = db.begin_write()?;
+    txn.open_table(tables::MBOX)?;
+    txn.open_table(tables::HOT_ROWS)?;
+    txn.open_table(tables::MSG)?;
+    txn.open_table(tables::BLOB)?;
+    txn.open_table(tables::LOC)?;
+    txn.open_table(tables::MID)?;
+    txn.open_table(tables::THR)?;
+    txn.open_table(tables::GONE_ROWS)?;
+    txn.open_table(tables::MISC)?;
+    State::empty().save(&txn)?;
+    txn.commit()?;
+    db.close()?;
+    Ok(())
+}
+
+/// Opens the database behind `source` and loads its state.
+pub(super) fn open(source: &dyn Source, cache: usize) -> Result<(Database, State), Error> {
+    let disk = source.open().map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => Error::Locked,
+        _ => Error::from(error),
+    })?;
+    if disk.is_empty()? {
+        return Err(Error::Damaged("the file is empty".into()));
+    }
+    let db = Database::builder()
+        .set_cache_size(cache)
+        .set_repair_callback(|repair| {
+            log::info!(
+                "the store was not closed: checking, {:.0} %",
+                repair.progress() * 100.0
+            );
+        })
+        .create_with_backend(Backend(disk))?;
+    let state = State::load(&db)?;
+    Ok((db, state))
+}

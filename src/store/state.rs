@@ -1,0 +1,318 @@
+//! What the writer keeps in memory: the global row, mailboxes and their counters, keywords, and the
+//! index entries that are not folded yet. Loaded at open, saved row by row with each commit.
+
+use super::message::MsgRow;
+use super::rows::{Counters, EmailId, Get, MailboxId, Modseq, Put, ThreadId};
+use super::tables::{self, MIN_READER, SCHEMA};
+use super::{Error, misc};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use std::collections::{BTreeMap, BTreeSet};
+
+const GLOBAL: usize = 80;
+
+/// The global row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Global {
+    /// The next email gets this id.
+    pub next_email: u64,
+    /// The next mailbox gets this id.
+    pub next_mailbox: u32,
+    /// The next mailbox gets at least this UIDVALIDITY.
+    pub next_uidvalidity: u32,
+    /// The highest modseq handed out.
+    pub modseq: Modseq,
+    /// Ends at or below this modseq are forgotten.
+    pub gone_floor: Modseq,
+    /// Rows in table `gone`.
+    pub gone_count: u32,
+    /// Octets of all emails, each once.
+    pub bytes: u64,
+    /// Emails, each once.
+    pub emails: u32,
+    /// Emails up to this id are in `mid` and `thr`.
+    pub indexed: u64,
+    /// Emails whose body is being written; swept at open.
+    pub in_flight: Vec<u64>,
+}
+
+/// A row of table `mbox`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mbox {
+    /// Its parent, 0 at the top.
+    pub parent: u32,
+    /// What it is for, 0 for nothing.
+    pub role: u8,
+    /// RFC 9051 §2.3.1.1.
+    pub uidvalidity: u32,
+    /// RFC 8621 §2.
+    pub sort_order: u32,
+    /// Subscribed.
+    pub subscribed: bool,
+    /// When it came to be.
+    pub created: Modseq,
+    /// When this row last changed.
+    pub changed: Modseq,
+    /// Its own name.
+    pub name: String,
+}
+
+/// An index entry that is in memory only: it is derived from the `msg` row again at open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The email.
+    pub email: EmailId,
+    /// Its thread.
+    pub thread: ThreadId,
+    /// Hash of its base subject.
+    pub subject: u32,
+    /// Its message-id hashes.
+    pub ids: Vec<u64>,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The global row.
+    pub global: Global,
+    /// Mailboxes by id.
+    pub mailboxes: BTreeMap<u32, Mbox>,
+    /// Counters by mailbox id.
+    pub counters: BTreeMap<u32, Counters>,
+    /// Keyword names by slot.
+    pub keywords: Vec<Option<String>>,
+    /// New emails that `mid` and `thr` do not have yet.
+    pub pending: Vec<Pending>,
+    /// Emails whose `mid` and `thr` rows are to go. Forgotten at a crash: such rows name an email
+    /// that does not exist, and readers skip them.
+    pub dead: Vec<Pending>,
+    dirty: BTreeSet<u32>,
+    dirty_mailboxes: BTreeSet<u32>,
+    dirty_keywords: bool,
+}
+
+impl Global {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![0; GLOBAL];
+        let mut w = Put(&mut out);
+        w.u16(SCHEMA);
+        w.u16(MIN_READER);
+        w.u32(self.next_mailbox);
+        w.u64(self.next_email);
+        w.u64(self.modseq);
+        w.u64(self.gone_floor);
+        w.u64(self.bytes);
+        w.u64(self.indexed);
+        w.u32(self.emails);
+        w.u32(self.next_uidvalidity);
+        w.u32(self.gone_count);
+        w.u16(self.in_flight.len() as u16);
+        for email in &self.in_flight {
+            out.extend_from_slice(&email.to_le_bytes());
+        }
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Global, Error> {
+        let (fixed, rest) = bytes.split_at_checked(GLOBAL).unwrap_or((bytes, &[]));
+        let mut r = Get(fixed);
+        let (schema, min_reader) = (r.u16(), r.u16());
+        if schema == 0 {
+            return Err(Error::Damaged("no schema number".into()));
+        }
+        if min_reader > SCHEMA {
+            return Err(Error::Newer(schema, SCHEMA));
+        }
+        let mut global = Global {
+            next_mailbox: r.u32(),
+            next_email: r.u64(),
+            modseq: r.u64(),
+            gone_floor: r.u64(),
+            bytes: r.u64(),
+            indexed: r.u64(),
+            emails: r.u32(),
+            next_uidvalidity: r.u32(),
+            gone_count: r.u32(),
+            in_flight: Vec::new(),
+        };
+        let count = usize::from(r.u16());
+        let mut r = Get(rest);
+        global.in_flight = (0..count).map(|_| r.u64()).collect();
+        Ok(global)
+    }
+}
+
+impl Mbox {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![0; 35];
+        let mut w = Put(&mut out);
+        w.u8(1);
+        w.u8(self.role);
+        w.u8(u8::from(self.subscribed));
+        w.u32(self.parent);
+        w.u32(self.uidvalidity);
+        w.u32(self.sort_order);
+        w.u64(self.created);
+        w.u64(self.changed);
+        w.u32(self.name.len() as u32);
+        out.extend_from_slice(self.name.as_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Mbox {
+        let mut r = Get(bytes);
+        let _version = r.u8();
+        let mut mbox = Mbox {
+            role: r.u8(),
+            subscribed: r.u8() != 0,
+            parent: r.u32(),
+            uidvalidity: r.u32(),
+            sort_order: r.u32(),
+            created: r.u64(),
+            changed: r.u64(),
+            name: String::new(),
+        };
+        let len = r.u32() as usize;
+        mbox.name = String::from_utf8_lossy(r.bytes(len)).into_owned();
+        mbox
+    }
+}
+
+impl State {
+    /// A store with nothing in it.
+    pub fn empty() -> State {
+        State {
+            global: Global {
+                next_email: 1,
+                next_mailbox: 1,
+                next_uidvalidity: 1,
+                modseq: 1,
+                ..Global::default()
+            },
+            ..State::default()
+        }
+    }
+
+    pub(super) fn load(db: &redb::Database) -> Result<State, Error> {
+        let txn = db.begin_read()?;
+        let table = txn.open_table(tables::STATE)?;
+        let global = match table.get(0)? {
+            Some(row) => Global::decode(row.value())?,
+            None => return Err(Error::Damaged("no global row".into())),
+        };
+        let mut state = State {
+            global,
+            ..State::default()
+        };
+        for entry in table.range(1..)? {
+            let (id, row) = entry?;
+            state
+                .counters
+                .insert(id.value(), Counters::decode(row.value()));
+        }
+        for entry in txn.open_table(tables::MBOX)?.iter()? {
+            let (id, row) = entry?;
+            state
+                .mailboxes
+                .insert(id.value(), Mbox::decode(row.value()));
+        }
+        if let Some(row) = txn.open_table(tables::MISC)?.get(misc::KEYWORDS)? {
+            state.keywords = decode_keywords(row.value());
+        }
+        state.pending = load_pending(&txn, state.global.indexed)?;
+        Ok(state)
+    }
+
+    /// The counters of a mailbox, to be changed.
+    pub fn counters_mut(&mut self, mailbox: MailboxId) -> &mut Counters {
+        self.dirty.insert(mailbox.0);
+        self.counters.entry(mailbox.0).or_default()
+    }
+    /// A mailbox row, to be changed.
+    pub fn mailbox_mut(&mut self, mailbox: MailboxId) -> &mut Mbox {
+        self.dirty_mailboxes.insert(mailbox.0);
+        self.mailboxes.entry(mailbox.0).or_default()
+    }
+    /// Forgets a mailbox.
+    pub fn remove_mailbox(&mut self, mailbox: MailboxId) {
+        self.mailboxes.remove(&mailbox.0);
+        self.counters.remove(&mailbox.0);
+        self.dirty.insert(mailbox.0);
+        self.dirty_mailboxes.insert(mailbox.0);
+    }
+    /// The keyword names, to be changed.
+    pub fn keywords_mut(&mut self) -> &mut Vec<Option<String>> {
+        self.dirty_keywords = true;
+        &mut self.keywords
+    }
+    /// The next modseq.
+    pub fn bump(&mut self) -> Modseq {
+        self.global.modseq += 1;
+        self.global.modseq
+    }
+
+    /// Writes what changed. The global row always.
+    pub(super) fn save(&mut self, txn: &WriteTransaction) -> Result<(), Error> {
+        let mut table = txn.open_table(tables::STATE)?;
+        table.insert(0, self.global.encode().as_slice())?;
+        for id in std::mem::take(&mut self.dirty) {
+            match self.counters.get(&id) {
+                Some(counters) => table.insert(id, counters.encode().as_slice())?,
+                None => table.remove(id)?,
+            };
+        }
+        if !self.dirty_mailboxes.is_empty() {
+            let mut table = txn.open_table(tables::MBOX)?;
+            for id in std::mem::take(&mut self.dirty_mailboxes) {
+                match self.mailboxes.get(&id) {
+                    Some(mbox) => table.insert(id, mbox.encode().as_slice())?,
+                    None => table.remove(id)?,
+                };
+            }
+        }
+        if std::mem::take(&mut self.dirty_keywords) {
+            let mut table = txn.open_table(tables::MISC)?;
+            table.insert(misc::KEYWORDS, encode_keywords(&self.keywords).as_slice())?;
+        }
+        Ok(())
+    }
+}
+
+/// Slots separated by NUL; an empty slot is free.
+fn encode_keywords(names: &[Option<String>]) -> Vec<u8> {
+    names
+        .iter()
+        .map(|n| n.as_deref().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\0")
+        .into_bytes()
+}
+
+fn decode_keywords(bytes: &[u8]) -> Vec<Option<String>> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    bytes
+        .split(|&b| b == 0)
+        .map(|n| String::from_utf8(n.to_vec()).ok().filter(|n| !n.is_empty()))
+        .collect()
+}
+
+fn load_pending(txn: &ReadTransaction, indexed: u64) -> Result<Vec<Pending>, Error> {
+    let mut pending = Vec::new();
+    for entry in txn.open_table(tables::MSG)?.range(indexed + 1..)? {
+        let (email, row) = entry?;
+        let Some(row) = MsgRow::decode(row.value()) else {
+            continue;
+        };
+        // An upload or queued message that never showed in a mailbox has no thread.
+        if row.head.birth != 0 {
+            pending.push(Pending {
+                email: EmailId(email.value()),
+                thread: row.head.thread(),
+                subject: row.head.subject,
+                ids: row.ids,
+            });
+        }
+    }
+    Ok(pending)
+}

@@ -1,0 +1,253 @@
+//! The one thread that writes: group commit, seal, reopening after an I/O error.
+//!
+//! It takes one job, drains what is already waiting, commits once, tells the observer, and only
+//! then answers. It never waits for more jobs: the time of a flush is what brings them together.
+
+use super::open::{self, Source};
+use super::state::State;
+use super::txn::{Change, Txn};
+use super::{Error, Shared};
+use crate::limits;
+use async_channel::{Receiver, Sender, TryRecvError};
+use redb::{Database, Durability};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Is told of every commit before anyone is answered.
+pub trait Observer: Send + Sync + 'static {
+    /// These changes are durable (or, for staged pieces alone, invisible); `state` is how things stand.
+    fn committed(&self, state: &State, log: &[Change]);
+    /// The store was opened again after an error: `state` is what is on disk.
+    fn reopened(&self, state: &State);
+}
+
+/// Work for the writer: runs in the shared transaction, is answered after the commit.
+pub(super) trait Job: Send {
+    /// Checks first and writes after, so that a refused operation leaves nothing behind.
+    fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), Error>;
+    /// The outcome of the commit.
+    fn answer(self: Box<Self>, outcome: Result<(), Error>);
+    /// Octets of body that it brings.
+    fn weight(&self) -> usize;
+}
+
+pub(super) enum Message {
+    Job(Box<dyn Job>),
+    /// Seal, close, and end the thread.
+    Close(Sender<()>),
+}
+
+/// A closure as a job.
+pub(super) struct Call<F, T> {
+    pub run: Option<F>,
+    pub result: Option<T>,
+    pub answer: Sender<Result<T, Error>>,
+    pub weight: usize,
+}
+
+impl<F, T> Job for Call<F, T>
+where
+    F: FnOnce(&mut Txn<'_>) -> Result<T, Error> + Send,
+    T: Send,
+{
+    fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), Error> {
+        if let Some(run) = self.run.take() {
+            self.result = Some(run(txn)?);
+        }
+        Ok(())
+    }
+    fn answer(self: Box<Self>, outcome: Result<(), Error>) {
+        let result = match (outcome, self.result) {
+            (Ok(()), Some(result)) => Ok(result),
+            (Ok(()), None) => Err(Error::Closed),
+            (Err(error), _) => Err(error),
+        };
+        // Nobody waits any more when the session is gone: the commit stands all the same.
+        let _ = self.answer.try_send(result);
+    }
+    fn weight(&self) -> usize {
+        self.weight
+    }
+}
+
+/// Sealing a small file saves less time at the next open than it costs flash now.
+const SEAL_FROM: u64 = 32 << 20;
+const SEAL_AFTER: Duration = Duration::from_secs(2);
+const SEAL_EVERY: Duration = Duration::from_secs(30);
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) struct Writer {
+    pub shared: Arc<Shared>,
+    pub source: Arc<dyn Source>,
+    pub cache: usize,
+    pub state: State,
+    pub inbox: Receiver<Message>,
+    pub observer: Arc<dyn Observer>,
+    /// Commits since the last seal.
+    pub unsealed: bool,
+    pub last_seal: Option<Instant>,
+    pub broken_since: Option<Instant>,
+}
+
+impl Writer {
+    pub fn run(mut self) {
+        loop {
+            let Some(message) = self.next() else {
+                self.seal();
+                continue;
+            };
+            match message {
+                Ok(Message::Job(job)) => {
+                    if let Some(done) = self.batch(job) {
+                        return self.close(Some(done));
+                    }
+                }
+                Ok(Message::Close(done)) => return self.close(Some(done)),
+                Err(()) => return self.close(None),
+            }
+        }
+    }
+
+    /// The next message; None when it is time to seal; Err when every handle is gone.
+    fn next(&self) -> Option<Result<Message, ()>> {
+        if !self.unsealed {
+            return Some(self.inbox.recv_blocking().map_err(|_| ()));
+        }
+        let wait = match self.last_seal {
+            Some(last) => SEAL_EVERY.saturating_sub(last.elapsed()).max(SEAL_AFTER),
+            None => SEAL_AFTER,
+        };
+        smol::block_on(smol::future::or(
+            async { Some(self.inbox.recv().await.map_err(|_| ())) },
+            async {
+                smol::Timer::after(wait).await;
+                None
+            },
+        ))
+    }
+
+    /// One commit for `first` and what waits behind it. Returns the closer, if one waits too.
+    fn batch(&mut self, first: Box<dyn Job>) -> Option<Sender<()>> {
+        let mut jobs = Vec::with_capacity(4);
+        let mut weight = first.weight();
+        jobs.push(first);
+        let mut closer = None;
+        while jobs.len() < limits::GROUP && weight < self.cache / 4 {
+            match self.inbox.try_recv() {
+                Ok(Message::Job(job)) => {
+                    weight += job.weight();
+                    jobs.push(job);
+                }
+                Ok(Message::Close(done)) => {
+                    closer = Some(done);
+                    break;
+                }
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        let outcome = self.ensure_open().and_then(|()| {
+            std::panic::catch_unwind(AssertUnwindSafe(|| self.commit(&mut jobs)))
+                .unwrap_or_else(|_| Err(Error::Damaged("an operation panicked".into())))
+        });
+        if let Err(error) = &outcome {
+            log::error!("the store could not be written: {error}");
+            self.reopen();
+        }
+        for job in jobs {
+            job.answer(outcome.as_ref().map(|_| ()).map_err(Error::again));
+        }
+        closer
+    }
+
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Error> {
+        let db = self.shared.database()?;
+        let mut txn = db.begin_write()?;
+        let abandoned = self.shared.take_abandoned();
+        let mut work = Txn::new(&txn, &mut self.state);
+        for email in abandoned {
+            work.sweep(email)?;
+        }
+        for job in jobs.iter_mut() {
+            job.run(&mut work)?;
+        }
+        let (dirty, durable) = (work.dirty, work.durable);
+        if !dirty {
+            drop(work);
+            txn.abort()?;
+            return Ok(());
+        }
+        let log = work.finish()?;
+        if !durable {
+            txn.set_durability(Durability::None)
+                .map_err(|e| Error::Damaged(e.to_string()))?;
+        }
+        txn.commit()?;
+        drop(db);
+        self.unsealed |= durable && self.shared.len() >= SEAL_FROM;
+        self.observer.committed(&self.state, &log);
+        Ok(())
+    }
+
+    fn ensure_open(&mut self) -> Result<(), Error> {
+        if self
+            .broken_since
+            .is_some_and(|at| at.elapsed() >= REOPEN_EVERY)
+        {
+            self.reopen();
+        }
+        self.shared.database().map(|_| ())
+    }
+
+    /// Drops the database and opens it again: after an I/O error redb refuses everything else.
+    fn reopen(&mut self) {
+        self.shared.set_database(None);
+        self.unsealed = false;
+        match open::open(&*self.source, self.cache) {
+            Ok((db, state)) => {
+                self.shared.set_database(Some(db));
+                self.state = state;
+                self.broken_since = None;
+                self.observer.reopened(&self.state);
+                log::warn!("the store is open again");
+            }
+            Err(error) => {
+                log::error!("the store cannot be opened again: {error}");
+                self.broken_since = Some(Instant::now());
+            }
+        }
+    }
+
+    /// An empty commit that saves the allocator's state, so that a power cut opens as fast as a
+    /// clean stop.
+    fn seal(&mut self) {
+        self.unsealed = false;
+        self.last_seal = Some(Instant::now());
+        let sealed = self.shared.database().and_then(|db| {
+            let mut txn = db.begin_write()?;
+            txn.set_quick_repair(true);
+            Ok(txn.commit()?)
+        });
+        if let Err(error) = sealed {
+            log::error!("the store could not be sealed: {error}");
+            self.reopen();
+        }
+    }
+
+    fn close(self, done: Option<Sender<()>>) {
+        self.inbox.close();
+        while let Ok(message) = self.inbox.try_recv() {
+            match message {
+                Message::Job(job) => job.answer(Err(Error::Closed)),
+                Message::Close(done) => drop(done.try_send(())),
+            }
+        }
+        self.shared.set_database(None);
+        if let Some(done) = done {
+            let _ = done.try_send(());
+        }
+    }
+}
+
+/// The database, held open while the guard lives.
+pub(super) type Guard = Arc<Database>;
