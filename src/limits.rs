@@ -265,3 +265,18 @@ pub const GROUP: usize = 32;
 
 /// Recent changes kept in memory, 32 octets each. A session further behind reads the rows instead.
 pub const CHANGE_RING: usize = 4096;
+
+/// Octets by which trace header fields of ours may take a message over its size limit.
+pub const TRACE: u64 = 16 * 1024;
+
+/// Mailboxes in one store: each costs 56 octets of counters in memory and in the state table.
+pub const MAILBOXES: usize = 1_000;
+
+/// Octets of one mailbox name (RFC 8621 §2: at least 255 must do).
+pub const MAILBOX_NAME: usize = 255;
+
+/// Mailboxes inside each other.
+pub const MAILBOX_DEPTH: usize = 20;
+
+/// Mailboxes whose UID view is kept in memory, least recently used out.
+pub const VIEWS: usize = 16;

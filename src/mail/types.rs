@@ -150,6 +150,8 @@ pub struct Meta {
     pub mailboxes: Vec<std::sync::Arc<Mailbox>>,
     /// The names of the keyword bits.
     pub keywords: std::sync::Arc<Keywords>,
+    /// New emails that the thread index does not have yet.
+    pub(crate) pending: std::sync::Arc<Vec<(ThreadId, EmailId)>>,
 }
 
 impl Meta {

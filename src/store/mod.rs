@@ -98,6 +98,15 @@ impl Shared {
         )
     }
 
+    /// No body that was being written survives a reopening.
+    fn abandon_all(&self, state: &State) {
+        let mut list = self
+            .abandoned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        list.extend(state.global.in_flight.iter().map(|&n| EmailId(n)));
+    }
+
     fn len(&self) -> u64 {
         (self.len)()
     }

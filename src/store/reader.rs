@@ -5,7 +5,7 @@ use super::message::MsgRow;
 use super::rows::{EmailId, GONE, Gone, HOT, MailboxId, Modseq, Row, ThreadId, Uid};
 use super::txn::{bad_row, piece_key};
 use super::{Error, tables};
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
+use redb::{ReadOnlyTable, ReadTransaction};
 use std::cell::OnceCell;
 use std::ops::RangeInclusive;
 

@@ -85,6 +85,8 @@ pub struct State {
     /// Emails whose `mid` and `thr` rows are to go. Forgotten at a crash: such rows name an email
     /// that does not exist, and readers skip them.
     pub dead: Vec<Pending>,
+    /// Counts reopenings: pieces staged under another number may be lost.
+    pub epoch: u32,
     dirty: BTreeSet<u32>,
     dirty_mailboxes: BTreeSet<u32>,
     dirty_keywords: bool,

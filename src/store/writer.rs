@@ -206,7 +206,10 @@ impl Writer {
         match open::open(&*self.source, self.cache) {
             Ok((db, state)) => {
                 self.shared.set_database(Some(db));
+                let epoch = self.state.epoch.wrapping_add(1);
                 self.state = state;
+                self.state.epoch = epoch;
+                self.shared.abandon_all(&self.state);
                 self.broken_since = None;
                 self.observer.reopened(&self.state);
                 log::warn!("the store is open again");

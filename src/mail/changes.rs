@@ -1,0 +1,418 @@
+//! What changed since a modseq: from the ring of recent changes, else from the rows.
+
+use super::{EmailId, Error, Mail, MailboxId, Meta, Modseq, Result, ThreadId, Uid, UidSet};
+use crate::limits::{CHANGE_RING, VIEWS};
+use crate::store::{Change, Kind};
+use crate::sys::lock;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// The last changes, oldest first.
+#[derive(Default)]
+pub(super) struct Ring {
+    changes: VecDeque<Change>,
+    /// Every change after this one is in the ring.
+    floor: Modseq,
+}
+
+impl Ring {
+    pub fn new(floor: Modseq) -> Ring {
+        Ring {
+            changes: VecDeque::new(),
+            floor,
+        }
+    }
+
+    /// Adds the changes of one commit that led to `modseq`.
+    pub fn extend(&mut self, log: &[Change], modseq: Modseq) {
+        if log.len() > CHANGE_RING {
+            *self = Ring::new(modseq);
+            return;
+        }
+        for change in log {
+            if self.changes.len() >= CHANGE_RING {
+                if let Some(oldest) = self.changes.pop_front() {
+                    self.floor = oldest.modseq;
+                }
+            }
+            self.changes.push_back(*change);
+        }
+    }
+
+    /// The changes after `since`, oldest first; None: it does not reach back so far.
+    pub fn since(&self, since: Modseq) -> Option<impl Iterator<Item = &Change>> {
+        // One email in several mailboxes changes under one modseq: all of it or none must be here.
+        (since >= self.floor).then(|| {
+            let at = self.changes.partition_point(|c| c.modseq <= since);
+            self.changes.range(at..)
+        })
+    }
+}
+
+/// The UIDs of a mailbox, shared by all its sessions and carried forward by changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// As of this modseq (at least).
+    pub modseq: Modseq,
+    /// Every UID in the mailbox.
+    pub uids: UidSet,
+    /// Its UIDNEXT then.
+    pub uidnext: Uid,
+}
+
+/// What happened in one mailbox since a modseq.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Everything up to here is told.
+    pub modseq: Modseq,
+    /// New or changed UIDs that exist now.
+    pub changed: UidSet,
+    /// UIDs that are gone. Where the past is forgotten, `None`: compare with the view.
+    pub vanished: Option<UidSet>,
+}
+
+/// What happened to objects since a state (RFC 8620 §5.2).
+#[derive(Clone, Debug)]
+pub struct ObjectChanges<Id> {
+    /// The state that these lead to.
+    pub modseq: Modseq,
+    /// There is more after `modseq`.
+    pub more: bool,
+    /// Made since.
+    pub created: Vec<Id>,
+    /// Changed since.
+    pub updated: Vec<Id>,
+    /// Gone since.
+    pub destroyed: Vec<Id>,
+}
+
+impl<Id> ObjectChanges<Id> {
+    fn new(modseq: Modseq) -> Self {
+        let (created, updated, destroyed) = (Vec::new(), Vec::new(), Vec::new());
+        ObjectChanges {
+            modseq,
+            more: false,
+            created,
+            updated,
+            destroyed,
+        }
+    }
+}
+
+/// Views in use, most recently used last.
+#[derive(Default)]
+pub(super) struct Views(Vec<(MailboxId, Arc<View>)>);
+
+impl Mail {
+    /// The UIDs of a mailbox: built by one scan at first, carried forward by changes afterwards.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`].
+    pub fn view(&self, mailbox: MailboxId) -> Result<Arc<View>> {
+        let meta = self.meta();
+        let uidnext = meta
+            .mailbox(mailbox)
+            .ok_or(Error::NoSuchMailbox)?
+            .counters
+            .uidnext;
+        let mut views = lock(&self.shared.views);
+        let old = views
+            .0
+            .iter()
+            .position(|(id, _)| *id == mailbox)
+            .map(|at| views.0.remove(at).1);
+        let view = match old {
+            Some(view) => self.forward(mailbox, view, &meta, uidnext)?,
+            None => Arc::new(self.scan_view(mailbox, meta.modseq, uidnext)?),
+        };
+        if views.0.len() >= VIEWS {
+            views.0.remove(0);
+        }
+        views.0.push((mailbox, view.clone()));
+        Ok(view)
+    }
+
+    fn scan_view(&self, mailbox: MailboxId, modseq: Modseq, uidnext: Uid) -> Result<View> {
+        let mut uids = UidSet::new();
+        self.reader()?
+            .rows(mailbox, 1, uidnext.saturating_sub(1), |row| {
+                uids.insert(row.uid);
+                true
+            })?;
+        Ok(View {
+            modseq,
+            uids,
+            uidnext,
+        })
+    }
+
+    fn forward(
+        &self,
+        mailbox: MailboxId,
+        mut view: Arc<View>,
+        meta: &Meta,
+        uidnext: Uid,
+    ) -> Result<Arc<View>> {
+        let highest = meta
+            .mailbox(mailbox)
+            .map_or(0, |m| m.counters.highest_modseq);
+        if view.modseq >= highest {
+            return Ok(view);
+        }
+        let ring = lock(&self.shared.ring);
+        let Some(changes) = ring.since(view.modseq) else {
+            drop(ring);
+            return Ok(Arc::new(self.scan_view(mailbox, meta.modseq, uidnext)?));
+        };
+        for change in changes.filter(|c| c.mailbox == mailbox) {
+            match change.kind {
+                Kind::Added(_) => Arc::make_mut(&mut view).uids.insert(change.uid),
+                Kind::Removed(_) => Arc::make_mut(&mut view).uids.remove(change.uid),
+                Kind::Changed => {}
+            }
+        }
+        let new = Arc::make_mut(&mut view);
+        (new.modseq, new.uidnext) = (meta.modseq, uidnext);
+        Ok(view)
+    }
+
+    /// What happened in one mailbox after `since`.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`].
+    pub fn changes(&self, mailbox: MailboxId, since: Modseq) -> Result<Changes> {
+        let meta = self.meta();
+        let counters = meta.mailbox(mailbox).ok_or(Error::NoSuchMailbox)?.counters;
+        let mut out = Changes {
+            modseq: meta.modseq,
+            changed: UidSet::new(),
+            vanished: Some(UidSet::new()),
+        };
+        if counters.highest_modseq <= since {
+            return Ok(out);
+        }
+        if let Some(changes) = lock(&self.shared.ring).since(since) {
+            let mut vanished = UidSet::new();
+            for change in changes.filter(|c| c.mailbox == mailbox && c.modseq <= meta.modseq) {
+                if let Kind::Removed(_) = change.kind {
+                    out.changed.remove(change.uid);
+                    vanished.insert(change.uid);
+                } else {
+                    out.changed.insert(change.uid);
+                }
+            }
+            out.vanished = Some(vanished);
+            return Ok(out);
+        }
+        let reader = self.reader()?;
+        reader.rows(mailbox, 1, Uid::MAX, |row| {
+            if row.modseq > since {
+                out.changed.insert(row.uid);
+            }
+            true
+        })?;
+        out.vanished = self.vanished(mailbox, since, &meta)?;
+        Ok(out)
+    }
+
+    /// UIDs that ended after `since`; None when that is forgotten (RFC 7162 §3.2.5.2).
+    pub fn vanished(
+        &self,
+        mailbox: MailboxId,
+        since: Modseq,
+        meta: &Meta,
+    ) -> Result<Option<UidSet>> {
+        if since < meta.gone_floor {
+            return Ok(None);
+        }
+        let mut gone = UidSet::new();
+        self.reader()?.inner.gone(since, |_, g| {
+            if g.mailbox == mailbox && g.uid != 0 {
+                gone.insert(g.uid);
+            }
+            true
+        })?;
+        Ok(Some(gone))
+    }
+
+    /// JMAP Email/changes: at most `max` ids, oldest changes first; the state in between is one to
+    /// go on from.
+    ///
+    /// Errors: [`Error::CannotCalculate`].
+    pub fn email_changes(&self, since: Modseq, max: usize) -> Result<ObjectChanges<EmailId>> {
+        let (modseq, mut list) = self.touched(since)?;
+        let mut out = ObjectChanges::new(modseq);
+        out.more = cut(&mut list, max, &mut out.modseq);
+        for (email, touched) in list {
+            match (touched.created, touched.destroyed) {
+                (true, true) => {}
+                (true, false) => out.created.push(email),
+                (false, true) => out.destroyed.push(email),
+                (false, false) => out.updated.push(email),
+            }
+        }
+        Ok(out)
+    }
+
+    /// JMAP Thread/changes: as for emails; a thread is new when its first email is, gone when none
+    /// is left (RFC 8621 §3).
+    ///
+    /// Errors: [`Error::CannotCalculate`].
+    pub fn thread_changes(&self, since: Modseq, max: usize) -> Result<ObjectChanges<ThreadId>> {
+        let (modseq, mut list) = self.touched(since)?;
+        // Only emails that came or went change a thread's list.
+        list.retain(|(_, t)| t.created || t.destroyed);
+        let mut out = ObjectChanges::new(modseq);
+        out.more = cut(&mut list, max, &mut out.modseq);
+        let mut threads: BTreeMap<ThreadId, bool> = BTreeMap::new();
+        for (email, touched) in list {
+            let founded = touched.created && email.0 == u64::from(touched.thread.0);
+            *threads.entry(touched.thread).or_default() |= founded;
+        }
+        let reader = self.reader()?;
+        for (thread, founded) in threads {
+            match (founded, reader.thread(thread)?.is_empty()) {
+                (true, true) => {}
+                (true, false) => out.created.push(thread),
+                (false, true) => out.destroyed.push(thread),
+                (false, false) => out.updated.push(thread),
+            }
+        }
+        Ok(out)
+    }
+
+    /// JMAP Mailbox/changes. The bool: nothing but counts changed (RFC 8621 §2.2
+    /// `updatedProperties`).
+    ///
+    /// Errors: [`Error::CannotCalculate`].
+    pub fn mailbox_changes(&self, since: Modseq) -> Result<(ObjectChanges<MailboxId>, bool)> {
+        let meta = self.meta();
+        self.check_since(since, &meta)?;
+        let mut out = ObjectChanges::new(meta.modseq);
+        let mut only_counts = true;
+        for mailbox in &meta.mailboxes {
+            if mailbox.created > since {
+                out.created.push(mailbox.id);
+            } else if mailbox.changed > since {
+                only_counts = false;
+                out.updated.push(mailbox.id);
+            } else if mailbox.counters.highest_modseq > since {
+                out.updated.push(mailbox.id);
+            }
+        }
+        self.reader()?.inner.gone(since, |_, gone| {
+            if gone.uid == 0 {
+                out.destroyed.push(gone.mailbox);
+            }
+            true
+        })?;
+        Ok((out, only_counts))
+    }
+
+    fn check_since(&self, since: Modseq, meta: &Meta) -> Result<()> {
+        // A state from the future comes from another store, or from before a restored backup.
+        if since < meta.gone_floor || since > meta.modseq {
+            return Err(Error::CannotCalculate);
+        }
+        Ok(())
+    }
+
+    /// Every email with a change after `since`, in order of its last change.
+    fn touched(&self, since: Modseq) -> Result<(Modseq, Vec<(EmailId, Touched)>)> {
+        let meta = self.meta();
+        self.check_since(since, &meta)?;
+        let mut emails: BTreeMap<EmailId, Touched> = BTreeMap::new();
+        let from_ring = lock(&self.shared.ring).since(since).map(|changes| {
+            for change in changes.filter(|c| c.modseq <= meta.modseq) {
+                let touched = emails.entry(change.email).or_default();
+                touched.modseq = change.modseq;
+                touched.thread = change.thread;
+                if change.kind == Kind::Added(true) {
+                    (touched.created, touched.order) = (true, change.modseq);
+                }
+                touched.destroyed |= change.kind == Kind::Removed(true);
+            }
+        });
+        if from_ring.is_none() {
+            self.touched_in_rows(since, &mut emails)?;
+        }
+        let mut list: Vec<_> = emails.into_iter().collect();
+        for (_, touched) in &mut list {
+            if !touched.created {
+                touched.order = touched.modseq;
+            }
+        }
+        list.sort_by_key(|(_, t)| t.order);
+        Ok((meta.modseq, list))
+    }
+
+    fn touched_in_rows(
+        &self,
+        since: Modseq,
+        emails: &mut BTreeMap<EmailId, Touched>,
+    ) -> Result<()> {
+        let reader = self.reader()?;
+        reader.all_rows(|row| {
+            if row.modseq > since {
+                let touched = emails.entry(row.email).or_default();
+                touched.modseq = touched.modseq.max(row.modseq);
+                touched.thread = row.thread;
+            }
+            true
+        })?;
+        reader.inner.gone(since, |modseq, gone| {
+            if gone.uid != 0 {
+                let touched = emails.entry(gone.email).or_default();
+                touched.modseq = touched.modseq.max(modseq);
+                touched.thread = gone.thread;
+            }
+            true
+        })?;
+        for (email, touched) in emails.iter_mut() {
+            match reader.message(*email)? {
+                Some(message) if message.row.head.birth != 0 => {
+                    if message.created > since {
+                        (touched.created, touched.order) = (true, message.created);
+                    }
+                }
+                _ => touched.destroyed = true,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Touched {
+    /// Its last change.
+    modseq: Modseq,
+    /// Its place in the list. A new email stands where it was made, not where it last changed: a
+    /// client that goes on from a state in between must have heard of it as new.
+    order: Modseq,
+    thread: ThreadId,
+    created: bool,
+    destroyed: bool,
+}
+
+impl Default for Touched {
+    fn default() -> Touched {
+        Touched {
+            modseq: 0,
+            order: 0,
+            thread: ThreadId(0),
+            created: false,
+            destroyed: false,
+        }
+    }
+}
+
+/// Keeps the `max` oldest entries, and says where to go on from. Entries of one modseq stay together
+/// (one email in several mailboxes is one entry already, and every email changes under its own).
+fn cut<Id>(list: &mut Vec<(Id, Touched)>, max: usize, modseq: &mut Modseq) -> bool {
+    if list.len() <= max {
+        return false;
+    }
+    list.truncate(max);
+    if let Some((_, last)) = list.last() {
+        *modseq = last.order;
+    }
+    true
+}

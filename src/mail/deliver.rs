@@ -1,0 +1,428 @@
+//! New emails: delivery, APPEND, import, uploads, queued mail.
+
+use super::body::Staged;
+use super::fail::{Done, Fail};
+use super::{EmailId, Error, Flags, Mail, MailboxId, Result, ThreadId, Uid, flags, now};
+use crate::store::blob::{ROW, layout};
+use crate::store::{Kind, MsgRow, Pending, Row, Txn};
+
+/// Where a new email's bytes come from.
+pub enum Source {
+    /// Just received.
+    Staged(Staged),
+    /// An upload, or the bytes of an existing email: the first import of an upload adopts it, any
+    /// later one copies.
+    Blob(EmailId),
+}
+
+/// One email to be made.
+pub struct NewEmail {
+    /// Its bytes.
+    pub source: Source,
+    /// Where it shows; empty only with `hold` (a message that only the queue owns).
+    pub mailboxes: Vec<MailboxId>,
+    /// System flags.
+    pub flags: Flags,
+    /// Keywords.
+    pub keywords: Vec<String>,
+    /// INTERNALDATE in seconds since 1970; None: now.
+    pub internaldate: Option<u32>,
+    /// Keep the bytes until [`Commit::release`], mailboxes or not (queued mail, uploads).
+    pub hold: bool,
+}
+
+/// Where a new email went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// Its id.
+    pub email: EmailId,
+    /// Its thread.
+    pub thread: ThreadId,
+    /// Octets.
+    pub size: u32,
+    /// One per mailbox, in the order asked: (mailbox, UIDVALIDITY, UID).
+    pub places: Vec<(MailboxId, u32, Uid)>,
+}
+
+/// A write to the key-value area: a key, and its value or None to delete it.
+pub type Put = (Vec<u8>, Option<Vec<u8>>);
+
+/// Makes the key-value writes of a commit, given what its new emails became.
+pub type Puts = Box<dyn FnOnce(&[Added]) -> Vec<Put> + Send>;
+
+/// Several things done in one durable commit, or not at all.
+#[derive(Default)]
+pub struct Commit {
+    /// New emails.
+    pub add: Vec<NewEmail>,
+    /// Existing emails to hold once more.
+    pub hold: Vec<EmailId>,
+    /// Holds to give back; an email without mailboxes and holds is gone.
+    pub release: Vec<EmailId>,
+    /// Key-value writes.
+    pub put: Option<Puts>,
+}
+
+/// How many index rows one message-id may cost while looking for a thread.
+const ID_ROWS: usize = 64;
+/// Emails whose id is below this; thread ids are 32 bits wide.
+const MOST_EMAILS: u64 = u32::MAX as u64;
+
+impl Mail {
+    /// Makes one email; resolves when it is durable.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::NoMailboxes`], [`Error::OverQuota`],
+    /// [`Error::TooManyKeywords`], [`Error::BadKeyword`], [`Error::NoSuchEmail`] for an unknown blob.
+    pub async fn add(&self, email: NewEmail) -> Result<Added> {
+        let mut added = self
+            .commit(Commit {
+                add: vec![email],
+                ..Commit::default()
+            })
+            .await?;
+        added.pop().ok_or(Error::Unavailable)
+    }
+
+    /// Several things in one durable commit, or none of them. Errors as for [`Mail::add`].
+    pub async fn commit(&self, mut commit: Commit) -> Result<Vec<Added>> {
+        let mut weight = 0;
+        for new in &mut commit.add {
+            match &new.source {
+                Source::Staged(staged) => weight += staged.encoded.len(),
+                // A second use of the same bytes copies them, outside of the writer.
+                Source::Blob(email) => {
+                    if let Some(copy) = self.copy_of(*email).await? {
+                        weight += copy.encoded.len();
+                        new.source = Source::Staged(copy);
+                    }
+                }
+            }
+        }
+        let quota = self.options.quota;
+        self.write(weight, move |txn| {
+            let added = run(txn, &mut commit, quota);
+            if added.is_err() {
+                // The staged pieces are still the sweeper's.
+                return added;
+            }
+            for new in &mut commit.add {
+                if let Source::Staged(staged) = &mut new.source {
+                    staged.keep();
+                }
+            }
+            added
+        })
+        .await
+    }
+
+    /// Keeps a body as an upload until `expires` (seconds since 1970), then it is swept.
+    pub async fn upload(&self, staged: Staged, expires: u32) -> Result<EmailId> {
+        let new = NewEmail {
+            source: Source::Staged(staged),
+            mailboxes: Vec::new(),
+            flags: Flags::default(),
+            keywords: Vec::new(),
+            internaldate: None,
+            hold: true,
+        };
+        let put: Puts = Box::new(move |added| {
+            added
+                .iter()
+                .map(|a| (upload_key(expires, a.email), Some(Vec::new())))
+                .collect()
+        });
+        let commit = Commit {
+            add: vec![new],
+            put: Some(put),
+            ..Commit::default()
+        };
+        let added = self.commit(commit).await?;
+        added.first().map(|a| a.email).ok_or(Error::Unavailable)
+    }
+
+    /// Lets go of uploads whose time is over, at most a hundred a call. Returns how many.
+    pub async fn sweep_uploads(&self, now: u32) -> Result<usize> {
+        self.write(0, move |txn| {
+            let keys = txn.misc_keys(UPLOAD, 100)?;
+            let mut swept = 0;
+            for key in keys {
+                let Some((expires, email)) = read_upload_key(&key) else {
+                    continue;
+                };
+                if expires > now {
+                    break;
+                }
+                txn.put_misc(&key, None)?;
+                release(txn, email)?;
+                swept += 1;
+            }
+            Ok(swept)
+        })
+        .await
+    }
+
+    /// A copy of the bytes of `email` when it cannot be adopted because a mailbox shows it.
+    async fn copy_of(&self, email: EmailId) -> Result<Option<Staged>> {
+        let message = self.reader()?.message(email)?.ok_or(Error::NoSuchEmail)?;
+        if message.row.head.birth == 0 {
+            return Ok(None);
+        }
+        let prefix_len = message.row.head.prefix_len;
+        let mut body = self.body(Some(u64::from(message.size - prefix_len)))?;
+        let (mut at, mut chunk) = (prefix_len, Vec::new());
+        while at < message.size {
+            chunk.clear();
+            let read =
+                self.reader()?
+                    .read(&message, at, crate::limits::BLOCK as u32, &mut chunk)?;
+            if read == 0 {
+                return Err(Error::Unavailable);
+            }
+            at += read;
+            body.push(&chunk).await?;
+        }
+        Ok(Some(body.finish(&message.row.prefix).await?))
+    }
+}
+
+const UPLOAD: &[u8] = b"upload/";
+
+fn upload_key(expires: u32, email: EmailId) -> Vec<u8> {
+    [UPLOAD, &expires.to_be_bytes(), &email.0.to_be_bytes()].concat()
+}
+
+fn read_upload_key(key: &[u8]) -> Option<(u32, EmailId)> {
+    let rest = key.strip_prefix(UPLOAD)?;
+    let (expires, email) = rest.split_at_checked(4)?;
+    Some((
+        u32::from_be_bytes(expires.try_into().ok()?),
+        EmailId(u64::from_be_bytes(email.try_into().ok()?)),
+    ))
+}
+
+fn run(txn: &mut Txn<'_>, commit: &mut Commit, quota: u64) -> Done<Vec<Added>> {
+    let mut bytes = txn.state.global.bytes;
+    let mut keywords = Vec::with_capacity(commit.add.len());
+    for new in &commit.add {
+        bytes += check(txn, new)?;
+        keywords.push(flags::resolve(txn, &new.keywords)?);
+    }
+    if quota > 0 && !commit.add.is_empty() && bytes > quota {
+        return Err(Error::OverQuota.into());
+    }
+    for email in &commit.hold {
+        txn.head(*email)?.ok_or(Error::NoSuchEmail)?;
+    }
+    let mut added = Vec::with_capacity(commit.add.len());
+    for (new, keywords) in commit.add.iter_mut().zip(keywords) {
+        added.push(add(txn, new, keywords)?);
+    }
+    for email in &commit.hold {
+        if let Some(mut row) = txn.message(*email)? {
+            row.head.holds = row.head.holds.saturating_add(1);
+            txn.put_message(*email, &row)?;
+        }
+    }
+    for email in &commit.release {
+        release(txn, *email)?;
+    }
+    if let Some(put) = commit.put.take() {
+        for (key, value) in put(&added) {
+            txn.put_misc(&key, value.as_deref())?;
+        }
+    }
+    Ok(added)
+}
+
+/// Everything that can refuse a new email. Returns the octets that it adds.
+fn check(txn: &mut Txn<'_>, new: &NewEmail) -> Done<u64> {
+    if new.mailboxes.is_empty() && !new.hold {
+        return Err(Error::NoMailboxes.into());
+    }
+    for mailbox in &new.mailboxes {
+        if !txn.state.mailboxes.contains_key(&mailbox.0) {
+            return Err(Error::NoSuchMailbox.into());
+        }
+        if txn
+            .state
+            .counters
+            .get(&mailbox.0)
+            .is_some_and(|c| c.uidnext == Uid::MAX)
+        {
+            return Err(Error::Limit("this mailbox has used all its UIDs").into());
+        }
+    }
+    if txn.state.global.next_email >= MOST_EMAILS {
+        return Err(Error::Limit("this store has used all its email ids").into());
+    }
+    match &new.source {
+        Source::Staged(staged) => match staged.begun() {
+            // The store was reopened meanwhile: what was written before may be lost.
+            Some((.., epoch)) if epoch != txn.state.epoch => Err(Error::Unavailable.into()),
+            _ => Ok(u64::from(staged.size())),
+        },
+        Source::Blob(email) => {
+            let head = txn.head(*email)?.ok_or(Error::NoSuchEmail)?;
+            // Shown by a mailbox since the caller looked: it would have to be copied.
+            if head.birth != 0 {
+                return Err(Error::Unavailable.into());
+            }
+            Ok(0)
+        }
+    }
+}
+
+fn add(txn: &mut Txn<'_>, new: &mut NewEmail, keywords: Flags) -> Done<Added> {
+    let (email, mut row) = match &mut new.source {
+        Source::Staged(staged) => store_body(txn, staged)?,
+        Source::Blob(email) => {
+            let row = txn
+                .message(*email)?
+                .ok_or(Fail::Refused(Error::NoSuchEmail))?;
+            (*email, row)
+        }
+    };
+    if new.hold {
+        row.head.holds = row.head.holds.saturating_add(1);
+    }
+    let mut places = Vec::with_capacity(new.mailboxes.len());
+    if !new.mailboxes.is_empty() {
+        let thread = thread_of(txn, email, &row)?;
+        row.head.thread = thread.0;
+        row.head.internaldate = new.internaldate.unwrap_or_else(now);
+        row.head.created = txn.state.bump();
+        let mut flags = new.flags.only(Flags::SYSTEM).with(keywords);
+        if row.head.attachment {
+            flags = flags.with(Flags::ATTACHMENT);
+        }
+        if new.mailboxes.len() > 1 {
+            flags = flags.with(Flags::SHARED);
+        }
+        for &mailbox in &new.mailboxes {
+            let first = places.is_empty();
+            let placed = Row {
+                mailbox,
+                uid: 0,
+                email,
+                flags,
+                modseq: row.head.created,
+                created: row.head.created,
+                size: row.head.raw_size,
+                internaldate: row.head.internaldate,
+                saved: now(),
+                thread,
+            };
+            let uid = place(txn, placed, first, first)?;
+            if first {
+                row.head.birth = Row::key(mailbox, uid);
+            }
+            let uidvalidity = txn
+                .state
+                .mailboxes
+                .get(&mailbox.0)
+                .map_or(0, |m| m.uidvalidity);
+            places.push((mailbox, uidvalidity, uid));
+        }
+        txn.state.global.emails += 1;
+        txn.index(Pending {
+            email,
+            thread,
+            subject: row.head.subject,
+            ids: row.ids.clone(),
+        })?;
+    }
+    txn.put_message(email, &row)?;
+    Ok(Added {
+        email,
+        thread: row.head.thread(),
+        size: row.head.raw_size,
+        places,
+    })
+}
+
+/// Writes what is not written yet of a body, and completes its row.
+fn store_body(txn: &mut Txn<'_>, staged: &mut Staged) -> Done<(EmailId, MsgRow)> {
+    let (email, written) = match staged.begun() {
+        Some((email, written, _)) => {
+            txn.end_body(email);
+            (email, written)
+        }
+        None => {
+            let email = EmailId(txn.state.global.next_email);
+            txn.state.global.next_email += 1;
+            (email, 0)
+        }
+    };
+    let mut row = staged.row.clone();
+    let (pieces, rest) = layout(row.head.stored as usize);
+    let mut left = staged.encoded.as_slice();
+    for (number, size) in pieces.iter().enumerate().skip(written) {
+        let (piece, after) = left.split_at_checked(*size).ok_or(Error::Unavailable)?;
+        txn.put_piece(email, number, piece)?;
+        left = after;
+    }
+    if left.len() != rest {
+        log::error!(
+            "a staged body of {} octets does not add up",
+            row.head.raw_size
+        );
+        return Err(Error::Unavailable.into());
+    }
+    row.head.tail_inline = row.len_without_tail() + rest <= ROW;
+    if row.head.tail_inline {
+        row.tail = left.to_vec();
+    } else if rest > 0 {
+        txn.put_piece(email, pieces.len(), left)?;
+    }
+    txn.state.global.bytes += u64::from(row.head.raw_size);
+    Ok((email, row))
+}
+
+/// Gives a row the next UID of its mailbox and writes it.
+pub(super) fn place(txn: &mut Txn<'_>, mut row: Row, first: bool, created: bool) -> Done<Uid> {
+    let counters = txn.state.counters_mut(row.mailbox);
+    row.uid = counters.uidnext.max(1);
+    counters.uidnext = row.uid + 1;
+    counters.total += 1;
+    counters.size += u64::from(row.size);
+    counters.unseen += u32::from(!row.flags.has(Flags::SEEN));
+    counters.deleted += u32::from(row.flags.has(Flags::DELETED));
+    counters.highest_modseq = row.modseq;
+    if row.internaldate < counters.last_date {
+        counters.by_date = false;
+    }
+    counters.last_date = counters.last_date.max(row.internaldate);
+    txn.put_row(&row)?;
+    if !first {
+        txn.put_loc(&row)?;
+    }
+    txn.note(&row, Kind::Added(created), row.modseq);
+    Ok(row.uid)
+}
+
+/// The thread of a new email: that of the oldest email which shares a message-id and the base
+/// subject with it, else its own (RFC 8621 §3).
+fn thread_of(txn: &mut Txn<'_>, email: EmailId, row: &MsgRow) -> Done<ThreadId> {
+    let mut thread = ThreadId(email.0 as u32);
+    for id in &row.ids {
+        for (_, other, subject) in txn.find_id(*id, ID_ROWS)? {
+            if subject == row.head.subject && other.0 != 0 {
+                thread = thread.min(other);
+            }
+        }
+    }
+    Ok(thread)
+}
+
+/// Gives one hold back.
+fn release(txn: &mut Txn<'_>, email: EmailId) -> std::result::Result<(), crate::store::Error> {
+    let Some(mut row) = txn.message(email)? else {
+        return Ok(());
+    };
+    row.head.holds = row.head.holds.saturating_sub(1);
+    if row.head.holds == 0 && row.head.birth == 0 {
+        txn.state.global.bytes -= u64::from(row.head.raw_size).min(txn.state.global.bytes);
+        return txn.delete_message(email);
+    }
+    txn.put_message(email, &row)
+}

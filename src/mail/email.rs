@@ -1,0 +1,129 @@
+//! Operations on emails as JMAP sees them: one object in several mailboxes (RFC 8621 §4.6).
+
+use super::copy::{share, transfer};
+use super::expunge::end;
+use super::fail::{Done, Fail};
+use super::{EmailId, Error, Flags, Mail, MailboxId, Result, flags};
+use crate::store::{Row, Txn};
+
+/// Changes of one email; all of it or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct EmailUpdate {
+    /// Flags and keywords to set.
+    pub add: (Flags, Vec<String>),
+    /// Flags and keywords to clear.
+    pub remove: (Flags, Vec<String>),
+    /// Clear whatever `add` does not name first (`keywords` set as a whole).
+    pub replace_keywords: bool,
+    /// The mailboxes it shall be in, as a whole; None: as it is, but for the next two.
+    pub mailboxes: Option<Vec<MailboxId>>,
+    /// Put into these.
+    pub add_to: Vec<MailboxId>,
+    /// Taken out of these.
+    pub remove_from: Vec<MailboxId>,
+}
+
+impl Mail {
+    /// Updates emails in one commit; one answer each, a refused one changes nothing.
+    ///
+    /// Errors of one: [`Error::NoSuchEmail`], [`Error::NoSuchMailbox`], [`Error::NoMailboxes`],
+    /// [`Error::TooManyKeywords`], [`Error::BadKeyword`].
+    pub async fn update_emails(
+        &self,
+        updates: Vec<(EmailId, EmailUpdate)>,
+    ) -> Result<Vec<Result<()>>> {
+        self.write(0, move |txn| {
+            each(&updates, |(email, change)| update(txn, *email, change))
+        })
+        .await
+    }
+
+    /// Ends every membership of these emails in one commit; one answer each.
+    ///
+    /// Errors of one: [`Error::NoSuchEmail`].
+    pub async fn destroy_emails(&self, emails: Vec<EmailId>) -> Result<Vec<Result<()>>> {
+        self.write(0, move |txn| {
+            each(&emails, |email| {
+                for row in &memberships(txn, *email)? {
+                    end(txn, row)?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+/// One answer per item; a storage error ends them all.
+fn each<I>(items: &[I], mut run: impl FnMut(&I) -> Done<()>) -> Done<Vec<Result<()>>> {
+    let mut answers = Vec::with_capacity(items.len());
+    for item in items {
+        match run(item) {
+            Ok(()) => answers.push(Ok(())),
+            Err(Fail::Refused(error)) => answers.push(Err(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(answers)
+}
+
+fn memberships(txn: &mut Txn<'_>, email: EmailId) -> Done<Vec<Row>> {
+    let head = txn.head(email)?.ok_or(Error::NoSuchEmail)?;
+    let rows = txn.memberships(email, &head)?;
+    if rows.is_empty() {
+        return Err(Error::NoSuchEmail.into());
+    }
+    Ok(rows)
+}
+
+fn update(txn: &mut Txn<'_>, email: EmailId, change: &EmailUpdate) -> Done<()> {
+    let rows = memberships(txn, email)?;
+    let now_in = |mailbox: &MailboxId| rows.iter().any(|r| r.mailbox == *mailbox);
+    let mut target: Vec<MailboxId> = match &change.mailboxes {
+        Some(all) => all.clone(),
+        None => rows.iter().map(|r| r.mailbox).collect(),
+    };
+    target.extend(&change.add_to);
+    target.retain(|m| !change.remove_from.contains(m));
+    target.sort();
+    target.dedup();
+    if target.is_empty() {
+        return Err(Error::NoMailboxes.into());
+    }
+    for mailbox in &target {
+        if !txn.state.mailboxes.contains_key(&mailbox.0) {
+            return Err(Error::NoSuchMailbox.into());
+        }
+    }
+    let add = change
+        .add
+        .0
+        .only(Flags::SYSTEM)
+        .with(flags::resolve(txn, &change.add.1)?);
+    let remove = change.remove.0.with(flags::known(txn, &change.remove.1));
+    // Checked: from here on everything is written.
+    let Some(mut row) = rows.first().copied() else {
+        return Err(Error::NoSuchEmail.into());
+    };
+    for &mailbox in target.iter().filter(|m| !now_in(m)) {
+        row = share(txn, &row)?;
+        // A copy into another mailbox is not \Deleted there.
+        let clean = Row {
+            flags: row.flags.without(Flags::DELETED),
+            ..row
+        };
+        transfer(txn, &clean, mailbox, false)?;
+    }
+    for old in rows.iter().filter(|r| !target.contains(&r.mailbox)) {
+        let current = txn.row(old.mailbox, old.uid)?.unwrap_or(*old);
+        end(txn, &current)?;
+    }
+    let Some(row) = memberships(txn, email)?.first().copied() else {
+        return Ok(());
+    };
+    let old = row.flags.visible();
+    let own = old.only(Flags::DELETED);
+    let kept = if change.replace_keywords { own } else { old };
+    flags::apply(txn, &row, kept.without(remove.without(own)).with(add))?;
+    Ok(())
+}

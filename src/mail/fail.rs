@@ -1,0 +1,35 @@
+//! How an operation inside the writer fails: refused, or the store's own trouble.
+
+use super::Error;
+use crate::store;
+
+/// A refusal is an answer, and the others of the same commit go on; a storage error fails the whole
+/// commit.
+pub(super) enum Fail {
+    Refused(Error),
+    Store(store::Error),
+}
+
+impl From<Error> for Fail {
+    fn from(error: Error) -> Fail {
+        Fail::Refused(error)
+    }
+}
+
+impl From<store::Error> for Fail {
+    fn from(error: store::Error) -> Fail {
+        Fail::Store(error)
+    }
+}
+
+/// What operations return inside the writer.
+pub(super) type Done<T> = std::result::Result<T, Fail>;
+
+/// Parts the two kinds for the writer.
+pub(super) fn part<T>(done: Done<T>) -> std::result::Result<super::Result<T>, store::Error> {
+    match done {
+        Ok(value) => Ok(Ok(value)),
+        Err(Fail::Refused(error)) => Ok(Err(error)),
+        Err(Fail::Store(error)) => Err(error),
+    }
+}

@@ -1,0 +1,358 @@
+//! Mailboxes: create, rename, move, delete, subscribe.
+
+use super::copy::transfer;
+use super::expunge::end;
+use super::fail::{Done, Fail};
+use super::{
+    Error, Mail, Mailbox, MailboxId, Result, Role, UidSet, flags, is_inbox, now, same_path,
+};
+use crate::limits::{MAILBOX_DEPTH, MAILBOX_NAME, MAILBOXES};
+use crate::store::{Counters, EmailId, Gone, State, ThreadId, Txn};
+use std::sync::Arc;
+
+/// Properties of a mailbox to set; None leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct MailboxUpdate {
+    /// Own name (no `/`).
+    pub name: Option<String>,
+    /// Parent.
+    pub parent: Option<Option<MailboxId>>,
+    /// Role.
+    pub role: Option<Option<Role>>,
+    /// Sort order.
+    pub sort_order: Option<u32>,
+    /// Subscription.
+    pub subscribed: Option<bool>,
+}
+
+/// What a new store has, with JMAP's usual order.
+const FIRST: [(&str, Role); 6] = [
+    ("INBOX", Role::Inbox),
+    ("Drafts", Role::Drafts),
+    ("Sent", Role::Sent),
+    ("Junk", Role::Junk),
+    ("Trash", Role::Trash),
+    ("Archive", Role::Archive),
+];
+
+impl Mail {
+    /// CREATE with all missing parents (RFC 9051 §6.3.4); a trailing `/` is the caller's to drop.
+    ///
+    /// Errors: [`Error::MailboxExists`], [`Error::BadName`], [`Error::RoleTaken`], [`Error::Limit`].
+    pub async fn create(&self, path: &str, role: Option<Role>) -> Result<Arc<Mailbox>> {
+        let path = path.to_owned();
+        let id = self
+            .write(0, move |txn| {
+                if find(txn.state, &path).is_some() {
+                    return Err(Error::MailboxExists.into());
+                }
+                role_free(txn.state, role, None)?;
+                let parent = ensure_parents(txn, &path)?;
+                let name = path.rsplit('/').next().unwrap_or_default();
+                make(txn, parent, name, role, true)
+            })
+            .await?;
+        self.meta().mailbox(id).cloned().ok_or(Error::NoSuchMailbox)
+    }
+
+    /// JMAP Mailbox/set create: one mailbox below an existing parent. `name`, `parent` and `role` of
+    /// `update` are not looked at but for the role.
+    ///
+    /// Errors: as for [`Mail::create`], and [`Error::NoSuchMailbox`] for the parent.
+    pub async fn create_below(
+        &self,
+        parent: Option<MailboxId>,
+        name: &str,
+        update: MailboxUpdate,
+    ) -> Result<Arc<Mailbox>> {
+        let name = name.to_owned();
+        let id = self
+            .write(0, move |txn| {
+                let parent = parent_number(txn.state, parent)?;
+                check_place(txn.state, parent, &name, None)?;
+                role_free(txn.state, update.role.flatten(), None)?;
+                let subscribed = update.subscribed.unwrap_or(true);
+                let id = make(txn, parent, &name, update.role.flatten(), subscribed)?;
+                txn.state.mailbox_mut(id).sort_order = update.sort_order.unwrap_or(0);
+                Ok(id)
+            })
+            .await?;
+        self.meta().mailbox(id).cloned().ok_or(Error::NoSuchMailbox)
+    }
+
+    /// RENAME by path (RFC 9051 §6.3.6): children follow, missing parents are made; renaming INBOX
+    /// moves its messages into a new mailbox and leaves it empty.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::MailboxExists`], [`Error::BadName`],
+    /// [`Error::ParentLoop`].
+    pub async fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.write(0, move |txn| {
+            let id = find(txn.state, &from).ok_or(Error::NoSuchMailbox)?;
+            if find(txn.state, &to).is_some() {
+                return Err(Error::MailboxExists.into());
+            }
+            let name = to.rsplit('/').next().unwrap_or_default();
+            if is_inbox(&from) {
+                let parent = ensure_parents(txn, &to)?;
+                let target = make(txn, parent, name, None, true)?;
+                return flags::each_row(txn, id, &UidSet::range(1, u32::MAX), |txn, row| {
+                    transfer(txn, row, target, true).map(drop)
+                });
+            }
+            let inside = to
+                .strip_prefix(&from)
+                .is_some_and(|rest| rest.starts_with('/'));
+            if inside {
+                return Err(Error::ParentLoop.into());
+            }
+            let parent = ensure_parents(txn, &to)?;
+            check_place(txn.state, parent, name, Some(id))?;
+            let changed = txn.state.bump();
+            let mailbox = txn.state.mailbox_mut(id);
+            (mailbox.parent, mailbox.name, mailbox.changed) = (parent, name.to_owned(), changed);
+            txn.touch();
+            Ok(())
+        })
+        .await
+    }
+
+    /// JMAP Mailbox/set update, and SUBSCRIBE.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::MailboxExists`], [`Error::BadName`],
+    /// [`Error::RoleTaken`], [`Error::ParentLoop`], [`Error::InboxStays`].
+    pub async fn update_mailbox(&self, id: MailboxId, update: MailboxUpdate) -> Result<()> {
+        self.write(0, move |txn| {
+            let mut new = txn
+                .state
+                .mailboxes
+                .get(&id.0)
+                .ok_or(Error::NoSuchMailbox)?
+                .clone();
+            let old = new.clone();
+            if let Some(name) = update.name {
+                new.name = name;
+            }
+            if let Some(parent) = update.parent {
+                new.parent = parent_number(txn.state, parent)?;
+            }
+            if let Some(role) = update.role {
+                role_free(txn.state, role, Some(id))?;
+                new.role = role.map_or(0, |r| r as u8);
+            }
+            new.sort_order = update.sort_order.unwrap_or(new.sort_order);
+            new.subscribed = update.subscribed.unwrap_or(new.subscribed);
+            if (new.parent, &new.name) != (old.parent, &old.name) || new.role != old.role {
+                if old.role == Role::Inbox as u8 {
+                    return Err(Error::InboxStays.into());
+                }
+                check_place(txn.state, new.parent, &new.name, Some(id))?;
+            }
+            if new == old {
+                return Ok(());
+            }
+            new.changed = txn.state.bump();
+            *txn.state.mailbox_mut(id) = new;
+            txn.touch();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes a mailbox; its memberships go only `with_messages`.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::InboxStays`], [`Error::MailboxHasChildren`],
+    /// [`Error::MailboxNotEmpty`].
+    pub async fn delete(&self, id: MailboxId, with_messages: bool) -> Result<()> {
+        self.write(0, move |txn| {
+            let mailbox = txn.state.mailboxes.get(&id.0).ok_or(Error::NoSuchMailbox)?;
+            if mailbox.role == Role::Inbox as u8 {
+                return Err(Error::InboxStays.into());
+            }
+            if txn.state.mailboxes.values().any(|m| m.parent == id.0) {
+                return Err(Error::MailboxHasChildren.into());
+            }
+            if !with_messages && txn.state.counters.get(&id.0).is_some_and(|c| c.total > 0) {
+                return Err(Error::MailboxNotEmpty.into());
+            }
+            flags::each_row(txn, id, &UidSet::range(1, u32::MAX), end)?;
+            let modseq = txn.state.bump();
+            let gone = Gone {
+                mailbox: id,
+                uid: 0,
+                email: EmailId(0),
+                thread: ThreadId(0),
+            };
+            txn.put_gone(modseq, gone)?;
+            txn.state.remove_mailbox(id);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The mailboxes of a new store (RFC 6154 special uses, made at init).
+    pub(super) async fn create_first(&self) -> Result<()> {
+        self.write(0, |txn| {
+            for (order, (name, role)) in FIRST.into_iter().enumerate() {
+                let id = make(txn, 0, name, Some(role), true)?;
+                txn.state.mailbox_mut(id).sort_order = (order as u32 + 1) * 10;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Full path of a mailbox.
+pub(super) fn path_of(state: &State, id: u32) -> String {
+    let mut names = Vec::new();
+    let mut at = id;
+    while let Some(mailbox) = state.mailboxes.get(&at) {
+        names.push(mailbox.name.as_str());
+        at = mailbox.parent;
+        if at == 0 || names.len() > 2 * MAILBOX_DEPTH {
+            break;
+        }
+    }
+    names.reverse();
+    names.join("/")
+}
+
+fn find(state: &State, path: &str) -> Option<MailboxId> {
+    state
+        .mailboxes
+        .keys()
+        .find(|id| same_path(&path_of(state, **id), path))
+        .map(|id| MailboxId(*id))
+}
+
+fn parent_number(state: &State, parent: Option<MailboxId>) -> Done<u32> {
+    match parent {
+        None => Ok(0),
+        Some(id) if state.mailboxes.contains_key(&id.0) => Ok(id.0),
+        Some(_) => Err(Error::NoSuchMailbox.into()),
+    }
+}
+
+/// The parent of `path`, made with its own parents where missing (RFC 9051 §6.3.4: "SHOULD create
+/// any superior hierarchical names"). Refuses a bad name anywhere before it makes anything.
+fn ensure_parents(txn: &mut Txn<'_>, path: &str) -> Done<u32> {
+    let names: Vec<&str> = path.split('/').collect();
+    if names.len() > MAILBOX_DEPTH {
+        return Err(Error::BadName("nested too deeply").into());
+    }
+    for name in &names {
+        check_name(name)?;
+    }
+    let (_, parents) = names.split_last().ok_or(Error::BadName("empty"))?;
+    let mut parent = 0;
+    for name in parents {
+        let child = child_of(txn.state, parent, name);
+        parent = match child {
+            Some(id) => id,
+            None => make(txn, parent, name, None, true)?.0,
+        };
+    }
+    Ok(parent)
+}
+
+fn child_of(state: &State, parent: u32, name: &str) -> Option<u32> {
+    let same = |n: &str| n == name || parent == 0 && is_inbox(n) && is_inbox(name);
+    state
+        .mailboxes
+        .iter()
+        .find(|(_, m)| m.parent == parent && same(&m.name))
+        .map(|(id, _)| *id)
+}
+
+/// Can a mailbox stand there under this name?
+fn check_place(state: &State, parent: u32, name: &str, own: Option<MailboxId>) -> Done<()> {
+    check_name(name)?;
+    if child_of(state, parent, name).is_some_and(|id| Some(MailboxId(id)) != own) {
+        return Err(Error::MailboxExists.into());
+    }
+    let (mut at, mut depth) = (parent, 1);
+    while at != 0 {
+        if Some(MailboxId(at)) == own {
+            return Err(Error::ParentLoop.into());
+        }
+        depth += 1;
+        if depth > MAILBOX_DEPTH {
+            return Err(Error::BadName("nested too deeply").into());
+        }
+        at = state.mailboxes.get(&at).map_or(0, |m| m.parent);
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Done<()> {
+    let why = if name.is_empty() {
+        "empty"
+    } else if name.len() > MAILBOX_NAME {
+        "longer than 255 octets"
+    } else if name.contains('/') {
+        "has a /"
+    } else if name
+        .chars()
+        .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+    {
+        // RFC 9051 §5.1, RFC 5198 §2.
+        "has a control character"
+    } else {
+        return Ok(());
+    };
+    Err(Fail::Refused(Error::BadName(why)))
+}
+
+fn role_free(state: &State, role: Option<Role>, own: Option<MailboxId>) -> Done<()> {
+    let Some(role) = role else { return Ok(()) };
+    let taken =
+        |(id, m): (&u32, &crate::store::Mbox)| m.role == role as u8 && Some(MailboxId(*id)) != own;
+    if state.mailboxes.iter().any(taken) {
+        return Err(Error::RoleTaken.into());
+    }
+    Ok(())
+}
+
+/// Makes one mailbox; its place and name are checked.
+fn make(
+    txn: &mut Txn<'_>,
+    parent: u32,
+    name: &str,
+    role: Option<Role>,
+    subscribed: bool,
+) -> Done<MailboxId> {
+    if txn.state.mailboxes.len() >= MAILBOXES {
+        return Err(Error::Limit("so many mailboxes").into());
+    }
+    check_name(name)?;
+    let id = MailboxId(txn.state.global.next_mailbox);
+    txn.state.global.next_mailbox += 1;
+    // Grows with time and from mailbox to mailbox, so that a name that comes back has another one,
+    // even in a store restored from a backup (RFC 9051 §2.3.1.1).
+    let uidvalidity = txn.state.global.next_uidvalidity.max(now());
+    txn.state.global.next_uidvalidity = uidvalidity + 1;
+    let modseq = txn.state.bump();
+    let inbox = parent == 0 && is_inbox(name);
+    let mailbox = txn.state.mailbox_mut(id);
+    mailbox.parent = parent;
+    mailbox.role = role.map_or(0, |r| r as u8);
+    mailbox.uidvalidity = uidvalidity;
+    mailbox.subscribed = subscribed;
+    mailbox.created = modseq;
+    mailbox.changed = modseq;
+    mailbox.name = if inbox {
+        "INBOX".into()
+    } else {
+        name.to_owned()
+    };
+    *txn.state.counters_mut(id) = Counters {
+        uidnext: 1,
+        recent_from: 1,
+        by_date: true,
+        highest_modseq: modseq,
+        ..Counters::default()
+    };
+    txn.touch();
+    Ok(id)
+}

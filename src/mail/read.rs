@@ -1,0 +1,152 @@
+//! Reading: rows, heads, bytes.
+
+use super::{EmailId, MailboxId, Modseq, Result, Row, ThreadId, Uid};
+use crate::mime::{self, Structure};
+use crate::store::{self, MsgRow};
+use std::sync::Arc;
+
+/// A stored message: its head, and where its bytes are.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its id.
+    pub id: EmailId,
+    /// Octets, prefix included.
+    pub size: u32,
+    /// Octets of the header section, prefix and the empty line included.
+    pub header_len: u32,
+    /// INTERNALDATE of its first membership.
+    pub internaldate: u32,
+    /// Its thread.
+    pub thread: ThreadId,
+    /// When it first showed in a mailbox.
+    pub created: Modseq,
+    pub(super) row: MsgRow,
+}
+
+impl Message {
+    /// The structure that was found at arrival; part offsets count from the first octet of the
+    /// message, prefix included.
+    pub fn structure(&self) -> Structure {
+        Structure::decode(&self.row.structure).unwrap_or_default()
+    }
+
+    /// The same, read lazily: an envelope without the parts, the preview alone.
+    pub fn view(&self) -> Option<mime::View<'_>> {
+        mime::View::new(&self.row.structure)
+    }
+
+    /// Does it show in any mailbox? An upload or a message of the queue alone does not.
+    pub fn is_email(&self) -> bool {
+        self.row.head.birth != 0
+    }
+}
+
+/// A consistent look at the store. Short-lived: never keep it across an await, it pins old pages.
+pub struct Reader {
+    pub(super) inner: store::Reader,
+    pub(super) pending: Arc<Vec<(ThreadId, EmailId)>>,
+}
+
+impl Reader {
+    /// One row.
+    pub fn row(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Row>> {
+        Ok(self.inner.row(mailbox, uid)?)
+    }
+
+    /// The rows of `first..=last`, rising, until `each` returns false.
+    pub fn rows(
+        &self,
+        mailbox: MailboxId,
+        first: Uid,
+        last: Uid,
+        each: impl FnMut(&Row) -> bool,
+    ) -> Result<()> {
+        if first > last {
+            return Ok(());
+        }
+        Ok(self
+            .inner
+            .rows(Row::key(mailbox, first)..=Row::key(mailbox, last), each)?)
+    }
+
+    /// The same, falling.
+    pub fn rows_back(
+        &self,
+        mailbox: MailboxId,
+        first: Uid,
+        last: Uid,
+        each: impl FnMut(&Row) -> bool,
+    ) -> Result<()> {
+        if first > last {
+            return Ok(());
+        }
+        Ok(self
+            .inner
+            .rows_back(Row::key(mailbox, first)..=Row::key(mailbox, last), each)?)
+    }
+
+    /// The rows of every mailbox (an email shows once per membership).
+    pub fn all_rows(&self, each: impl FnMut(&Row) -> bool) -> Result<()> {
+        Ok(self.inner.rows(0..=u64::MAX, each)?)
+    }
+
+    /// The head of a message, an upload's too.
+    pub fn message(&self, email: EmailId) -> Result<Option<Message>> {
+        let Some(row) = self.inner.message(email)? else {
+            return Ok(None);
+        };
+        Ok(Some(Message {
+            id: email,
+            size: row.head.raw_size,
+            header_len: row.head.header_len,
+            internaldate: row.head.internaldate,
+            thread: row.head.thread(),
+            created: row.head.created,
+            row,
+        }))
+    }
+
+    /// Appends up to `len` octets from `offset` to `out`; at most 64 KiB a call; returns how many
+    /// (fewer at a block's end: call again; 0 at the message's end).
+    pub fn read(&self, message: &Message, offset: u32, len: u32, out: &mut Vec<u8>) -> Result<u32> {
+        Ok(self
+            .inner
+            .read(message.id, &message.row, offset, len, out)?)
+    }
+
+    /// Every membership of an email: none when it does not exist (or is only held).
+    pub fn memberships(&self, email: EmailId) -> Result<Vec<Row>> {
+        Ok(self.inner.memberships(email)?)
+    }
+
+    /// The emails of a thread, oldest first.
+    pub fn thread(&self, thread: ThreadId) -> Result<Vec<EmailId>> {
+        let mut emails = self.inner.thread(thread)?;
+        emails.extend(
+            self.pending
+                .iter()
+                .filter(|(t, _)| *t == thread)
+                .map(|(_, email)| *email),
+        );
+        emails.sort();
+        emails.dedup();
+        let mut alive = Vec::with_capacity(emails.len());
+        for email in emails {
+            // The index keeps rows of emails that are gone until they are folded away.
+            if !self.inner.memberships(email)?.is_empty() {
+                alive.push(email);
+            }
+        }
+        Ok(alive)
+    }
+
+    /// A value of the key-value area.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        Ok(self.inner.get(key)?)
+    }
+
+    /// Keys that begin with `prefix`, rising, until `each` returns false.
+    pub fn scan(&self, prefix: &[u8], each: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        Ok(self.inner.scan(prefix, each)?)
+    }
+}

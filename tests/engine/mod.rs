@@ -1,0 +1,263 @@
+//! The mailbox engine by itself: what every protocol relies on.
+
+use pillarbox::mail::*;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("pillarbox-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a folder");
+        Folder(path)
+    }
+    fn mail(&self) -> Arc<Mail> {
+        Mail::open(&self.0.join("mail.redb"), Options::default()).expect("opens")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn message(id: &str, extra: &str, body: &str) -> String {
+    format!("From: a@example.org\r\nTo: b@example.org\r\nSubject: Re: tea\r\nMessage-ID: <{id}@x>\r\n{extra}\r\n{body}")
+}
+
+async fn add(mail: &Mail, mailbox: MailboxId, raw: &[u8]) -> Added {
+    let mut body = mail.body(None).expect("a body");
+    for chunk in raw.chunks(10_000) {
+        body.push(chunk).await.expect("pushes");
+    }
+    let staged = body.finish(b"Return-Path: <x@y>\r\n").await.expect("finishes");
+    mail.add(NewEmail {
+        source: Source::Staged(staged),
+        mailboxes: vec![mailbox],
+        flags: Flags::default(),
+        keywords: Vec::new(),
+        internaldate: None,
+        hold: false,
+    })
+    .await
+    .expect("adds")
+}
+
+fn bytes(mail: &Mail, email: EmailId) -> Vec<u8> {
+    let reader = mail.reader().expect("reader");
+    let message = reader.message(email).expect("reads").expect("is there");
+    let mut out = Vec::new();
+    while (out.len() as u32) < message.size {
+        let at = out.len() as u32;
+        assert!(reader.read(&message, at, u32::MAX, &mut out).expect("reads") > 0);
+    }
+    out
+}
+
+fn inbox(mail: &Mail) -> MailboxId {
+    mail.meta().by_role(Role::Inbox).expect("INBOX").id
+}
+
+fn role(mail: &Mail, role: Role) -> MailboxId {
+    mail.meta().by_role(role).expect("a mailbox").id
+}
+
+/// Counters and view must always equal a count of the rows.
+fn check(mail: &Mail) {
+    let meta = mail.meta();
+    let reader = mail.reader().expect("reader");
+    for mailbox in &meta.mailboxes {
+        let (mut total, mut unseen, mut deleted, mut size) = (0, 0, 0, 0);
+        let mut uids = UidSet::new();
+        reader
+            .rows(mailbox.id, 1, u32::MAX, |row| {
+                total += 1;
+                unseen += u32::from(!row.flags.has(Flags::SEEN));
+                deleted += u32::from(row.flags.has(Flags::DELETED));
+                size += u64::from(row.size);
+                uids.insert(row.uid);
+                assert!(row.uid < mailbox.counters.uidnext);
+                assert!(row.modseq <= mailbox.counters.highest_modseq);
+                true
+            })
+            .expect("rows");
+        let c = mailbox.counters;
+        assert_eq!((c.total, c.unseen, c.deleted, c.size), (total, unseen, deleted, size));
+        assert_eq!(mail.view(mailbox.id).expect("view").uids, uids);
+    }
+}
+
+#[test]
+fn bodies_of_every_size_come_back_to_the_octet() {
+    let folder = Folder::new("bodies");
+    smol::block_on(async {
+        let mail = folder.mail();
+        let inbox = inbox(&mail);
+        let mut kept = Vec::new();
+        let mut state = 7u32;
+        let mut noise = |n: usize| {
+            (0..n)
+                .map(|_| {
+                    state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+                    (state >> 24) as u8
+                })
+                .collect::<Vec<u8>>()
+        };
+        for size in [0, 1, 3000, 4080, 5000, 65_536, 65_537, 300_000, 3_000_000] {
+            let mut raw = message(&size.to_string(), "", "").into_bytes();
+            raw.extend(noise(size));
+            let added = add(&mail, inbox, &raw).await;
+            kept.push((added.email, raw));
+            let text = message(&format!("t{size}"), "", &"Some words again. ".repeat(size / 18));
+            let added = add(&mail, inbox, text.as_bytes()).await;
+            kept.push((added.email, text.into_bytes()));
+        }
+        check(&mail);
+        mail.close().await;
+        let mail = folder.mail();
+        for (email, raw) in &kept {
+            let stored = bytes(&mail, *email);
+            assert_eq!(stored.strip_prefix(b"Return-Path: <x@y>\r\n".as_slice()), Some(&raw[..]));
+        }
+        let view = mail.view(inbox).expect("view");
+        mail.remove(inbox, &view.uids).await.expect("removes");
+        assert_eq!(mail.meta().bytes, 0);
+        assert_eq!(mail.meta().emails, 0);
+        check(&mail);
+        mail.close().await;
+    });
+}
+
+#[test]
+fn a_copy_shares_flags_but_not_deleted() {
+    let folder = Folder::new("copy");
+    smol::block_on(async {
+        let mail = folder.mail();
+        let (inbox, archive) = (inbox(&mail), role(&mail, Role::Archive));
+        let added = add(&mail, inbox, message("1", "", "x").as_bytes()).await;
+        let one = UidSet::range(1, 1);
+        let copied = mail.copy(inbox, &one, archive).await.expect("copies");
+        assert_eq!(copied.to, one);
+        let change = |mode, flags, keyword: &str| FlagChange {
+            mode,
+            flags,
+            keywords: vec![keyword.to_owned()],
+        };
+        mail.set_flags(
+            inbox,
+            &one,
+            change(FlagMode::Add, Flags::SEEN.with(Flags::DELETED), "$Forwarded"),
+            None,
+        )
+        .await
+        .expect("sets");
+        check(&mail);
+        let rows = mail.reader().expect("reader").memberships(added.email).expect("rows");
+        assert_eq!(rows.len(), 2);
+        let copy = rows.iter().find(|r| r.mailbox == archive).expect("the copy");
+        assert!(copy.flags.has(Flags::SEEN) && !copy.flags.has(Flags::DELETED));
+        assert_eq!(mail.meta().keywords.names(copy.flags).collect::<Vec<_>>(), ["$Forwarded"]);
+        let gone = mail.expunge(inbox, None).await.expect("expunges");
+        assert_eq!(gone, one);
+        check(&mail);
+        assert_eq!(mail.meta().emails, 1);
+        assert!(bytes(&mail, added.email).ends_with(b"x"));
+        mail.r#move(archive, &one, inbox).await.expect("moves");
+        check(&mail);
+        assert!(bytes(&mail, added.email).ends_with(b"x"));
+        mail.destroy_emails(vec![added.email]).await.expect("destroys");
+        assert_eq!((mail.meta().emails, mail.meta().bytes), (0, 0));
+        mail.close().await;
+    });
+}
+
+#[test]
+fn threads_join_by_reference_and_subject() {
+    let folder = Folder::new("threads");
+    smol::block_on(async {
+        let mail = folder.mail();
+        let inbox = inbox(&mail);
+        let first = add(&mail, inbox, message("a", "", "x").as_bytes()).await;
+        for i in 0..70 {
+            let reply = message(&format!("r{i}"), "References: <a@x>\r\n", "x");
+            assert_eq!(add(&mail, inbox, reply.as_bytes()).await.thread, first.thread);
+        }
+        let other = message("b", "References: <a@x>\r\n", "x").replace("tea", "coffee");
+        assert_ne!(add(&mail, inbox, other.as_bytes()).await.thread, first.thread);
+        let emails = mail.reader().expect("reader").thread(first.thread).expect("thread");
+        assert_eq!(emails.len(), 71);
+        mail.close().await;
+        let mail = folder.mail();
+        let last = message("z", "In-Reply-To: <r69@x>\r\n", "x");
+        assert_eq!(add(&mail, inbox, last.as_bytes()).await.thread, first.thread);
+        mail.close().await;
+    });
+}
+
+#[test]
+fn changes_are_told_from_the_ring_and_from_the_rows() {
+    let folder = Folder::new("changes");
+    smol::block_on(async {
+        let mail = folder.mail();
+        let inbox = inbox(&mail);
+        add(&mail, inbox, message("1", "", "x").as_bytes()).await;
+        add(&mail, inbox, message("2", "", "x").as_bytes()).await;
+        let since = mail.meta().modseq;
+        let three = add(&mail, inbox, message("3", "", "x").as_bytes()).await;
+        let two = mail.view(inbox).expect("view").uids.nth(1).expect("two");
+        mail.remove(inbox, &UidSet::range(1, 1)).await.expect("removes");
+        let seen = FlagChange { mode: FlagMode::Add, flags: Flags::SEEN, keywords: vec![] };
+        mail.set_flags(inbox, &UidSet::range(two, two), seen, None).await.expect("sets");
+        let before = (
+            mail.changes(inbox, since).expect("changes"),
+            mail.email_changes(since, 100).expect("changes"),
+        );
+        mail.close().await;
+        let mail = folder.mail();
+        let after = (
+            mail.changes(inbox, since).expect("changes"),
+            mail.email_changes(since, 100).expect("changes"),
+        );
+        for (changes, emails) in [before, after] {
+            assert_eq!(changes.changed.iter().collect::<Vec<_>>(), [2, 3]);
+            assert_eq!(changes.vanished, Some(UidSet::range(1, 1)));
+            assert_eq!(emails.created, [three.email]);
+            assert_eq!((emails.updated.len(), emails.destroyed.len()), (1, 1));
+        }
+        let step = mail.email_changes(since, 1).expect("changes");
+        assert!(step.more && step.created == [three.email]);
+        mail.close().await;
+    });
+}
+
+#[test]
+fn mailboxes_are_made_moved_and_deleted() {
+    let folder = Folder::new("mailboxes");
+    smol::block_on(async {
+        let mail = folder.mail();
+        let leaf = mail.create("a/b/c", None).await.expect("creates");
+        assert_eq!(leaf.path, "a/b/c");
+        assert!(matches!(mail.create("a/b", None).await, Err(Error::MailboxExists)));
+        assert!(matches!(mail.create("Inbox", None).await, Err(Error::MailboxExists)));
+        assert!(matches!(mail.rename("a", "a/b/d").await, Err(Error::ParentLoop)));
+        mail.rename("a/b", "x/y").await.expect("renames");
+        assert_eq!(mail.meta().mailbox(leaf.id).expect("leaf").path, "x/y/c");
+        let a = mail.meta().by_path("x").expect("x").id;
+        assert!(matches!(mail.delete(a, true).await, Err(Error::MailboxHasChildren)));
+        let inbox = inbox(&mail);
+        assert!(matches!(mail.delete(inbox, true).await, Err(Error::InboxStays)));
+        add(&mail, inbox, message("1", "", "x").as_bytes()).await;
+        mail.rename("INBOX", "old").await.expect("renames");
+        assert_eq!(mail.meta().by_path("old").expect("old").counters.total, 1);
+        assert_eq!(mail.meta().by_path("inbox").expect("inbox").counters.total, 0);
+        let old = mail.meta().by_path("old").expect("old").id;
+        assert!(matches!(mail.delete(old, false).await, Err(Error::MailboxNotEmpty)));
+        mail.delete(old, true).await.expect("deletes");
+        check(&mail);
+        assert_eq!(mail.meta().bytes, 0);
+        mail.close().await;
+    });
+}
