@@ -25,7 +25,9 @@ impl Drop for Folder {
 }
 
 fn message(id: &str, extra: &str, body: &str) -> String {
-    format!("From: a@example.org\r\nTo: b@example.org\r\nSubject: Re: tea\r\nMessage-ID: <{id}@x>\r\n{extra}\r\n{body}")
+    format!(
+        "From: a@example.org\r\nTo: b@example.org\r\nSubject: Re: tea\r\nMessage-ID: <{id}@x>\r\n{extra}\r\n{body}"
+    )
 }
 
 async fn add(mail: &Mail, mailbox: MailboxId, raw: &[u8]) -> Added {
@@ -33,7 +35,10 @@ async fn add(mail: &Mail, mailbox: MailboxId, raw: &[u8]) -> Added {
     for chunk in raw.chunks(10_000) {
         body.push(chunk).await.expect("pushes");
     }
-    let staged = body.finish(b"Return-Path: <x@y>\r\n").await.expect("finishes");
+    let staged = body
+        .finish(b"Return-Path: <x@y>\r\n")
+        .await
+        .expect("finishes");
     mail.add(NewEmail {
         source: Source::Staged(staged),
         mailboxes: vec![mailbox],
@@ -52,7 +57,12 @@ fn bytes(mail: &Mail, email: EmailId) -> Vec<u8> {
     let mut out = Vec::new();
     while (out.len() as u32) < message.size {
         let at = out.len() as u32;
-        assert!(reader.read(&message, at, u32::MAX, &mut out).expect("reads") > 0);
+        assert!(
+            reader
+                .read(&message, at, u32::MAX, &mut out)
+                .expect("reads")
+                > 0
+        );
     }
     out
 }
@@ -85,7 +95,10 @@ fn check(mail: &Mail) {
             })
             .expect("rows");
         let c = mailbox.counters;
-        assert_eq!((c.total, c.unseen, c.deleted, c.size), (total, unseen, deleted, size));
+        assert_eq!(
+            (c.total, c.unseen, c.deleted, c.size),
+            (total, unseen, deleted, size)
+        );
         assert_eq!(mail.view(mailbox.id).expect("view").uids, uids);
     }
 }
@@ -111,7 +124,11 @@ fn bodies_of_every_size_come_back_to_the_octet() {
             raw.extend(noise(size));
             let added = add(&mail, inbox, &raw).await;
             kept.push((added.email, raw));
-            let text = message(&format!("t{size}"), "", &"Some words again. ".repeat(size / 18));
+            let text = message(
+                &format!("t{size}"),
+                "",
+                &"Some words again. ".repeat(size / 18),
+            );
             let added = add(&mail, inbox, text.as_bytes()).await;
             kept.push((added.email, text.into_bytes()));
         }
@@ -120,7 +137,10 @@ fn bodies_of_every_size_come_back_to_the_octet() {
         let mail = folder.mail();
         for (email, raw) in &kept {
             let stored = bytes(&mail, *email);
-            assert_eq!(stored.strip_prefix(b"Return-Path: <x@y>\r\n".as_slice()), Some(&raw[..]));
+            assert_eq!(
+                stored.strip_prefix(b"Return-Path: <x@y>\r\n".as_slice()),
+                Some(&raw[..])
+            );
         }
         let view = mail.view(inbox).expect("view");
         mail.remove(inbox, &view.uids).await.expect("removes");
@@ -149,17 +169,31 @@ fn a_copy_shares_flags_but_not_deleted() {
         mail.set_flags(
             inbox,
             &one,
-            change(FlagMode::Add, Flags::SEEN.with(Flags::DELETED), "$Forwarded"),
+            change(
+                FlagMode::Add,
+                Flags::SEEN.with(Flags::DELETED),
+                "$Forwarded",
+            ),
             None,
         )
         .await
         .expect("sets");
         check(&mail);
-        let rows = mail.reader().expect("reader").memberships(added.email).expect("rows");
+        let rows = mail
+            .reader()
+            .expect("reader")
+            .memberships(added.email)
+            .expect("rows");
         assert_eq!(rows.len(), 2);
-        let copy = rows.iter().find(|r| r.mailbox == archive).expect("the copy");
+        let copy = rows
+            .iter()
+            .find(|r| r.mailbox == archive)
+            .expect("the copy");
         assert!(copy.flags.has(Flags::SEEN) && !copy.flags.has(Flags::DELETED));
-        assert_eq!(mail.meta().keywords.names(copy.flags).collect::<Vec<_>>(), ["$Forwarded"]);
+        assert_eq!(
+            mail.meta().keywords.names(copy.flags).collect::<Vec<_>>(),
+            ["$Forwarded"]
+        );
         let gone = mail.expunge(inbox, None).await.expect("expunges");
         assert_eq!(gone, one);
         check(&mail);
@@ -168,7 +202,9 @@ fn a_copy_shares_flags_but_not_deleted() {
         mail.r#move(archive, &one, inbox).await.expect("moves");
         check(&mail);
         assert!(bytes(&mail, added.email).ends_with(b"x"));
-        mail.destroy_emails(vec![added.email]).await.expect("destroys");
+        mail.destroy_emails(vec![added.email])
+            .await
+            .expect("destroys");
         assert_eq!((mail.meta().emails, mail.meta().bytes), (0, 0));
         mail.close().await;
     });
@@ -183,16 +219,29 @@ fn threads_join_by_reference_and_subject() {
         let first = add(&mail, inbox, message("a", "", "x").as_bytes()).await;
         for i in 0..70 {
             let reply = message(&format!("r{i}"), "References: <a@x>\r\n", "x");
-            assert_eq!(add(&mail, inbox, reply.as_bytes()).await.thread, first.thread);
+            assert_eq!(
+                add(&mail, inbox, reply.as_bytes()).await.thread,
+                first.thread
+            );
         }
         let other = message("b", "References: <a@x>\r\n", "x").replace("tea", "coffee");
-        assert_ne!(add(&mail, inbox, other.as_bytes()).await.thread, first.thread);
-        let emails = mail.reader().expect("reader").thread(first.thread).expect("thread");
+        assert_ne!(
+            add(&mail, inbox, other.as_bytes()).await.thread,
+            first.thread
+        );
+        let emails = mail
+            .reader()
+            .expect("reader")
+            .thread(first.thread)
+            .expect("thread");
         assert_eq!(emails.len(), 71);
         mail.close().await;
         let mail = folder.mail();
         let last = message("z", "In-Reply-To: <r69@x>\r\n", "x");
-        assert_eq!(add(&mail, inbox, last.as_bytes()).await.thread, first.thread);
+        assert_eq!(
+            add(&mail, inbox, last.as_bytes()).await.thread,
+            first.thread
+        );
         mail.close().await;
     });
 }
@@ -208,9 +257,17 @@ fn changes_are_told_from_the_ring_and_from_the_rows() {
         let since = mail.meta().modseq;
         let three = add(&mail, inbox, message("3", "", "x").as_bytes()).await;
         let two = mail.view(inbox).expect("view").uids.nth(1).expect("two");
-        mail.remove(inbox, &UidSet::range(1, 1)).await.expect("removes");
-        let seen = FlagChange { mode: FlagMode::Add, flags: Flags::SEEN, keywords: vec![] };
-        mail.set_flags(inbox, &UidSet::range(two, two), seen, None).await.expect("sets");
+        mail.remove(inbox, &UidSet::range(1, 1))
+            .await
+            .expect("removes");
+        let seen = FlagChange {
+            mode: FlagMode::Add,
+            flags: Flags::SEEN,
+            keywords: vec![],
+        };
+        mail.set_flags(inbox, &UidSet::range(two, two), seen, None)
+            .await
+            .expect("sets");
         let before = (
             mail.changes(inbox, since).expect("changes"),
             mail.email_changes(since, 100).expect("changes"),
@@ -240,21 +297,42 @@ fn mailboxes_are_made_moved_and_deleted() {
         let mail = folder.mail();
         let leaf = mail.create("a/b/c", None).await.expect("creates");
         assert_eq!(leaf.path, "a/b/c");
-        assert!(matches!(mail.create("a/b", None).await, Err(Error::MailboxExists)));
-        assert!(matches!(mail.create("Inbox", None).await, Err(Error::MailboxExists)));
-        assert!(matches!(mail.rename("a", "a/b/d").await, Err(Error::ParentLoop)));
+        assert!(matches!(
+            mail.create("a/b", None).await,
+            Err(Error::MailboxExists)
+        ));
+        assert!(matches!(
+            mail.create("Inbox", None).await,
+            Err(Error::MailboxExists)
+        ));
+        assert!(matches!(
+            mail.rename("a", "a/b/d").await,
+            Err(Error::ParentLoop)
+        ));
         mail.rename("a/b", "x/y").await.expect("renames");
         assert_eq!(mail.meta().mailbox(leaf.id).expect("leaf").path, "x/y/c");
         let a = mail.meta().by_path("x").expect("x").id;
-        assert!(matches!(mail.delete(a, true).await, Err(Error::MailboxHasChildren)));
+        assert!(matches!(
+            mail.delete(a, true).await,
+            Err(Error::MailboxHasChildren)
+        ));
         let inbox = inbox(&mail);
-        assert!(matches!(mail.delete(inbox, true).await, Err(Error::InboxStays)));
+        assert!(matches!(
+            mail.delete(inbox, true).await,
+            Err(Error::InboxStays)
+        ));
         add(&mail, inbox, message("1", "", "x").as_bytes()).await;
         mail.rename("INBOX", "old").await.expect("renames");
         assert_eq!(mail.meta().by_path("old").expect("old").counters.total, 1);
-        assert_eq!(mail.meta().by_path("inbox").expect("inbox").counters.total, 0);
+        assert_eq!(
+            mail.meta().by_path("inbox").expect("inbox").counters.total,
+            0
+        );
         let old = mail.meta().by_path("old").expect("old").id;
-        assert!(matches!(mail.delete(old, false).await, Err(Error::MailboxNotEmpty)));
+        assert!(matches!(
+            mail.delete(old, false).await,
+            Err(Error::MailboxNotEmpty)
+        ));
         mail.delete(old, true).await.expect("deletes");
         check(&mail);
         assert_eq!(mail.meta().bytes, 0);
