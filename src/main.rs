@@ -1,4 +1,4 @@
 //! The `pillarbox` program: flags to a run, a run to an exit code; nothing else.
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    pillarbox::cli::main()
 }

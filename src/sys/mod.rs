@@ -1,8 +1,12 @@
-//! What the machine gives: randomness, signals, users, the service manager, the log.
+//! What the machine gives: randomness, the log, secret files, users, the service manager.
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod clock;
+pub mod log;
+pub mod notify;
 pub mod random;
+pub mod secret;
+pub mod users;
 
 /// Locks, also when a thread panicked while it held the lock: every value behind our locks is
 /// whole between any two statements.

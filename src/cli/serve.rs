@@ -1,0 +1,629 @@
+//! `pillarbox serve`: flags to a checked configuration, and the run of the server.
+use super::create::{Ready, Wanted, no_domain};
+use super::{db_path, open, secret};
+use crate::config::{Config, Http, Listen, Pop3, Pop3Delete, Role, Smarthost, SmarthostTls};
+use crate::mail::{Mail, Options};
+use crate::net::listener;
+use crate::server::control::Control;
+use crate::server::{self, Bound, Failure, Kind, Server};
+use crate::{limits, sys};
+use argh::FromArgs;
+use async_signal::{Signal, Signals};
+use smol::future::FutureExt;
+use smol::stream::StreamExt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Serve mail. A store that is not there yet is made, with an account whose password is printed
+/// once; later starts need no --domain.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "serve", help_triggers("-h", "--help", "help"))]
+pub struct Serve {
+    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb)
+    #[argh(option, short = 'd', arg_name = "FILE")]
+    db: Option<String>,
+    /// own mail domain; repeat for further ones, the first is the main one (default: as
+    /// remembered; required at the first start)
+    #[argh(option, arg_name = "DOMAIN")]
+    domain: Vec<String>,
+    /// log-in name and local part of the first address (default: as remembered, else me)
+    #[argh(option, arg_name = "NAME")]
+    user: Option<String>,
+    /// this server's own name, in greetings and certificates (default: as remembered, else the
+    /// main domain)
+    #[argh(option, arg_name = "HOST")]
+    hostname: Option<String>,
+    /// further own address, also at another domain; repeatable (default: as remembered)
+    #[argh(option, arg_name = "ADDRESS")]
+    alias: Vec<String>,
+    /// accept mail to every local part at the own domains (default: off)
+    #[argh(switch)]
+    catch_all: bool,
+    /// characters that start a detail, as in me+detail (default: +; empty for none)
+    #[argh(option, arg_name = "CHARS", default = "String::from(\"+\")")]
+    detail_separators: String,
+    /// when the account is made, take the password from this file's first line, `-` is standard
+    /// input (default: $CREDENTIALS_DIRECTORY/password, else a random one)
+    #[argh(option, arg_name = "FILE")]
+    password_file: Option<String>,
+
+    /// look around on this machine only: loopback and the ports 2525 2587 2465 2143 2993 2110
+    /// 2995 8080 8443, no root needed (default: off)
+    #[argh(switch, long = "try")]
+    look_around: bool,
+    /// SMTP from other servers: ADDR:PORT or off; repeatable (default: [::]:25)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    smtp: Vec<String>,
+    /// submission with STARTTLS: ADDR:PORT or off; repeatable (default: [::]:587)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    submission: Vec<String>,
+    /// submission over TLS: ADDR:PORT or off; repeatable (default: [::]:465)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    submissions: Vec<String>,
+    /// IMAP with STARTTLS: ADDR:PORT or off; repeatable (default: [::]:143)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    imap: Vec<String>,
+    /// IMAP over TLS: ADDR:PORT or off; repeatable (default: [::]:993)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    imaps: Vec<String>,
+    /// POP3 with STLS: ADDR:PORT or off; repeatable (default: [::]:110)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    pop3: Vec<String>,
+    /// POP3 over TLS: ADDR:PORT or off; repeatable (default: [::]:995)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    pop3s: Vec<String>,
+    /// JMAP over HTTP: ADDR:PORT or off; repeatable (default: [::]:8080)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    http: Vec<String>,
+    /// JMAP over HTTPS: ADDR:PORT or off; repeatable (default: [::]:443)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    https: Vec<String>,
+
+    /// certificate chain in PEM, read again on SIGHUP (default: a self-signed certificate kept in the
+    /// store)
+    #[argh(option, arg_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// private key of --cert in PEM (default: none)
+    #[argh(option, arg_name = "FILE")]
+    key: Option<PathBuf>,
+    /// let passwords cross plain TCP from other machines (default: off; loopback always may)
+    #[argh(switch)]
+    allow_plain_auth: bool,
+
+    /// largest message in MiB (default: 50)
+    #[argh(option, arg_name = "MIB", default = "limits::MESSAGE_SIZE >> 20")]
+    max_message_size: u64,
+    /// largest mailbox in all, in MiB (default: no limit but the disk)
+    #[argh(option, arg_name = "MIB")]
+    quota: Option<u64>,
+    /// cache of the store in MiB (default: 4)
+    #[argh(option, arg_name = "MIB", default = "4")]
+    cache_mb: usize,
+    /// connections in all (default: 200)
+    #[argh(option, arg_name = "N", default = "limits::CONNECTIONS")]
+    max_connections: usize,
+    /// connections per IPv4 address or IPv6 /64, loopback excepted (default: 50)
+    #[argh(option, arg_name = "N", default = "limits::CONNECTIONS_PER_ADDRESS")]
+    max_connections_per_address: usize,
+    /// seconds a connection may be idle (default: SMTP 300, POP3 600, IMAP 1860)
+    #[argh(option, arg_name = "SECONDS")]
+    idle_timeout: Option<u64>,
+    /// seconds to log in (default: 60)
+    #[argh(option, arg_name = "SECONDS", default = "limits::LOGIN_TIME.as_secs()")]
+    login_timeout: u64,
+    /// failed log-ins from one address before it has to wait a minute for each further one,
+    /// loopback excepted (default: 20)
+    #[argh(option, arg_name = "N", default = "limits::LOGIN_FAILURES")]
+    max_login_failures: u32,
+
+    /// send mail for others through this server, HOST or HOST:PORT (default: none, such mail is
+    /// refused)
+    #[argh(option, arg_name = "HOST:PORT")]
+    smarthost: Option<String>,
+    /// starttls, tls or none (default: tls for port 465, else starttls)
+    #[argh(option, arg_name = "MODE")]
+    smarthost_tls: Option<String>,
+    /// log-in name at the smarthost (default: no log-in)
+    #[argh(option, arg_name = "NAME")]
+    smarthost_user: Option<String>,
+    /// password at the smarthost: this file's first line (default:
+    /// $CREDENTIALS_DIRECTORY/smarthost-password)
+    #[argh(option, arg_name = "FILE")]
+    smarthost_password_file: Option<String>,
+    /// further trusted certificates in PEM for the smarthost (default: the system's only)
+    #[argh(option, arg_name = "FILE")]
+    smarthost_ca: Option<PathBuf>,
+
+    /// what happens to messages a POP3 client has fetched: never (deleted), N-days, at-once
+    /// (default: never)
+    #[argh(option, arg_name = "WHEN", default = "String::from(\"never\")")]
+    pop3_delete: String,
+    /// least seconds between two POP3 log-ins (default: 0)
+    #[argh(option, arg_name = "SECONDS", default = "0")]
+    pop3_login_delay: u64,
+    /// offer APOP, which needs a secret stored readable by `passwd --apop` (default: off)
+    #[argh(switch)]
+    apop: bool,
+
+    /// header field added to every HTTP answer, `Name: value`; repeatable (default: none)
+    #[argh(option, arg_name = "FIELD")]
+    http_header: Vec<String>,
+    /// web origin that may call from a browser, `*` for all; repeatable (default: none)
+    #[argh(option, arg_name = "ORIGIN")]
+    cors_origin: Vec<String>,
+    /// public base URL of JMAP, like https://mail.example.org (default: what the client asked
+    /// for)
+    #[argh(option, arg_name = "URL")]
+    http_url: Option<String>,
+
+    /// user whose rights to take after binding the ports, when started as root (default: stay)
+    #[argh(option, arg_name = "USER")]
+    run_as: Option<String>,
+    /// log more; -v -v for everything (RUST_LOG works too)
+    #[argh(switch, short = 'v')]
+    verbose: u8,
+    /// log warnings only; -q -q for errors only
+    #[argh(switch, short = 'q')]
+    quiet: u8,
+}
+
+impl Serve {
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        sys::log::start(self.verbose, self.quiet);
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        log_panics();
+        check_clock();
+        let config = self.config()?;
+        let wanted = self.wanted().check()?;
+        if !config.db.exists() && wanted.domains.is_empty() {
+            return Err(no_domain(&config.db));
+        }
+        // Rights go before the store is opened, so that it belongs to the user it is served as.
+        let mut bound = None;
+        if let Some(user) = &config.run_as {
+            bound = Some(self.bind(&config.listen)?);
+            sys::users::become_user(user).map_err(|e| Failure::new(Kind::Other, e))?;
+        }
+        let options = Options {
+            cache: config.cache,
+            message_size: config.max_message_size,
+            quota: config.quota.unwrap_or(0),
+        };
+        let mail = open(&config.db, options)?;
+        let bound = match bound {
+            Some(bound) => bound,
+            None => self.bind(&config.listen)?,
+        };
+        smol::block_on(async {
+            let ready = wanted.settle(config, &mail).await?;
+            serve(ready, bound, mail).await
+        })
+    }
+
+    fn wanted(&mut self) -> Wanted {
+        Wanted {
+            user: self.user.take(),
+            domains: std::mem::take(&mut self.domain),
+            hostname: self.hostname.take(),
+            aliases: std::mem::take(&mut self.alias),
+            password_file: self.password_file.take(),
+        }
+    }
+
+    /// The values of a role's flag.
+    fn flag(&self, role: Role) -> &[String] {
+        match role {
+            Role::Smtp => &self.smtp,
+            Role::Submission => &self.submission,
+            Role::Submissions => &self.submissions,
+            Role::Imap => &self.imap,
+            Role::Imaps => &self.imaps,
+            Role::Pop3 => &self.pop3,
+            Role::Pop3s => &self.pop3s,
+            Role::Http => &self.http,
+            Role::Https => &self.https,
+        }
+    }
+
+    /// Everything but the account, checked.
+    fn config(&self) -> Result<Config, Failure> {
+        let mut config = Config::new("", "");
+        config.db = db_path(self.db.as_deref());
+        config.domains.clear();
+        config.catch_all = self.catch_all;
+        config.detail_separators.clone_from(&self.detail_separators);
+        config.listen = self.listen()?;
+        config.cert = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+            (None, None) => None,
+            _ => return Err(Failure::usage("--cert and --key go together: give both")),
+        };
+        config.allow_plain_auth = self.allow_plain_auth;
+        config.max_message_size = mebibytes("--max-message-size", self.max_message_size, 1, 1024)?;
+        config.quota = self
+            .quota
+            .map(|quota| mebibytes("--quota", quota, 1, 1 << 40))
+            .transpose()?;
+        let cache = mebibytes("--cache-mb", self.cache_mb as u64, 1, 1024)?;
+        config.cache = usize::try_from(cache).unwrap_or(usize::MAX);
+        config.max_connections = at_least_one("--max-connections", self.max_connections)?;
+        config.max_connections_per_address = at_least_one(
+            "--max-connections-per-address",
+            self.max_connections_per_address,
+        )?;
+        config.idle = self
+            .idle_timeout
+            .map(|s| seconds("--idle-timeout", s))
+            .transpose()?;
+        config.login_time = seconds("--login-timeout", self.login_timeout)?;
+        at_least_one("--max-login-failures", self.max_login_failures as usize)?;
+        config.max_login_failures = self.max_login_failures;
+        config.smarthost = self.smarthost()?;
+        config.pop3 = Pop3 {
+            delete: pop3_delete(&self.pop3_delete)?,
+            login_delay: Duration::from_secs(self.pop3_login_delay),
+            apop: self.apop,
+        };
+        config.http = self.http_settings()?;
+        config.run_as.clone_from(&self.run_as);
+        Ok(config)
+    }
+
+    /// The sockets: each role's flags, or its default place.
+    fn listen(&self) -> Result<Vec<Listen>, Failure> {
+        let mut all: Vec<Listen> = Vec::new();
+        for role in Role::ALL {
+            let values = self.flag(role);
+            if values.is_empty() {
+                let address = if self.look_around {
+                    SocketAddr::from(([127, 0, 0, 1], role.try_port()))
+                } else {
+                    SocketAddr::from(([0u16; 8], role.port()))
+                };
+                all.push(Listen { role, address });
+                continue;
+            }
+            if values.len() > 1 && values.iter().any(|value| value == "off") {
+                return Err(Failure::usage(format!(
+                    "--{} off excludes other values of it",
+                    role.name()
+                )));
+            }
+            for value in values.iter().filter(|value| *value != "off") {
+                all.push(Listen {
+                    role,
+                    address: socket_address(role, value)?,
+                });
+            }
+        }
+        for (i, one) in all.iter().enumerate() {
+            let twice = |other: &&Listen| other.address == one.address && one.address.port() != 0;
+            if let Some(other) = all.iter().skip(i + 1).find(twice) {
+                return Err(Failure::usage(format!(
+                    "--{} and --{} both ask for {}: change one of them",
+                    one.role.name(),
+                    other.role.name(),
+                    one.address
+                )));
+            }
+        }
+        if all.is_empty() {
+            return Err(Failure::usage(
+                "every listener is off: there is nothing to serve",
+            ));
+        }
+        Ok(all)
+    }
+
+    /// Binds; tells somebody without root and without flags what to type instead.
+    fn bind(&self, listen: &[Listen]) -> Result<Vec<Bound>, Failure> {
+        server::bind(listen).map_err(|failure| {
+            let refused: Vec<Role> = listen
+                .iter()
+                .filter(|one| self.flag(one.role).is_empty() && !self.look_around)
+                .filter(|one| is_refused(one.address))
+                .map(|one| one.role)
+                .collect();
+            if refused.is_empty() {
+                failure
+            } else {
+                not_permitted(&refused)
+            }
+        })
+    }
+
+    fn smarthost(&self) -> Result<Option<Smarthost>, Failure> {
+        let Some(value) = &self.smarthost else {
+            let orphan = [
+                ("--smarthost-tls", self.smarthost_tls.is_some()),
+                ("--smarthost-user", self.smarthost_user.is_some()),
+                (
+                    "--smarthost-password-file",
+                    self.smarthost_password_file.is_some(),
+                ),
+                ("--smarthost-ca", self.smarthost_ca.is_some()),
+            ];
+            return match orphan.iter().find(|(_, given)| *given) {
+                Some((flag, _)) => Err(Failure::usage(format!("{flag} needs --smarthost too"))),
+                None => Ok(None),
+            };
+        };
+        let (host, port) = host_port(value)?;
+        let tls = match (self.smarthost_tls.as_deref(), port) {
+            (Some("starttls"), _) => SmarthostTls::StartTls,
+            (Some("tls"), _) | (None, Some(465)) => SmarthostTls::Tls,
+            (Some("none"), _) => SmarthostTls::None,
+            (None, _) => SmarthostTls::StartTls,
+            (Some(other), _) => {
+                return Err(Failure::usage(format!(
+                    "--smarthost-tls {other}: it is starttls, tls or none"
+                )));
+            }
+        };
+        let port = port.unwrap_or(if tls == SmarthostTls::Tls { 465 } else { 587 });
+        let login = self.smarthost_login()?;
+        Ok(Some(Smarthost {
+            host,
+            port,
+            tls,
+            login,
+            ca: self.smarthost_ca.clone(),
+        }))
+    }
+
+    fn smarthost_login(&self) -> Result<Option<(String, String)>, Failure> {
+        let file = match &self.smarthost_password_file {
+            Some(file) => Some(file.clone()),
+            None => sys::secret::credential("smarthost-password")
+                .map(|path| path.to_string_lossy().into_owned()),
+        };
+        match (&self.smarthost_user, file) {
+            (Some(user), Some(file)) => Ok(Some((user.clone(), secret(&file)?))),
+            (Some(_), None) => Err(Failure::usage(
+                "--smarthost-user needs --smarthost-password-file FILE",
+            )),
+            (None, Some(_)) if self.smarthost_password_file.is_some() => Err(Failure::usage(
+                "--smarthost-password-file needs --smarthost-user NAME",
+            )),
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn http_settings(&self) -> Result<Http, Failure> {
+        let headers = self
+            .http_header
+            .iter()
+            .map(|field| header_field(field))
+            .collect();
+        let url = match self.http_url.as_deref() {
+            None => None,
+            Some(url) if url.starts_with("https://") || url.starts_with("http://") => {
+                Some(url.trim_end_matches('/').to_owned())
+            }
+            Some(url) => {
+                return Err(Failure::usage(format!(
+                    "--http-url {url}: it begins with https:// or http://"
+                )));
+            }
+        };
+        Ok(Http {
+            headers: Result::from_iter::<Vec<_>>(headers)?,
+            cors_origins: self.cors_origin.clone(),
+            url,
+        })
+    }
+}
+
+/// From bound sockets to the end.
+async fn serve(ready: Ready, bound: Vec<Bound>, mail: Arc<Mail>) -> Result<(), Failure> {
+    let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup])
+        .map_err(|e| Failure::new(Kind::Other, format!("cannot take signals: {e}")))?;
+    let kind = if ready.self_signed {
+        "self-signed"
+    } else {
+        "from files"
+    };
+    log::info!("certificate ({kind}) SHA-256 {}", ready.tls.fingerprint());
+    let auth = ready.auth.clone();
+    let control = Control::bind(&ready.config.db).inspect_err(|e| {
+        log::warn!("no control socket: {e}; passwd works with the server down only")
+    });
+    let db = ready.config.db.clone();
+    let server = Server::start(bound, ready.config, mail, ready.auth, Some(ready.tls))?;
+    log::info!("ready: {}", db.display());
+    sys::notify::notify("READY=1");
+    let controlled = async {
+        if let Ok(control) = &control {
+            if let Err(e) = control.serve(&auth).await {
+                log::warn!("control socket: {e}");
+            }
+        }
+        std::future::pending().await
+    };
+    wait_for_stop(&mut signals, &server).or(controlled).await;
+    log::info!("stopping");
+    sys::notify::notify("STOPPING=1");
+    drop(control);
+    let hurry = async {
+        while let Some(signal) = signals.next().await {
+            if matches!(signal, Ok(Signal::Term | Signal::Int)) {
+                return;
+            }
+        }
+    };
+    server.stop(server::PATIENCE, hurry).await;
+    log::info!("stopped");
+    Ok(())
+}
+
+/// Resolves at SIGTERM or SIGINT; SIGHUP reloads the certificate meanwhile.
+async fn wait_for_stop(signals: &mut Signals, server: &Server) {
+    while let Some(signal) = signals.next().await {
+        match signal {
+            Ok(Signal::Hup) => match server.reload() {
+                Ok(()) => {
+                    let shown = server
+                        .tls()
+                        .map(|tls| tls.fingerprint())
+                        .unwrap_or_default();
+                    log::info!("reloaded; certificate SHA-256 {shown}");
+                }
+                Err(e) => log::error!("not reloaded, the old certificate stays: {e}"),
+            },
+            Ok(Signal::Term | Signal::Int) => return,
+            _ => {}
+        }
+    }
+}
+
+/// Panics go to the log like everything else, with their place.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|info| log::error!("internal error: {info}")));
+}
+
+/// Routers start without the time. Mail is served all the same.
+fn check_clock() {
+    // 2025-01-01, before any release.
+    let earliest = SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_600);
+    if SystemTime::now() < earliest {
+        log::warn!("the clock is not set: mail that comes now gets a wrong date until it is");
+    }
+}
+
+fn is_refused(address: SocketAddr) -> bool {
+    let refused = |e: &std::io::Error| e.kind() == std::io::ErrorKind::PermissionDenied;
+    listener::bind(address, false)
+        .err()
+        .as_ref()
+        .is_some_and(refused)
+}
+
+fn not_permitted(roles: &[Role]) -> Failure {
+    let ports: Vec<String> = roles.iter().map(|role| role.port().to_string()).collect();
+    let flags: Vec<String> = roles
+        .iter()
+        .map(|role| format!("--{} [::]:{}", role.name(), role.try_port()))
+        .collect();
+    Failure::new(
+        Kind::Port,
+        format!(
+            "the ports {} cannot be bound without root or CAP_NET_BIND_SERVICE. Start as root with \
+             --run-as USER, or look around on this machine with --try, or use other ports:\n  {}",
+            ports.join(", "),
+            flags.join(" ")
+        ),
+    )
+}
+
+/// `ADDR:PORT`, `PORT` (all addresses), `localhost:PORT`.
+fn socket_address(role: Role, value: &str) -> Result<SocketAddr, Failure> {
+    let port_only = value.strip_prefix(':').unwrap_or(value);
+    if let Ok(port) = port_only.parse::<u16>() {
+        return Ok(SocketAddr::from(([0u16; 8], port)));
+    }
+    let numeric = value
+        .replace("localhost:", "127.0.0.1:")
+        .replace("*:", "[::]:");
+    numeric.parse().map_err(|_| {
+        Failure::usage(format!(
+            "--{} {value}: give ADDR:PORT with a numeric address, like 192.0.2.1:{port} or \
+             [::]:{port}, or off",
+            role.name(),
+            port = role.port()
+        ))
+    })
+}
+
+/// `HOST`, `HOST:PORT`, `[V6]:PORT`.
+fn host_port(value: &str) -> Result<(String, Option<u16>), Failure> {
+    let wrong = || Failure::usage(format!("--smarthost {value}: give HOST or HOST:PORT"));
+    let (host, port) = match value.strip_prefix('[') {
+        Some(rest) => {
+            let (host, rest) = rest.split_once(']').ok_or_else(wrong)?;
+            (host, rest.strip_prefix(':'))
+        }
+        None => match value.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (value, None),
+        },
+    };
+    let port = port
+        .map(|port| port.parse::<u16>().map_err(|_| wrong()))
+        .transpose()?;
+    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '/';
+    if host.is_empty() || host.contains(odd) || port == Some(0) {
+        return Err(wrong());
+    }
+    Ok((host.to_owned(), port))
+}
+
+fn pop3_delete(value: &str) -> Result<Pop3Delete, Failure> {
+    match value {
+        "never" => return Ok(Pop3Delete::Never),
+        "at-once" => return Ok(Pop3Delete::AtOnce),
+        _ => {}
+    }
+    let days = value
+        .strip_suffix("-days")
+        .or_else(|| value.strip_suffix("-day"));
+    match days.and_then(|days| days.parse::<u16>().ok()) {
+        Some(days) if days > 0 => Ok(Pop3Delete::Days(days)),
+        _ => Err(Failure::usage(format!(
+            "--pop3-delete {value}: it is never, at-once or a number of days like 30-days"
+        ))),
+    }
+}
+
+/// RFC 9110 §5: a token, a colon, visible characters.
+fn header_field(field: &str) -> Result<(String, String), Failure> {
+    let parts = field
+        .split_once(':')
+        .map(|(name, value)| (name, value.trim()));
+    let token = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    };
+    match parts {
+        Some((name, value))
+            if token(name) && value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) =>
+        {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err(Failure::usage(format!(
+            "--http-header {field}: give it as 'Name: value'"
+        ))),
+    }
+}
+
+fn mebibytes(flag: &str, value: u64, least: u64, most: u64) -> Result<u64, Failure> {
+    if (least..=most).contains(&value) {
+        return Ok(value << 20);
+    }
+    Err(Failure::usage(format!(
+        "{flag} {value}: it is between {least} and {most} MiB"
+    )))
+}
+
+fn seconds(flag: &str, value: u64) -> Result<Duration, Failure> {
+    if (1..=86_400).contains(&value) {
+        return Ok(Duration::from_secs(value));
+    }
+    Err(Failure::usage(format!(
+        "{flag} {value}: it is between 1 and 86400 seconds"
+    )))
+}
+
+fn at_least_one(flag: &str, value: usize) -> Result<usize, Failure> {
+    if value > 0 {
+        Ok(value)
+    } else {
+        Err(Failure::usage(format!("{flag} 0: it is at least 1")))
+    }
+}
+
+#[cfg(test)]
+mod tests;
