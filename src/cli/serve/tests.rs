@@ -43,7 +43,12 @@ fn listeners() {
         assert!(socket_address(Role::Smtp, bad).is_err(), "{bad}");
     }
     assert!(config(&["--imap", "off", "--imap", "[::]:143"]).is_err());
-    assert!(config(&["--imap", "[::]:25"]).unwrap_err().contains("both"));
+    assert!(
+        config(&["--imap", "[::]:25"])
+            .err()
+            .unwrap()
+            .contains("both")
+    );
 }
 
 #[test]
