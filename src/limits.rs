@@ -92,6 +92,32 @@ pub const CLIENT_DOT: Duration = Duration::from_secs(600);
 /// Wait for the answer to QUIT; nothing hangs on it.
 pub const CLIENT_QUIT: Duration = Duration::from_secs(5);
 
+// The queue.
+
+/// Seconds until the second attempt; doubled for each further one...
+pub const RETRY_FIRST: u32 = 300;
+
+/// ...up to this (RFC 5321 §4.5.4.1).
+pub const RETRY_MOST: u32 = 4 * 3600;
+
+/// Seconds until a message is given up and bounced (RFC 5321 §4.5.4.1: at least 4 or 5 days).
+pub const QUEUE_LIFETIME: u32 = 5 * 86_400;
+
+/// Seconds until a sender who asked for it is told that a message is late.
+pub const QUEUE_WARN: u32 = 4 * 3600;
+
+/// Batches that one look at the queue takes into memory.
+pub const QUEUE_ROUND: usize = 32;
+
+/// Seconds between two looks at the queue, at most: the clock may have been set meanwhile.
+pub const QUEUE_LOOK: u32 = 3600;
+
+/// Seconds until the queue looks again after the store was not available.
+pub const QUEUE_STORE_RETRY: u32 = 30;
+
+/// Octets of a message that are read from the store at once on their way out.
+pub const QUEUE_PIECE: usize = 32 * 1024;
+
 /// Octets of an HTTP request's head and the read buffer behind it. Longer: 431 and the end.
 pub const HTTP_HEAD: usize = 16 * 1024;
 /// Header fields in an HTTP request. More: 431 and the end.

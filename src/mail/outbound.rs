@@ -122,6 +122,21 @@ pub async fn enqueue(
     Ok(())
 }
 
+/// Makes everything in the queue due now, and wakes it.
+pub async fn retry_all(mail: &super::Mail) -> super::Result<()> {
+    let mut puts = Vec::new();
+    mail.reader()?.scan(BATCHES, |key, row| {
+        if let Some(mut batch) = Batch::decode(row) {
+            batch.due = 0;
+            puts.push((key.to_vec(), Some(batch.encode())));
+        }
+        true
+    })?;
+    mail.put(puts).await?;
+    ring();
+    Ok(())
+}
+
 /// The key of an email's envelope.
 pub fn envelope_key(email: EmailId) -> Vec<u8> {
     [ENVELOPES, &email.0.to_be_bytes()].concat()

@@ -162,16 +162,16 @@ pub struct Client {
 
 impl Client {
     /// Connects to the smarthost, secures the connection as told and logs in.
-    pub async fn open(
-        host: &Smarthost,
-        tls: &TlsConnector,
-        hostname: &str,
-    ) -> Result<Client, Failure> {
+    pub async fn open(host: &Smarthost, hostname: &str) -> Result<Client, Failure> {
         let mut conn = net::client::connect(&host.host, host.port).await?;
         conn.set_idle(None);
         conn.timeouts().write.set(limits::CLIENT_BLOCK);
+        let trust = || {
+            net::tls::connector(host.ca.as_deref())
+                .map_err(|why| Failure::Net(net::Error::Tls(why)))
+        };
         if host.tls == SmarthostTls::Tls {
-            conn.start_tls_client(tls, &host.host).await?;
+            conn.start_tls_client(&trust()?, &host.host).await?;
         }
         let mut client = Client {
             conn,
@@ -183,7 +183,7 @@ impl Client {
         expect("the connection", greeting)?;
         client.hello(hostname).await?;
         if host.tls == SmarthostTls::StartTls {
-            client.start_tls(tls, &host.host, hostname).await?;
+            client.start_tls(&trust()?, &host.host, hostname).await?;
         }
         if let Some((user, password)) = &host.login {
             client.login(user, password).await?;

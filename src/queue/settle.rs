@@ -1,0 +1,298 @@
+//! What an outcome does: the row goes, shrinks or waits, and the sender is told, in one commit.
+use super::body::Body;
+use super::report::{Action, Entry, Report};
+use super::{Queue, Work, schedule};
+use crate::mail::outbound::{self, Notify, Recipient};
+use crate::mail::{self, Commit, EmailId, Flags, NewEmail, Put, Role, Source, Staged};
+use crate::smtp::client::Outcome;
+use crate::smtp::policy;
+use crate::smtp::wire::reply::Enhanced;
+use crate::smtp::wire::trace;
+use crate::sys::{clock, random};
+
+/// A recipient whose story is told to the sender.
+struct Told {
+    recipient: Recipient,
+    action: Action,
+    status: Enhanced,
+    diagnostic: String,
+}
+
+/// The recipients, parted.
+#[derive(Default)]
+struct Parted {
+    /// Still to be tried.
+    waiting: Vec<Recipient>,
+    /// For the report.
+    told: Vec<Told>,
+}
+
+impl Queue {
+    /// Takes the outcomes of an attempt into the rows.
+    pub(super) async fn settle(&self, mut work: Work, outcomes: Vec<Outcome>) -> mail::Result<()> {
+        let now = clock::now();
+        let expired = schedule::is_expired(work.envelope.created, now);
+        let late = schedule::is_late(&work.batch, work.envelope.created, now);
+        let recipients = std::mem::take(&mut work.batch.recipients);
+        let mut parted = Parted::default();
+        for (recipient, outcome) in recipients.into_iter().zip(outcomes) {
+            if let Outcome::Later { reply, .. } = &outcome {
+                work.batch.last.clone_from(reply);
+            }
+            parted.take(recipient, outcome, expired, late);
+        }
+        work.batch.recipients = parted.waiting;
+        work.batch.warned |= late;
+        let remote = self
+            .ctx
+            .config
+            .smarthost
+            .as_ref()
+            .map(|host| host.host.clone());
+        let mut commit = Commit::default();
+        if let Some(report) = self.report(&work, &parted.told, remote.as_deref()).await? {
+            commit.add.push(self.to_inbox(report)?);
+        }
+        self.commit(work, commit).await
+    }
+
+    /// Local recipients of a queued message: into INBOX.
+    pub(super) async fn deliver(&self, mut work: Work) -> mail::Result<()> {
+        let Some(mut body) = Body::open(&self.ctx.mail, work.email)? else {
+            log::error!("queue: email {} is gone, its row is dropped", work.email);
+            return self.drop_row(&work).await;
+        };
+        let config = &self.ctx.config;
+        let all = std::mem::take(&mut work.batch.recipients);
+        let (known, unknown): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|to| policy::owns(config, &to.address));
+        let mut commit = Commit::default();
+        if !known.is_empty() {
+            let prefix = trace::return_path(work.envelope.sender.as_ref());
+            let mut writer = self.mail().body(None)?;
+            let mut piece = Vec::new();
+            let mut more = true;
+            while more {
+                piece.clear();
+                more = body.next(&mut piece)?;
+                writer.push(&piece).await?;
+            }
+            commit
+                .add
+                .push(self.to_inbox(writer.finish(prefix.as_bytes()).await?)?);
+        }
+        let told = told_locally(known, unknown);
+        if let Some(report) = self.report(&work, &told, None).await? {
+            commit.add.push(self.to_inbox(report)?);
+        }
+        log::info!("queue: email {} delivered here", work.email);
+        self.commit(work, commit).await
+    }
+
+    /// The email has no octets any more: its row goes.
+    pub(super) async fn drop_row(&self, work: &Work) -> mail::Result<()> {
+        self.mail()
+            .put(vec![(outbound::batch_key(work.email, &work.domain), None)])
+            .await
+    }
+
+    /// Writes the batch back, or removes it, and with the last batch everything of the message.
+    async fn commit(&self, work: Work, mut commit: Commit) -> mail::Result<()> {
+        let key = outbound::batch_key(work.email, &work.domain);
+        let mut puts: Vec<Put> = Vec::new();
+        if work.batch.recipients.is_empty() {
+            if self.is_last(work.email, &key)? {
+                puts.push((outbound::envelope_key(work.email), None));
+                commit.release.push(work.email);
+            }
+            puts.push((key, None));
+        } else {
+            puts.push((key, Some(work.batch.encode())));
+        }
+        commit.put = Some(Box::new(move |_| puts));
+        self.mail().commit(commit).await.map(drop)
+    }
+
+    fn is_last(&self, email: EmailId, key: &[u8]) -> mail::Result<bool> {
+        let mut last = true;
+        self.mail()
+            .reader()?
+            .scan(&outbound::batches_of(email), |other, _| {
+                last = other == key;
+                last
+            })?;
+        Ok(last)
+    }
+
+    fn to_inbox(&self, staged: Staged) -> mail::Result<NewEmail> {
+        let meta = self.mail().meta();
+        let inbox = meta
+            .by_role(Role::Inbox)
+            .ok_or(mail::Error::NoSuchMailbox)?;
+        Ok(NewEmail {
+            source: Source::Staged(staged),
+            mailboxes: vec![inbox.id],
+            flags: Flags::default(),
+            keywords: Vec::new(),
+            internaldate: None,
+            hold: false,
+        })
+    }
+
+    /// The report to the sender, if there is one and there is something to tell. The null sender
+    /// is never told anything (RFC 5321 §4.5.5), so that reports about reports cannot be.
+    async fn report(
+        &self,
+        work: &Work,
+        told: &[Told],
+        remote: Option<&str>,
+    ) -> mail::Result<Option<Staged>> {
+        let Some(sender) = work.envelope.sender.as_ref().filter(|_| !told.is_empty()) else {
+            return Ok(None);
+        };
+        let entries: Vec<_> = told.iter().map(Told::entry).collect();
+        let failed = told.iter().any(|told| told.action == Action::Failed);
+        // RFC 3461 §4.3: RET is for failures; everything else returns the header.
+        let full = failed && work.envelope.full == Some(true);
+        let id = random::octets::<12>().map_err(|_| mail::Error::Unavailable)?;
+        let id: String = id.iter().map(|octet| format!("{octet:02x}")).collect();
+        let report = Report {
+            hostname: &self.ctx.config.hostname,
+            sender,
+            envelope: &work.envelope,
+            entries: &entries,
+            remote,
+            full,
+            id: &id,
+            date: &clock::mail_date(clock::now()),
+            arrived: &clock::mail_date(work.envelope.created),
+        };
+        let mut writer = self.mail().body(None)?;
+        writer.push(report.head().as_bytes()).await?;
+        self.returned(work.email, full, &mut writer).await?;
+        writer.push(report.tail().as_bytes()).await?;
+        writer.finish(&[]).await.map(Some)
+    }
+
+    /// The message, or its header, as it left.
+    async fn returned(
+        &self,
+        email: EmailId,
+        full: bool,
+        writer: &mut mail::BodyWriter,
+    ) -> mail::Result<()> {
+        let Some(mut body) = Body::open(&self.ctx.mail, email)? else {
+            return Ok(());
+        };
+        let mut left = if full {
+            u64::MAX
+        } else {
+            u64::from(body.message().header_len)
+        };
+        let mut piece = Vec::new();
+        let mut more = true;
+        while more && left > 0 {
+            piece.clear();
+            more = body.next(&mut piece)?;
+            let keep = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
+            let header_end = if full { None } else { end_of_header(&piece) };
+            let keep = keep.min(header_end.unwrap_or(keep));
+            writer.push(piece.get(..keep).unwrap_or_default()).await?;
+            left = if header_end.is_some() {
+                0
+            } else {
+                left - keep as u64
+            };
+        }
+        Ok(())
+    }
+}
+
+/// Where the empty line begins. The header can only have become shorter on its way out.
+fn end_of_header(piece: &[u8]) -> Option<usize> {
+    piece
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map(|at| at + 2)
+}
+
+impl Told {
+    fn entry(&self) -> Entry<'_> {
+        Entry {
+            recipient: &self.recipient,
+            action: self.action,
+            status: self.status,
+            diagnostic: &self.diagnostic,
+        }
+    }
+}
+
+impl Parted {
+    fn take(&mut self, recipient: Recipient, outcome: Outcome, expired: bool, late: bool) {
+        let wants = recipient.notify;
+        match outcome {
+            Outcome::Taken { reports, reply } => {
+                // RFC 3461 §5.2.2: whoever hands it to a host without DSN reports "relayed".
+                if !reports && wants.is_some_and(|notify| notify.success) {
+                    self.tell(recipient, Action::Relayed, Enhanced(2, 0, 0), reply);
+                }
+            }
+            Outcome::Failed { status, reply } => {
+                if on_failure(wants) {
+                    self.tell(recipient, Action::Failed, status, reply);
+                }
+            }
+            Outcome::Later { reply, .. } if expired => {
+                if on_failure(wants) {
+                    self.tell(
+                        recipient,
+                        Action::Failed,
+                        Enhanced(4, 4, 7),
+                        format!("gave up: {reply}"),
+                    );
+                }
+            }
+            Outcome::Later { status, reply } => {
+                if late && wants.is_some_and(|notify| notify.delay) {
+                    self.tell(recipient.clone(), Action::Delayed, status, reply);
+                }
+                self.waiting.push(recipient);
+            }
+        }
+    }
+
+    fn tell(&mut self, recipient: Recipient, action: Action, status: Enhanced, diagnostic: String) {
+        self.told.push(Told {
+            recipient,
+            action,
+            status,
+            diagnostic,
+        });
+    }
+}
+
+/// RFC 3461 §4.1: failures are told unless NOTIFY says otherwise.
+fn on_failure(notify: Option<Notify>) -> bool {
+    notify.is_none_or(|notify| notify.failure)
+}
+
+fn told_locally(known: Vec<Recipient>, unknown: Vec<Recipient>) -> Vec<Told> {
+    let mut parted = Parted::default();
+    for recipient in known
+        .into_iter()
+        .filter(|to| to.notify.is_some_and(|notify| notify.success))
+    {
+        parted.tell(
+            recipient,
+            Action::Delivered,
+            Enhanced(2, 1, 5),
+            String::new(),
+        );
+    }
+    for recipient in unknown.into_iter().filter(|to| on_failure(to.notify)) {
+        let text = "no such mailbox here".to_owned();
+        parted.tell(recipient, Action::Failed, Enhanced(5, 1, 1), text);
+    }
+    parted.told
+}
