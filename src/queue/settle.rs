@@ -4,6 +4,7 @@ use super::report::{Action, Entry, Report};
 use super::{Queue, Work, schedule};
 use crate::mail::outbound::{self, Notify, Recipient};
 use crate::mail::{self, Commit, EmailId, Flags, NewEmail, Put, Role, Source, Staged};
+use crate::mime::DateTime;
 use crate::smtp::client::Outcome;
 use crate::smtp::policy;
 use crate::smtp::wire::reply::Enhanced;
@@ -165,8 +166,8 @@ impl Queue {
             remote,
             full,
             id: &id,
-            date: &clock::mail_date(clock::now()),
-            arrived: &clock::mail_date(work.envelope.created),
+            date: &DateTime::utc(i64::from(clock::now())).mail(),
+            arrived: &DateTime::utc(i64::from(work.envelope.created)).mail(),
         };
         let mut writer = self.mail().body(None)?;
         writer.push(report.head().as_bytes()).await?;

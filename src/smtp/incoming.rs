@@ -11,6 +11,7 @@ use super::wire::reply::{Enhanced, Reply};
 use super::wire::trace::{self, Received};
 use crate::limits;
 use crate::mail::{self, BodyWriter, Commit, EmailId, Flags, NewEmail, Role, Source, outbound};
+use crate::mime::DateTime;
 use crate::sys::{clock, random};
 
 /// One message.
@@ -229,14 +230,14 @@ fn trace_fields(session: &Session, transaction: &Transaction, id: &str) -> Strin
         tls: tls.as_deref(),
         id,
         recipient: only,
-        date: &clock::mail_date(clock::now()),
+        date: &DateTime::utc(i64::from(clock::now())).mail(),
     };
     trace::return_path(transaction.sender.as_ref()) + &received.field()
 }
 
 /// What a submission gets if it has none (RFC 6409 §8.2, §8.3).
 fn mending(session: &Session, transaction: &Transaction, id: &str) -> Filter {
-    let now = clock::mail_date(clock::now());
+    let now = DateTime::utc(i64::from(clock::now())).mail();
     let mut missing = vec![
         Missing {
             name: "Date",
