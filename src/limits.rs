@@ -249,13 +249,17 @@ pub const MIME_ENCODED: usize = 65_535;
 /// attachment twenty times fits.
 pub const MIME_DEPTH: u8 = 32;
 
-/// Parts listed per message; further ones are left to their parent's body. Digests stay under 100;
-/// 1,000 parts take at most 32 KiB of the stored form.
-pub const MIME_PARTS: usize = 1_000;
+/// Parts listed per message; further ones are left to their parent's body. Digests stay under 100.
+/// A part takes at most 50 octets of the stored form beside its text.
+pub const MIME_PARTS: usize = 750;
 
 /// Longest boundary that is looked for, in octets (RFC 2046 §5.1.1 allows 70). A multipart with a
 /// longer one is an opaque leaf.
 pub const MIME_BOUNDARY: usize = 256;
+
+/// Octets of a header line in which the colon after its name must come, so that a first line of
+/// text is told from a field before all of it is there.
+pub const MIME_NAME: usize = 1_000;
 
 /// Addresses kept per header field; further ones are left out of the envelope.
 pub const MIME_ADDRESSES: usize = 500;

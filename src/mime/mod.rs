@@ -13,8 +13,11 @@
 //! Pure: no I/O, clock, randomness or log. Everything takes hostile input, never panics and holds a
 //! bounded amount of it (`limits::MIME_*`).
 mod codec;
+mod fields;
+mod preview;
 mod scanner;
 mod structure;
+mod tree;
 
 pub mod address;
 pub mod charset;
