@@ -228,6 +228,40 @@ pub const TOKENS: usize = 64;
 /// that clients write for many addresses are chains of `OR`, a level each.
 pub const IMAP_SEARCH_DEPTH: usize = 200;
 
+/// Octets of one IMAP command, its literals included, an APPEND's message not; beyond it: `BAD [LIMIT]`. Clients
+/// split long UID sets at 8 KiB or less.
+pub const IMAP_COMMAND: usize = 64 * 1024;
+
+/// The same before log-in: a name, a password, an initial response. LITERAL- (RFC 7888 §4) has 4096.
+pub const IMAP_COMMAND_BEFORE_LOGIN: usize = 8 * 1024;
+
+/// Octets of a refused non-synchronising literal that are read and thrown away; beyond it: `BYE`.
+pub const IMAP_DRAIN: u64 = 128 * 1024 * 1024;
+
+/// The same before log-in.
+pub const IMAP_DRAIN_BEFORE_LOGIN: u64 = 64 * 1024;
+
+/// Commands before log-in that make no sense; then `BYE`: what speaks there is no mail client.
+pub const IMAP_MISTAKES: u32 = 20;
+
+/// Rows that a command copies from the store at a time; between them other sessions run.
+pub const IMAP_ROWS: usize = 128;
+
+/// Octets of a message that FETCH copies at a time.
+pub const IMAP_READ: u64 = 64 * 1024;
+
+/// Gaps in a search result that is saved as `$`; beyond it: `NO [NOTSAVED]` (RFC 9051 §6.4.4.3).
+pub const IMAP_SAVED_RUNS: usize = 4096;
+
+/// Searches of headers and bodies at a time; more wait.
+pub const SEARCHES: usize = 2;
+
+/// Octets of one header block that a search looks at.
+pub const SEARCH_HEADER: u32 = 1024 * 1024;
+
+/// Octets of a text part that a search decodes at a time.
+pub const SEARCH_PIECE: u32 = 32 * 1024;
+
 /// Part numbers in one section (`BODY[1.2.3..]`); beyond it: `BAD`. More than the levels a stored structure has.
 pub const IMAP_PART_DEPTH: usize = 128;
 

@@ -22,6 +22,7 @@ mod hub;
 mod mailbox;
 pub mod outbound;
 mod read;
+mod search;
 mod types;
 mod uidset;
 
@@ -35,6 +36,7 @@ pub use flags::{FlagChange, FlagMode, FlagsChanged};
 pub use hub::Hub;
 pub use mailbox::MailboxUpdate;
 pub use read::{Message, Reader};
+pub use search::{Field, Needle, Prepared, Query};
 pub use types::*;
 pub use uidset::UidSet;
 

@@ -127,16 +127,6 @@ impl Framer {
         self.reset();
     }
 
-    /// Gives up the command at an APPEND's message. `drain` octets of it are still to come (0 when
-    /// the client was never asked for them).
-    pub fn refuse_message(&mut self, drain: u64, limits: Limits) -> Event {
-        if drain == 0 {
-            self.state = State::Done;
-            return Event::Refused(Refusal::Literal);
-        }
-        self.drain(drain, Refusal::Literal, limits)
-    }
-
     /// Takes octets from `input`; returns how many were consumed and what they amount to. Call again
     /// with the rest after every event but [`Event::More`].
     pub fn push(&mut self, input: &[u8], limits: Limits) -> (usize, Event) {

@@ -12,6 +12,7 @@ pub mod date;
 pub mod encode;
 pub mod envelope;
 pub mod fetch;
+pub mod fields;
 pub mod flag;
 pub mod frame;
 pub mod id;

@@ -1,0 +1,111 @@
+//! What a command ends with: OK, NO or BAD, a response code, a sentence (RFC 9051 §7.1, RFC 5530);
+//! and how the errors of the engine and of log-in become one.
+
+use crate::auth::AuthError;
+use crate::{mail, net};
+
+/// A tagged response without its tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// `OK`, `NO` or `BAD`.
+    pub status: &'static str,
+    /// Response code in brackets, if any, and text.
+    pub text: String,
+}
+
+/// Why a command stops before its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// It is refused; the connection goes on.
+    Refused(Answer),
+    /// The connection is over.
+    Net(net::Error),
+    /// The command has answered by itself.
+    Done,
+    /// The connection has to end with this BYE.
+    Bye(&'static str),
+}
+
+/// What running a command gives.
+pub type Run = Result<Answer, Stop>;
+
+impl Answer {
+    /// `OK`
+    pub fn ok(text: impl Into<String>) -> Answer {
+        Answer {
+            status: "OK",
+            text: text.into(),
+        }
+    }
+
+    /// `NO`
+    pub fn no(text: impl Into<String>) -> Answer {
+        Answer {
+            status: "NO",
+            text: text.into(),
+        }
+    }
+
+    /// `BAD`
+    pub fn bad(text: impl Into<String>) -> Answer {
+        Answer {
+            status: "BAD",
+            text: text.into(),
+        }
+    }
+
+    /// A refusal, for `?`.
+    pub fn stop<T>(self) -> Result<T, Stop> {
+        Err(Stop::Refused(self))
+    }
+}
+
+impl From<net::Error> for Stop {
+    fn from(error: net::Error) -> Stop {
+        Stop::Net(error)
+    }
+}
+
+impl From<mail::Error> for Stop {
+    fn from(error: mail::Error) -> Stop {
+        Stop::Refused(error.into())
+    }
+}
+
+impl From<mail::Error> for Answer {
+    /// Exhaustive on purpose: a new error does not compile until it has an answer here.
+    fn from(error: mail::Error) -> Answer {
+        use mail::Error;
+        let code = match error {
+            Error::NoSuchMailbox => "NONEXISTENT",
+            Error::MailboxExists => "ALREADYEXISTS",
+            Error::MailboxHasChildren => "HASCHILDREN",
+            Error::MailboxNotEmpty
+            | Error::InboxStays
+            | Error::BadName(_)
+            | Error::ParentLoop
+            | Error::NoMailboxes
+            | Error::BadKeyword
+            | Error::CannotCalculate => "CANNOT",
+            Error::RoleTaken => "USEATTR",
+            Error::NoSuchEmail => "EXPUNGEISSUED",
+            Error::TooLarge(_) | Error::TooManyKeywords | Error::Limit(_) => "LIMIT",
+            Error::OverQuota | Error::DiskFull => "OVERQUOTA",
+            Error::Unavailable => "UNAVAILABLE",
+        };
+        Answer::no(format!("[{code}] {error}"))
+    }
+}
+
+impl From<AuthError> for Answer {
+    fn from(error: AuthError) -> Answer {
+        match error {
+            AuthError::BadCredentials => Answer::no(format!("[AUTHENTICATIONFAILED] {error}")),
+            AuthError::Throttled(_) | AuthError::Unavailable => {
+                Answer::no(format!("[UNAVAILABLE] {error}"))
+            }
+            AuthError::Unsupported => Answer::no(format!("[CANNOT] {error}")),
+            AuthError::Malformed | AuthError::Cancelled => Answer::bad(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! AUTHENTICATE (RFC 9051 §6.2.2) with an initial response (RFC 4959): SCRAM-SHA-256, PLAIN, and
+//! the LOGIN of old clients, which is not announced.
+
+use super::login::{no_password, refused};
+use crate::auth::sasl::{Mechanism, Step};
+use crate::imap::answer::{Answer, Run};
+use crate::imap::session::Session;
+use crate::imap::wire::login::Authenticate;
+use crate::limits;
+use crate::net::Line;
+
+/// AUTHENTICATE.
+pub async fn run(session: &mut Session, args: Authenticate) -> Run {
+    let Some(mechanism) = Mechanism::find(args.mechanism.as_bytes()) else {
+        return Answer::no("[CANNOT] no such mechanism").stop();
+    };
+    if mechanism.shows_password() && !session.ctx.may_show_password(&session.conn) {
+        return no_password();
+    }
+    let mut exchange = session.ctx.auth.sasl(mechanism, session.conn.peer_ip());
+    let mut response = args.initial.map(String::into_bytes);
+    loop {
+        match exchange.step(response.as_deref()).await {
+            Ok(Step::Done(grant)) => return Ok(session.logged_in(&grant)),
+            Ok(Step::Challenge(challenge)) => session.line(&format!("+ {challenge}")),
+            Err(error) => return refused(session, error),
+        }
+        session.conn.flush().await?;
+        let mut line = Vec::new();
+        if session
+            .conn
+            .read_line(&mut line, limits::IMAP_COMMAND_BEFORE_LOGIN)
+            .await?
+            == Line::TooLong
+        {
+            return Err(crate::imap::answer::Stop::Bye(
+                "[LIMIT] the response is too long",
+            ));
+        }
+        response = Some(line);
+    }
+}

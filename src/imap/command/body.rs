@@ -1,0 +1,332 @@
+//! `BODY[...]`, `BINARY[...]` and RFC 822's items: which octets of the message a section is
+//! (RFC 9051 §6.4.5), and their way to the client, a piece at a time.
+
+use super::fetch::{Look, spill};
+use crate::imap::answer::Stop;
+use crate::imap::session::Session;
+use crate::imap::wire::fetch::Body;
+use crate::imap::wire::fields::Filter;
+use crate::imap::wire::section::{self, Partial, Section, Text};
+use crate::imap::wire::{encode, structure};
+use crate::mail::Row;
+use crate::mime::transfer::{Decoder, Sink};
+use crate::mime::{Encoding, Kind, Part, Structure};
+
+/// A run of octets: offset and length.
+type Run = (u64, u64);
+
+/// `BODY[section]<partial>`.
+pub async fn section(
+    session: &mut Session,
+    look: &mut Look,
+    row: &Row,
+    wanted: &Body,
+) -> Result<(), Stop> {
+    name(session, wanted);
+    let Some(run) = locate(look, row, &wanted.section)? else {
+        return nil(session);
+    };
+    if let Text::Fields { names, not } = &wanted.section.text {
+        let filter = Filter::new(names, *not);
+        return fields(session, look, run, &filter, wanted.partial).await;
+    }
+    let (offset, len) = slice(run, wanted.partial);
+    encode::literal_head(session.conn.out(), len, false);
+    copy(session, look, offset, len).await
+}
+
+fn name(session: &mut Session, wanted: &Body) {
+    let utf8 = session.enabled.utf8;
+    let out = session.conn.out();
+    match wanted.alias {
+        Some(alias) => out.extend_from_slice(alias.as_bytes()),
+        None => {
+            out.extend_from_slice(b"BODY");
+            section::write(out, &wanted.section, utf8);
+            origin(out, wanted.partial);
+        }
+    }
+    out.push(b' ');
+}
+
+/// `<offset>` behind a section that was sliced.
+fn origin(out: &mut Vec<u8>, partial: Option<Partial>) {
+    if let Some(partial) = partial {
+        encode::formatted(out, format_args!("<{}>", partial.offset));
+    }
+}
+
+fn nil(session: &mut Session) -> Result<(), Stop> {
+    session.conn.out().extend_from_slice(b"NIL");
+    Ok(())
+}
+
+/// The part of a run that `<offset.length>` asks for (RFC 9051 §6.4.5: cut at its end).
+fn slice((offset, len): Run, partial: Option<Partial>) -> Run {
+    match partial {
+        None => (offset, len),
+        Some(partial) => {
+            let skip = partial.offset.min(len);
+            (offset + skip, partial.length.min(len - skip))
+        }
+    }
+}
+
+/// Where the section is in the message; `None` if there is no such part.
+fn locate(look: &mut Look, row: &Row, wanted: &Section) -> Result<Option<Run>, Stop> {
+    if wanted.path.is_empty() {
+        let Some(message) = look.message(row)? else {
+            return Ok(None);
+        };
+        let (header, size) = (u64::from(message.header_len), u64::from(message.size));
+        return Ok(Some(match wanted.text {
+            Text::All => (0, size),
+            Text::Text => (header, size.saturating_sub(header)),
+            Text::Header | Text::Fields { .. } | Text::Mime => (0, header),
+        }));
+    }
+    let Some(found) = look.structure(row)? else {
+        return Ok(None);
+    };
+    Ok(in_part(found, wanted))
+}
+
+fn in_part(found: &Structure, wanted: &Section) -> Option<Run> {
+    let index = structure::find(&found.parts, &wanted.path)?;
+    let part = found.parts.get(index)?;
+    let (header, body) = (part.header, part.body);
+    match wanted.text {
+        Text::All => Some((body.offset.into(), body.len.into())),
+        Text::Mime => Some((header.offset.into(), header.len.into())),
+        _ => {
+            // Only a message inside has a header and a text of its own.
+            let inner = (part.kind == Kind::Message).then(|| found.parts.get(index + 1))??;
+            let end = inner.header.end();
+            Some(match wanted.text {
+                Text::Text => (end.into(), body.end().saturating_sub(end).into()),
+                _ => (inner.header.offset.into(), inner.header.len.into()),
+            })
+        }
+    }
+}
+
+/// Copies octets of the message to the client. The literal's length is out already: if the message
+/// vanishes now, only the end of the connection is honest.
+async fn copy(
+    session: &mut Session,
+    look: &mut Look,
+    mut offset: u64,
+    mut len: u64,
+) -> Result<(), Stop> {
+    while len > 0 {
+        let got = look.read(offset, len, session.conn.out())?;
+        if got == 0 {
+            return Err(Stop::Bye("the message was expunged while it was sent"));
+        }
+        offset += got;
+        len = len.saturating_sub(got);
+        spill(session, look).await?;
+    }
+    Ok(())
+}
+
+/// Header fields by name: measured first, then sent, since their length comes before them.
+async fn fields(
+    session: &mut Session,
+    look: &mut Look,
+    run: Run,
+    filter: &Filter,
+    partial: Option<Partial>,
+) -> Result<(), Stop> {
+    let mut total = 0;
+    each_piece(look, run, filter.clone(), &mut |octets| {
+        total += octets.len() as u64
+    })?;
+    let (mut skip, mut left) = slice((0, total), partial);
+    encode::literal_head(session.conn.out(), left, false);
+    let out = session.conn.out();
+    // A header block is bounded by what was accepted; what passes is bounded by it.
+    each_piece(look, run, filter.clone(), &mut |octets| {
+        let from = usize::try_from(skip)
+            .unwrap_or(usize::MAX)
+            .min(octets.len());
+        skip -= from as u64;
+        let rest = octets.get(from..).unwrap_or_default();
+        let take = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+        left -= take as u64;
+        out.extend_from_slice(rest.get(..take).unwrap_or_default());
+    })?;
+    if left > 0 {
+        return Err(Stop::Bye("the message was expunged while it was sent"));
+    }
+    spill(session, look).await
+}
+
+fn each_piece(
+    look: &mut Look,
+    (mut offset, mut len): Run,
+    mut filter: Filter,
+    out: &mut impl FnMut(&[u8]),
+) -> Result<(), Stop> {
+    let mut piece = Vec::new();
+    while len > 0 {
+        piece.clear();
+        let got = look.read(offset, len, &mut piece)?;
+        if got == 0 {
+            break;
+        }
+        filter.push(&piece, out);
+        offset += got;
+        len = len.saturating_sub(got);
+    }
+    filter.finish(out);
+    Ok(())
+}
+
+/// What `BINARY` decodes: a run and its encoding; the whole message and multiparts are as they are
+/// (RFC 3516 §4.1).
+struct Coded {
+    run: Run,
+    encoding: Encoding,
+    size: u64,
+}
+
+fn coded(look: &mut Look, row: &Row, path: &[u32]) -> Result<Option<Coded>, Stop> {
+    if path.is_empty() {
+        let size = look.message(row)?.map(|message| u64::from(message.size));
+        return Ok(size.map(|size| Coded {
+            run: (0, size),
+            encoding: Encoding::Binary,
+            size,
+        }));
+    }
+    let Some(found) = look.structure(row)? else {
+        return Ok(None);
+    };
+    let part = structure::find(&found.parts, path).and_then(|index| found.parts.get(index));
+    Ok(part.map(|part: &Part| {
+        let run = (part.body.offset.into(), part.body.len.into());
+        match part.kind {
+            Kind::Leaf => Coded {
+                run,
+                encoding: part.encoding,
+                size: part.decoded.into(),
+            },
+            _ => Coded {
+                run,
+                encoding: Encoding::Binary,
+                size: run.1,
+            },
+        }
+    }))
+}
+
+/// `BINARY.SIZE[path]`.
+pub fn binary_size(
+    session: &mut Session,
+    look: &mut Look,
+    row: &Row,
+    path: &[u32],
+) -> Result<(), Stop> {
+    let found = coded(look, row, path)?;
+    let out = session.conn.out();
+    out.extend_from_slice(b"BINARY.SIZE[");
+    section::write_path(out, path);
+    encode::formatted(
+        out,
+        format_args!("] {}", found.map_or(0, |coded| coded.size)),
+    );
+    Ok(())
+}
+
+/// `BINARY[path]<partial>`, as a literal8: it may hold NUL (RFC 3516 §4.2).
+pub async fn binary(
+    session: &mut Session,
+    look: &mut Look,
+    row: &Row,
+    path: &[u32],
+    partial: Option<Partial>,
+) -> Result<(), Stop> {
+    let out = session.conn.out();
+    out.extend_from_slice(b"BINARY[");
+    section::write_path(out, path);
+    out.push(b']');
+    origin(out, partial);
+    out.push(b' ');
+    let Some(coded) = coded(look, row, path)? else {
+        return nil(session);
+    };
+    // RFC 3516 §4.3: nothing that we cannot decode is sent; the command ends with UNKNOWN-CTE.
+    if coded.encoding == Encoding::Unknown {
+        session.unknown_cte();
+        return nil(session);
+    }
+    let (skip, len) = slice((0, coded.size), partial);
+    encode::literal_head(session.conn.out(), len, true);
+    if !coded.encoding.is_encoded() {
+        return copy(session, look, coded.run.0 + skip, len).await;
+    }
+    decode(session, look, &coded, skip, len).await
+}
+
+/// A slice of what a decoder gives.
+struct Slice<'a> {
+    skip: u64,
+    left: u64,
+    out: &'a mut Vec<u8>,
+}
+
+impl Sink for Slice<'_> {
+    fn put(&mut self, octets: &[u8]) {
+        let from = usize::try_from(self.skip)
+            .unwrap_or(usize::MAX)
+            .min(octets.len());
+        self.skip -= from as u64;
+        let rest = octets.get(from..).unwrap_or_default();
+        let take = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(rest.len());
+        self.left -= take as u64;
+        self.out
+            .extend_from_slice(rest.get(..take).unwrap_or_default());
+    }
+}
+
+async fn decode(
+    session: &mut Session,
+    look: &mut Look,
+    coded: &Coded,
+    mut skip: u64,
+    mut left: u64,
+) -> Result<(), Stop> {
+    let mut decoder = Decoder::new(coded.encoding);
+    let (mut offset, mut len) = coded.run;
+    let mut piece = Vec::new();
+    while len > 0 && left > 0 {
+        piece.clear();
+        let got = look.read(offset, len, &mut piece)?;
+        if got == 0 {
+            break;
+        }
+        let mut sink = Slice {
+            skip,
+            left,
+            out: session.conn.out(),
+        };
+        decoder.push(&piece, &mut sink);
+        (skip, left) = (sink.skip, sink.left);
+        offset += got;
+        len = len.saturating_sub(got);
+        spill(session, look).await?;
+    }
+    let mut sink = Slice {
+        skip,
+        left,
+        out: session.conn.out(),
+    };
+    decoder.finish(&mut sink);
+    if sink.left > 0 {
+        return Err(Stop::Bye("the message was expunged while it was sent"));
+    }
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4).
+//!
+//! Flags, dates, sizes come from the rows; ENVELOPE and BODYSTRUCTURE from what was stored at
+//! arrival; only BODY[...] and BINARY[...] read the message, and of it only what was asked for
+//! (`body.rs`). The output leaves whenever 16 KiB have come together, and no look at the store is
+//! kept while it does.
+
+use super::body;
+use crate::imap::answer::{Answer, Run, Stop};
+use crate::imap::session::Session;
+use crate::imap::tell::{batch, flags};
+use crate::imap::wire::fetch::{Fetch, Item};
+use crate::imap::wire::{Numbers, date, encode, envelope, structure};
+use crate::limits;
+use crate::mail::{FlagChange, FlagMode, Flags, Mail, Message, Meta, Modseq, Reader, Row, UidSet};
+use crate::mime::Structure;
+use smol::future::yield_now;
+use std::sync::Arc;
+
+/// FETCH.
+pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
+    let (items, since) = prepare(session, &args, numbers);
+    let selected = session.selected()?;
+    let (mailbox, read_only) = (selected.mailbox, selected.read_only);
+    let mut uids = selected.resolve(&args.set, numbers).or_else(Answer::stop)?;
+    let mail = session.mail();
+    if let Some(since) = since {
+        uids = mail.changes(mailbox, since)?.changed.and(&uids);
+    }
+    let sets_seen = !read_only && items.iter().any(Item::sets_seen);
+    let mut unseen = UidSet::new();
+    let mut found = 0;
+    let mut from = uids.first();
+    while let Some(first) = from {
+        let (rows, next) = batch(&mail, mailbox, &uids, first)?;
+        let mut look = Look::new(mail.clone());
+        for row in rows
+            .iter()
+            .filter(|row| since.is_none_or(|since| row.modseq > since))
+        {
+            one(session, &mut look, &items, row).await?;
+            if sets_seen && !row.flags.has(Flags::SEEN) {
+                unseen.insert(row.uid);
+            }
+        }
+        found += rows.len();
+        drop(look);
+        session.conn.spill().await?;
+        yield_now().await;
+        from = next;
+    }
+    mark_seen(session, &unseen).await?;
+    if session.take_unknown_cte() {
+        return Answer::no("[UNKNOWN-CTE] the encoding of a part is not known").stop();
+    }
+    if found < uids.len() as usize {
+        return Ok(Answer::ok(
+            "[EXPUNGEISSUED] FETCH completed, some messages are gone",
+        ));
+    }
+    Ok(Answer::ok("FETCH completed"))
+}
+
+/// The items, with those that the command's form implies.
+fn prepare(session: &mut Session, args: &Fetch, numbers: Numbers) -> (Vec<Item>, Option<Modseq>) {
+    let mut items = args.items.clone();
+    // RFC 9051 §6.4.9: UID FETCH always says the UID.
+    if numbers == Numbers::Uid && !items.contains(&Item::Uid) {
+        items.insert(0, Item::Uid);
+    }
+    // RFC 7162 §3.1.4.1: CHANGEDSINCE implies MODSEQ.
+    if args.changed_since.is_some() && !items.contains(&Item::ModSeq) {
+        items.push(Item::ModSeq);
+    }
+    if items.contains(&Item::ModSeq) {
+        session.condstore();
+    }
+    (items, args.changed_since)
+}
+
+/// \Seen for all that was read, in one operation; the end of the command tells the new flags.
+async fn mark_seen(session: &mut Session, unseen: &UidSet) -> Result<(), Stop> {
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    let mailbox = session.selected()?.mailbox;
+    let change = FlagChange {
+        mode: FlagMode::Add,
+        flags: Flags::SEEN,
+        keywords: Vec::new(),
+    };
+    session
+        .mail()
+        .set_flags(mailbox, unseen, change, None)
+        .await?;
+    Ok(())
+}
+
+/// A look at the store, renewed after every wait.
+pub struct Look {
+    mail: Arc<Mail>,
+    open: Option<(Reader, Arc<Meta>)>,
+    message: Option<(Message, Option<Structure>)>,
+}
+
+impl Look {
+    fn new(mail: Arc<Mail>) -> Look {
+        Look {
+            mail,
+            open: None,
+            message: None,
+        }
+    }
+
+    fn open(&mut self) -> Result<&(Reader, Arc<Meta>), Stop> {
+        if self.open.is_none() {
+            let reader = self.mail.reader()?;
+            // After the reader, so that it knows every keyword that the rows carry.
+            self.open = Some((reader, self.mail.meta()));
+        }
+        self.open
+            .as_ref()
+            .map_or_else(|| Answer::no("[UNAVAILABLE]").stop(), Ok)
+    }
+
+    /// The message at hand; `None` if it is gone.
+    pub fn message(&mut self, row: &Row) -> Result<Option<&Message>, Stop> {
+        if self
+            .message
+            .as_ref()
+            .is_none_or(|(message, _)| message.id != row.email)
+        {
+            let found = self.open()?.0.message(row.email)?;
+            self.message = found.map(|message| (message, None));
+        }
+        Ok(self.message.as_ref().map(|(message, _)| message))
+    }
+
+    /// Its structure.
+    pub fn structure(&mut self, row: &Row) -> Result<Option<&Structure>, Stop> {
+        self.message(row)?;
+        Ok(self
+            .message
+            .as_mut()
+            .map(|(message, structure)| &*structure.get_or_insert_with(|| message.structure())))
+    }
+
+    /// Appends octets of the message at hand; returns how many.
+    pub fn read(&mut self, offset: u64, len: u64, out: &mut Vec<u8>) -> Result<u64, Stop> {
+        let Some((message, _)) = self.message.clone() else {
+            return Ok(0);
+        };
+        let Ok(offset) = u32::try_from(offset) else {
+            return Ok(0);
+        };
+        let len = u32::try_from(len.min(limits::IMAP_READ)).unwrap_or(0);
+        Ok(self.open()?.0.read(&message, offset, len, out)?.into())
+    }
+
+    /// Lets go of the store: others wait now.
+    pub fn close(&mut self) {
+        self.open = None;
+    }
+}
+
+/// Sends the output if there is enough of it, without holding the store meanwhile.
+pub async fn spill(session: &mut Session, look: &mut Look) -> Result<(), Stop> {
+    if session.conn.out().len() >= limits::WRITE_BUFFER {
+        look.close();
+        session.conn.spill().await?;
+    }
+    Ok(())
+}
+
+/// One message's response.
+async fn one(
+    session: &mut Session,
+    look: &mut Look,
+    items: &[Item],
+    row: &Row,
+) -> Result<(), Stop> {
+    let Some(number) = session.selected()?.number(row.uid) else {
+        return Ok(());
+    };
+    encode::formatted(session.conn.out(), format_args!("* {number} FETCH ("));
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            session.conn.out().push(b' ');
+        }
+        match item {
+            Item::Body(wanted) => body::section(session, look, row, wanted).await?,
+            Item::Binary { path, partial, .. } => {
+                body::binary(session, look, row, path, *partial).await?;
+            }
+            Item::BinarySize(path) => body::binary_size(session, look, row, path)?,
+            other => small(session, look, row, other)?,
+        }
+    }
+    session.conn.out().extend_from_slice(b")\r\n");
+    spill(session, look).await
+}
+
+/// An item that is not octets of the message.
+fn small(session: &mut Session, look: &mut Look, row: &Row, item: &Item) -> Result<(), Stop> {
+    let utf8 = session.enabled.utf8;
+    let recent = !session.enabled.rev2 && session.selected()?.recent.contains(row.uid);
+    let out = session.conn.out();
+    match item {
+        Item::Uid => encode::formatted(out, format_args!("UID {}", row.uid)),
+        Item::Flags => {
+            out.extend_from_slice(b"FLAGS ");
+            flags(out, &look.open()?.1, row.flags, recent);
+        }
+        Item::InternalDate => {
+            out.extend_from_slice(b"INTERNALDATE ");
+            date::write(out, row.internaldate.into());
+        }
+        Item::Size => encode::formatted(out, format_args!("RFC822.SIZE {}", row.size)),
+        Item::ModSeq => encode::formatted(out, format_args!("MODSEQ ({})", row.modseq)),
+        Item::EmailId => encode::formatted(out, format_args!("EMAILID (e{})", row.email)),
+        Item::ThreadId => encode::formatted(out, format_args!("THREADID (t{})", row.thread.0)),
+        Item::Envelope => {
+            out.extend_from_slice(b"ENVELOPE ");
+            match look.structure(row)? {
+                Some(found) => envelope::write(out, &found.envelope, utf8),
+                None => envelope::write(out, &crate::mime::Envelope::default(), utf8),
+            }
+        }
+        Item::Structure { extended } => {
+            out.extend_from_slice(if *extended {
+                b"BODYSTRUCTURE "
+            } else {
+                b"BODY "
+            });
+            match look.structure(row)? {
+                Some(found) => structure::write(out, &found.parts, 0, *extended, utf8),
+                None => structure::write(out, &[crate::mime::Part::default()], 0, *extended, utf8),
+            }
+        }
+        Item::Body(_) | Item::Binary { .. } | Item::BinarySize(_) => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! RENAME (RFC 9051 §6.3.6).
+
+use crate::imap::answer::{Answer, Run};
+use crate::imap::session::Session;
+
+/// RENAME: children follow; INBOX gives its messages to the new mailbox and stays.
+pub async fn run(session: &mut Session, from: &str, to: &str) -> Run {
+    session.mail().rename(from, to).await?;
+    Ok(Answer::ok("RENAME completed"))
+}

@@ -1,0 +1,117 @@
+//! STORE and UID STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
+
+use crate::imap::answer::{Answer, Run, Stop};
+use crate::imap::session::Session;
+use crate::imap::tell::batch;
+use crate::imap::wire::flag::Flag;
+use crate::imap::wire::store::{How, Store};
+use crate::imap::wire::{Numbers, encode, set};
+use crate::mail::{FlagChange, FlagMode, Flags, FlagsChanged, UidSet};
+
+/// STORE: one commit, whatever the number of messages.
+pub async fn run(session: &mut Session, args: Store, numbers: Numbers) -> Run {
+    if args.unchanged_since.is_some() {
+        session.condstore();
+    }
+    let selected = session.writable()?;
+    let mailbox = selected.mailbox;
+    let uids = selected.resolve(&args.set, numbers).or_else(Answer::stop)?;
+    if uids.is_empty() {
+        return Ok(Answer::ok("STORE completed"));
+    }
+    let change = change(args.how, args.flags);
+    let mail = session.mail();
+    let done = mail
+        .set_flags(mailbox, &uids, change, args.unchanged_since)
+        .await?;
+    let selected = session.selected_mut()?;
+    // Told here, as far as the client wants it: not once more at the end.
+    selected.made(done.changed.clone(), done.modseq);
+    report(session, &done, args.silent).await?;
+    answer(session, &uids, &done, numbers)
+}
+
+fn change(how: How, wanted: Vec<Flag>) -> FlagChange {
+    let mode = match how {
+        How::Add => FlagMode::Add,
+        How::Remove => FlagMode::Remove,
+        How::Replace => FlagMode::Replace,
+    };
+    let mut flags = Flags::default();
+    let mut keywords = Vec::new();
+    for flag in wanted {
+        match flag {
+            Flag::Seen => flags = flags.with(Flags::SEEN),
+            Flag::Answered => flags = flags.with(Flags::ANSWERED),
+            Flag::Flagged => flags = flags.with(Flags::FLAGGED),
+            Flag::Deleted => flags = flags.with(Flags::DELETED),
+            Flag::Draft => flags = flags.with(Flags::DRAFT),
+            // RFC 3501 §2.3.2: no client can change it.
+            Flag::Recent => {}
+            Flag::Keyword(word) => keywords.push(word),
+        }
+    }
+    FlagChange {
+        mode,
+        flags,
+        keywords,
+    }
+}
+
+/// System flags and keywords of a new message.
+pub fn split(wanted: Vec<Flag>) -> (Flags, Vec<String>) {
+    let change = change(How::Add, wanted);
+    (change.flags, change.keywords)
+}
+
+/// The new flags, or with `.SILENT` only the new MODSEQ where CONDSTORE is on (RFC 7162 §3.1.3).
+async fn report(session: &mut Session, done: &FlagsChanged, silent: bool) -> Result<(), Stop> {
+    if silent && !session.enabled.condstore {
+        return Ok(());
+    }
+    let mail = session.mail();
+    let mailbox = session.selected()?.mailbox;
+    let uids = if silent { &done.changed } else { &done.done };
+    let mut from = uids.first();
+    while let Some(first) = from {
+        let (rows, next) = batch(&mail, mailbox, uids, first)?;
+        let meta = mail.meta();
+        for row in &rows {
+            let Some(number) = session.selected()?.number(row.uid) else {
+                continue;
+            };
+            if silent {
+                let (uid, modseq) = (row.uid, row.modseq);
+                let text = format_args!("* {number} FETCH (UID {uid} MODSEQ ({modseq}))\r\n");
+                encode::formatted(session.conn.out(), text);
+            } else {
+                session.flags_response(&meta, row)?;
+            }
+        }
+        session.conn.spill().await?;
+        from = next;
+    }
+    Ok(())
+}
+
+fn answer(session: &Session, uids: &UidSet, done: &FlagsChanged, numbers: Numbers) -> Run {
+    let selected = session.selected()?;
+    if !done.modified.is_empty() {
+        let modified = match numbers {
+            Numbers::Uid => done.modified.clone(),
+            Numbers::Sequence => selected.numbers(&done.modified),
+        };
+        let mut text = Vec::new();
+        set::write(&mut text, modified.runs());
+        let list = String::from_utf8_lossy(&text).into_owned();
+        return Ok(Answer::ok(format!(
+            "[MODIFIED {list}] conditional STORE failed for some"
+        )));
+    }
+    if done.done.len() < uids.len() {
+        return Ok(Answer::ok(
+            "[EXPUNGEISSUED] STORE completed, some messages are gone",
+        ));
+    }
+    Ok(Answer::ok("STORE completed"))
+}

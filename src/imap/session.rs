@@ -1,0 +1,344 @@
+//! One connection: reads commands, runs them in order, tells what changed, answers.
+//!
+//! Replies are gathered and sent when the client's input is used up, so that pipelined commands
+//! share a packet. A session is `!Send` and lives on its listener's thread; what a command needs for
+//! its own time is in a boxed future, so that an idle session is small.
+
+use super::answer::{Answer, Run, Stop};
+use super::command;
+use super::view::Selected;
+use super::wire::frame::{Event, Framer, Limits, Refusal};
+use super::wire::{self, Command, Numbers};
+use crate::limits;
+use crate::mail::Mail;
+use crate::net::{self, Conn};
+use crate::server::Ctx;
+use log::{debug, info};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What the client has switched on (RFC 9051 §6.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Enabled {
+    /// Names and quoted strings are UTF-8: IMAP4rev2 or UTF8=ACCEPT.
+    pub utf8: bool,
+    /// IMAP4rev2: ESEARCH instead of SEARCH, no \Recent.
+    pub rev2: bool,
+    /// CONDSTORE (RFC 7162 §3.1): FETCH responses carry MODSEQ.
+    pub condstore: bool,
+}
+
+/// One connection.
+pub struct Session {
+    pub(super) conn: Conn,
+    pub(super) ctx: Rc<Ctx>,
+    pub(super) framer: Framer,
+    pub(super) enabled: Enabled,
+    pub(super) selected: Option<Selected>,
+    pub(super) logged_in: bool,
+    /// The client has said LOGOUT, or has to go.
+    pub(super) over: bool,
+    mistakes: u32,
+    unknown_cte: bool,
+}
+
+/// Where the numbers of messages may change (RFC 9051 §7.5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expunges {
+    /// EXPUNGE responses may be sent.
+    Tell,
+    /// Not now: the command was FETCH, STORE or SEARCH.
+    Hold,
+}
+
+impl Session {
+    /// A session at its start.
+    pub fn new(conn: Conn, ctx: Rc<Ctx>) -> Session {
+        Session {
+            conn,
+            ctx,
+            framer: Framer::default(),
+            enabled: Enabled::default(),
+            selected: None,
+            logged_in: false,
+            over: false,
+            mistakes: 0,
+            unknown_cte: false,
+        }
+    }
+
+    /// Serves until the client leaves or has to.
+    pub async fn serve(mut self) {
+        let number = self.conn.number();
+        match self.run().await {
+            Ok(()) | Err(Stop::Done) => debug!("[{number}] imap: logged out"),
+            Err(Stop::Net(error)) => {
+                debug!("[{number}] imap: {error}");
+                if error.can_say_goodbye() {
+                    self.bye(&error).await;
+                }
+            }
+            Err(Stop::Bye(why)) => {
+                info!("[{number}] imap: {why}");
+                self.line(&format!("* BYE {why}"));
+            }
+            Err(Stop::Refused(answer)) => debug!("[{number}] imap: {}", answer.text),
+        }
+        self.conn.close().await;
+    }
+
+    async fn bye(&mut self, error: &net::Error) {
+        let why = match error {
+            net::Error::Shutdown => "[UNAVAILABLE] the server is stopping, come back soon",
+            net::Error::Deadline => "too slow to log in",
+            _ => "idle for too long",
+        };
+        self.line(&format!("* BYE {why}"));
+    }
+
+    async fn run(&mut self) -> Result<(), Stop> {
+        let capabilities = self.capabilities();
+        let host = self.ctx.config.hostname.clone();
+        self.line(&format!(
+            "* OK [CAPABILITY {capabilities}] {host} Pillarbox ready"
+        ));
+        while !self.over {
+            match self.next_event().await? {
+                Event::Command => self.command().await?,
+                Event::Message(literal) => command::append::run(self, literal).await?,
+                Event::Continue => self.line("+ OK"),
+                Event::Refused(why) => self.refused(why)?,
+                Event::Fatal => return Err(Stop::Bye("[LIMIT] the literal is too large")),
+                Event::More => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The next thing that the input amounts to; sends the output whenever the input runs dry.
+    pub(super) async fn next_event(&mut self) -> Result<Event, Stop> {
+        loop {
+            let limits = self.limits();
+            let (used, event) = self.framer.push(self.conn.buffer(), limits);
+            self.conn.consume(used);
+            if event != Event::More {
+                return Ok(event);
+            }
+            self.conn.flush().await?;
+            if self.framer.is_idle() {
+                self.framer.reset();
+                self.conn.fill_between().await?;
+            } else {
+                self.conn.fill().await?;
+            }
+        }
+    }
+
+    /// Literals and lines are small until we know who speaks (RFC 7888 §6).
+    fn limits(&self) -> Limits {
+        if self.logged_in {
+            Limits {
+                command: limits::IMAP_COMMAND,
+                drain: limits::IMAP_DRAIN,
+            }
+        } else {
+            Limits {
+                command: limits::IMAP_COMMAND_BEFORE_LOGIN,
+                drain: limits::IMAP_DRAIN_BEFORE_LOGIN,
+            }
+        }
+    }
+
+    fn refused(&mut self, why: Refusal) -> Result<(), Stop> {
+        let text = match why {
+            Refusal::Line => "[LIMIT] the command is too long",
+            Refusal::Literal => "[LIMIT] the literal is too large",
+        };
+        let tag = wire::tag_of(self.framer.command());
+        self.tagged(tag.as_deref(), &Answer::bad(text));
+        self.mistake()
+    }
+
+    /// Before log-in a bounded number of commands may make no sense.
+    fn mistake(&mut self) -> Result<(), Stop> {
+        self.mistakes += 1;
+        if !self.logged_in && self.mistakes >= limits::IMAP_MISTAKES {
+            return Err(Stop::Bye("too many bad commands"));
+        }
+        Ok(())
+    }
+
+    /// Parses and runs the command in the framer.
+    async fn command(&mut self) -> Result<(), Stop> {
+        let (tag, parsed) = wire::command(self.framer.command(), self.enabled.utf8);
+        match (tag, parsed) {
+            (None, _) => {
+                self.line("* BAD expected a tag at position 0");
+                self.mistake()
+            }
+            (tag, Err(error)) => {
+                self.tagged(tag.as_deref(), &Answer::bad(error.to_string()));
+                self.mistake()
+            }
+            (Some(tag), Ok(command)) => {
+                if let Some(why) = self.forbidden(&command) {
+                    self.tagged(Some(&tag), &Answer::bad(why));
+                    return self.mistake();
+                }
+                let expunges = expunges(&command);
+                let ran = Box::pin(self.execute(&tag, command)).await;
+                self.finish(Some(&tag), ran, expunges).await
+            }
+        }
+    }
+
+    /// Tells what changed, then answers.
+    pub(super) async fn finish(
+        &mut self,
+        tag: Option<&str>,
+        ran: Run,
+        expunges: Expunges,
+    ) -> Result<(), Stop> {
+        let answer = match ran {
+            Ok(answer) | Err(Stop::Refused(answer)) => answer,
+            Err(Stop::Done) => return Ok(()),
+            Err(stop) => return Err(stop),
+        };
+        if self.selected.is_some() {
+            Box::pin(self.tell(expunges)).await?;
+        }
+        self.tagged(tag, &answer);
+        self.conn.spill().await?;
+        Ok(())
+    }
+
+    /// Writes a tagged answer.
+    pub(super) fn tagged(&mut self, tag: Option<&str>, answer: &Answer) {
+        let tag = tag.unwrap_or("*");
+        self.line(&format!("{tag} {} {}", answer.status, answer.text));
+    }
+
+    /// Writes a line.
+    pub(super) fn line(&mut self, text: &str) {
+        let out = self.conn.out();
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// The engine.
+    pub(super) fn mail(&self) -> Arc<Mail> {
+        self.ctx.mail.clone()
+    }
+
+    /// The selected mailbox; there is one wherever [`Session::forbidden`] has let a command pass.
+    pub(super) fn selected(&self) -> Result<&Selected, Stop> {
+        self.selected
+            .as_ref()
+            .map_or_else(|| Answer::bad("no mailbox is selected").stop(), Ok)
+    }
+
+    /// The same, to change it.
+    pub(super) fn selected_mut(&mut self) -> Result<&mut Selected, Stop> {
+        self.selected
+            .as_mut()
+            .map_or_else(|| Answer::bad("no mailbox is selected").stop(), Ok)
+    }
+
+    /// The selected mailbox, if it may be changed.
+    pub(super) fn writable(&self) -> Result<&Selected, Stop> {
+        match self.selected()? {
+            selected if selected.read_only => {
+                Answer::no("[NOPERM] the mailbox was opened by EXAMINE: SELECT it to change it")
+                    .stop()
+            }
+            selected => Ok(selected),
+        }
+    }
+
+    /// A part could not be decoded: FETCH ends with UNKNOWN-CTE.
+    pub(super) fn unknown_cte(&mut self) {
+        self.unknown_cte = true;
+    }
+
+    /// Was there one since the last time?
+    pub(super) fn take_unknown_cte(&mut self) -> bool {
+        std::mem::take(&mut self.unknown_cte)
+    }
+
+    /// Why a command is not allowed in this state (RFC 9051 §3).
+    fn forbidden(&self, command: &Command) -> Option<&'static str> {
+        let wants = match command {
+            Command::Capability | Command::Noop | Command::Logout | Command::Id(_) => State::Any,
+            Command::StartTls | Command::Authenticate(_) | Command::Login(_) => State::Before,
+            Command::Check
+            | Command::Close
+            | Command::Unselect
+            | Command::Expunge(_)
+            | Command::Search(..)
+            | Command::Fetch(..)
+            | Command::Store(..)
+            | Command::Copy(..)
+            | Command::Move(..) => State::Selected,
+            _ => State::LoggedIn,
+        };
+        match wants {
+            State::Before if self.logged_in => Some("you are logged in already"),
+            State::LoggedIn | State::Selected if !self.logged_in => Some("log in first"),
+            State::Selected if self.selected.is_none() => Some("no mailbox is selected"),
+            _ => None,
+        }
+    }
+
+    async fn execute(&mut self, tag: &str, command: Command) -> Run {
+        match command {
+            Command::Capability => command::capability::run(self),
+            Command::Noop => Ok(Answer::ok("NOOP completed")),
+            Command::Check => Ok(Answer::ok("CHECK completed")),
+            Command::Logout => command::logout::run(self),
+            Command::Id(fields) => command::id::run(self, &fields),
+            Command::StartTls => command::starttls::run(self, tag).await,
+            Command::Authenticate(args) => command::authenticate::run(self, args).await,
+            Command::Login(args) => command::login::run(self, args).await,
+            Command::Enable(words) => command::enable::run(self, &words),
+            Command::Select(args) => command::select::run(self, args, false).await,
+            Command::Examine(args) => command::select::run(self, args, true).await,
+            Command::Create(args) => command::create::run(self, args).await,
+            Command::Delete(name) => command::delete::run(self, &name).await,
+            Command::Rename(from, to) => command::rename::run(self, &from, &to).await,
+            Command::Subscribe(name) => command::subscribe::run(self, &name, true).await,
+            Command::Unsubscribe(name) => command::subscribe::run(self, &name, false).await,
+            Command::List(args) => command::list::run(self, &args).await,
+            Command::Lsub(args) => command::lsub::run(self, &args).await,
+            Command::Namespace => command::namespace::run(self),
+            Command::Status(name, items) => command::status::run(self, &name, &items),
+            Command::Append(_) => Answer::bad("expected the message as a literal").stop(),
+            Command::Idle => command::idle::run(self).await,
+            Command::Close => command::close::run(self).await,
+            Command::Unselect => command::unselect::run(self),
+            Command::Expunge(set) => command::expunge::run(self, set.as_ref()).await,
+            Command::Search(args, numbers) => command::search::run(self, tag, args, numbers).await,
+            Command::Fetch(args, numbers) => command::fetch::run(self, args, numbers).await,
+            Command::Store(args, numbers) => command::store::run(self, args, numbers).await,
+            Command::Copy(args, numbers) => command::copy::run(self, &args, numbers).await,
+            Command::Move(args, numbers) => command::r#move::run(self, &args, numbers).await,
+        }
+    }
+}
+
+enum State {
+    Any,
+    Before,
+    LoggedIn,
+    Selected,
+}
+
+/// RFC 9051 §7.5.1: no EXPUNGE while FETCH, STORE or SEARCH are answered; their UID forms are other
+/// commands.
+fn expunges(command: &Command) -> Expunges {
+    match command {
+        Command::Fetch(_, Numbers::Sequence)
+        | Command::Store(_, Numbers::Sequence)
+        | Command::Search(_, Numbers::Sequence) => Expunges::Hold,
+        _ => Expunges::Tell,
+    }
+}
