@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 mod engine;
 mod harness;
+mod net;
 mod pop3;
 mod tidy;

@@ -1,0 +1,380 @@
+//! Connections and listeners, without a protocol above them.
+use crate::harness::Client;
+use pillarbox::net::census::Census;
+use pillarbox::net::listener::{self, Shared};
+use pillarbox::net::tls::{Tls, self_signed};
+use pillarbox::net::{Conn, Error, Line, Shutdown};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+type Said = Arc<Mutex<Vec<String>>>;
+
+/// A listener whose connections are served by `serve`; it keeps what they say about themselves.
+struct Rig {
+    addr: SocketAddr,
+    shared: Shared,
+    said: Said,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Rig {
+    fn new<F>(serve: impl Fn(Conn, Said) -> F + Send + 'static) -> Rig
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        Rig::limited(100, 100, serve)
+    }
+
+    fn limited<F>(
+        all: usize,
+        per_address: usize,
+        serve: impl Fn(Conn, Said) -> F + Send + 'static,
+    ) -> Rig
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let socket = listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), false).unwrap();
+        let addr = socket.local_addr().unwrap();
+        let shared = Shared {
+            census: Census::new(all, per_address),
+            shutdown: Shutdown::new(),
+            halt: Shutdown::new(),
+        };
+        let said = Said::default();
+        let keep = said.clone();
+        let thread = listener::spawn("test", socket, shared.clone(), move || {
+            Box::new(move |conn| {
+                let session = serve(conn, keep.clone());
+                let boxed: Pin<Box<dyn Future<Output = ()>>> = Box::pin(session);
+                boxed
+            })
+        })
+        .unwrap();
+        Rig {
+            addr,
+            shared,
+            said,
+            thread: Some(thread),
+        }
+    }
+
+    fn connect(&self) -> Client {
+        Client::connect(self.addr)
+    }
+
+    /// Waits until `n` things were said, and returns them.
+    fn said(&self, n: usize) -> Vec<String> {
+        let since = Instant::now();
+        loop {
+            let said = self.said.lock().unwrap().clone();
+            if said.len() >= n {
+                return said;
+            }
+            assert!(
+                since.elapsed() < Duration::from_secs(10),
+                "said only {said:?}"
+            );
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.shared.shutdown.throw();
+        self.shared.halt.throw();
+        let _ = self.thread.take().unwrap().join();
+    }
+}
+
+fn say(said: &Said, what: impl std::fmt::Debug) {
+    said.lock().unwrap().push(format!("{what:?}"));
+}
+
+/// Answers every line with what it was.
+async fn echo(mut conn: Conn, said: Said) {
+    let mut line = Vec::new();
+    loop {
+        match conn.read_line(&mut line, 20).await {
+            Ok(kind) => {
+                let text = String::from_utf8_lossy(&line).into_owned();
+                conn.write(format!("{kind:?} {text}\r\n").as_bytes())
+                    .await
+                    .unwrap();
+                if kind == Line::TooLong {
+                    let found = conn.drain_line(100).await.unwrap();
+                    conn.write(format!("drained {found}\r\n").as_bytes())
+                        .await
+                        .unwrap();
+                    if !found {
+                        return conn.close().await;
+                    }
+                }
+            }
+            Err(e) => {
+                if e.can_say_goodbye() {
+                    conn.write(format!("BYE {e}\r\n").as_bytes()).await.unwrap();
+                }
+                say(&said, e);
+                return conn.close().await;
+            }
+        }
+        conn.flush().await.unwrap();
+    }
+}
+
+#[test]
+fn lines_and_their_ends() {
+    let rig = Rig::new(echo);
+    let mut c = rig.connect();
+    c.send_raw(b"one\r\ntwo\nth\rree\r\n\r\n");
+    for answer in ["Crlf one", "Lf two", "Crlf th\rree", "Crlf "] {
+        assert_eq!(c.line(), answer);
+    }
+    // Eighteen octets and CRLF are the bound.
+    c.send("123456789012345678");
+    assert_eq!(c.line(), "Crlf 123456789012345678");
+    c.send("1234567890123456789");
+    assert_eq!(c.line(), "TooLong ");
+    assert_eq!(c.line(), "drained true");
+    for byte in b"slow\r\n" {
+        c.send_raw(&[*byte]);
+    }
+    assert_eq!(c.line(), "Crlf slow");
+    c.send_raw(&[b'x'; 200]);
+    c.expect("TooLong");
+    assert_eq!(c.line(), "drained false");
+    c.expect_closed();
+}
+
+#[test]
+fn half_a_line_at_the_end_is_no_line() {
+    let rig = Rig::new(echo);
+    let mut c = rig.connect();
+    c.send_raw(b"all\r\nhalf");
+    c.expect("Crlf all");
+    c.shutdown_write();
+    c.expect_closed();
+    assert_eq!(rig.said(1), ["Closed"]);
+}
+
+#[test]
+fn idle_and_deadline_end_a_wait() {
+    let rig = Rig::new(|conn, said| {
+        conn.set_idle(Some(Duration::from_millis(30)));
+        echo(conn, said)
+    });
+    assert_eq!(rig.connect().line(), "BYE idle for too long");
+    let rig = Rig::new(|conn, said| {
+        conn.set_deadline(Some(Instant::now() + Duration::from_millis(30)));
+        echo(conn, said)
+    });
+    let mut c = rig.connect();
+    // Octets that trickle in do not move a deadline.
+    c.send_raw(b"x");
+    assert_eq!(c.line(), "BYE out of time");
+    assert_eq!(rig.said(1), ["Deadline"]);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_dropped() {
+    let rig = Rig::new(|mut conn, said| async move {
+        conn.timeouts().write.set(Duration::from_millis(50));
+        let page = vec![b'x'; 1 << 20];
+        let e = loop {
+            if let Err(e) = conn.write(&page).await {
+                break e;
+            }
+        };
+        say(&said, e);
+    });
+    let c = rig.connect();
+    assert_eq!(rig.said(1), ["WriteStalled"]);
+    drop(c);
+}
+
+#[test]
+fn large_output_arrives_whole_and_in_order() {
+    let rig = Rig::new(|mut conn, _| async move {
+        for n in 0..50_000u32 {
+            conn.write(format!("{n}\r\n").as_bytes()).await.unwrap();
+        }
+        conn.out().extend_from_slice(b"between\r\n");
+        conn.spill().await.unwrap();
+        conn.write(&vec![b'y'; 3 << 20]).await.unwrap();
+        conn.close().await;
+    });
+    let mut c = rig.connect();
+    for n in 0..50_000u32 {
+        assert_eq!(c.line(), n.to_string());
+    }
+    assert_eq!(c.line(), "between");
+    assert_eq!(c.rest(), vec![b'y'; 3 << 20]);
+}
+
+#[test]
+fn counted_octets() {
+    let rig = Rig::new(|mut conn, said| async move {
+        let mut line = Vec::new();
+        conn.read_line(&mut line, 100).await.unwrap();
+        let mut left: usize = String::from_utf8_lossy(&line).parse().unwrap();
+        let mut sum = 0u64;
+        while left > 0 {
+            let chunk = conn.chunk(left).await.unwrap();
+            let n = chunk.len();
+            sum += chunk.iter().map(|b| u64::from(*b)).sum::<u64>();
+            conn.consume(n);
+            left -= n;
+        }
+        conn.discard(1000).await.unwrap();
+        conn.read_line(&mut line, 100).await.unwrap();
+        say(&said, (sum, String::from_utf8_lossy(&line)));
+    });
+    let mut c = rig.connect();
+    c.send("300000");
+    c.send_raw(&vec![1; 300_000]);
+    c.send_raw(&[9; 1000]);
+    c.send("end");
+    assert_eq!(rig.said(1), ["(300000, \"end\")"]);
+}
+
+fn tls() -> Tls {
+    let made = self_signed(&["localhost".into()]).unwrap();
+    Tls::new(made.certified().unwrap()).unwrap()
+}
+
+#[test]
+fn plaintext_behind_starttls_is_dropped_and_told() {
+    let tls = tls();
+    let rig = Rig::new(move |mut conn, said| {
+        let tls = tls.clone();
+        async move {
+            let mut line = Vec::new();
+            conn.read_line(&mut line, 100).await.unwrap();
+            conn.write(b"go\r\n").await.unwrap();
+            let switched = conn.start_tls(tls.mail()).await.unwrap();
+            say(&said, switched.dropped);
+            say(&said, (conn.is_tls(), conn.tls_exporter().is_some()));
+            echo(conn, said).await;
+        }
+    });
+    let mut c = rig.connect();
+    c.send_raw(b"STARTTLS\r\nINJECTED\r\n");
+    c.expect("go");
+    c.start_tls();
+    c.send("clean");
+    assert_eq!(c.line(), "Crlf clean");
+    drop(c);
+    assert_eq!(rig.said(3), ["10", "(true, true)", "Closed"]);
+}
+
+#[test]
+fn a_handshake_that_is_none_ends() {
+    let tls = tls();
+    let rig = Rig::new(move |mut conn, said| {
+        let tls = tls.clone();
+        async move {
+            let e = conn.start_tls(tls.mail()).await.unwrap_err();
+            say(&said, matches!(e, Error::Tls(_)));
+            assert!(conn.write(&[0; 1 << 20]).await.is_err());
+            conn.close().await;
+        }
+    });
+    let mut c = rig.connect();
+    c.send("a001 LOGIN anna secret");
+    c.rest();
+    assert_eq!(rig.said(1), ["true"]);
+}
+
+#[test]
+fn a_panic_ends_one_connection_only() {
+    let rig = Rig::new(|mut conn, said| async move {
+        let mut line = Vec::new();
+        conn.read_line(&mut line, 100).await.unwrap();
+        assert_ne!(line, b"die", "asked to");
+        conn.write(b"alive\r\n").await.unwrap();
+        conn.flush().await.unwrap();
+        echo(conn, said).await;
+    });
+    let mut other = rig.connect();
+    let mut c = rig.connect();
+    c.send("die");
+    c.expect_closed();
+    other.send("hello");
+    other.expect("alive");
+    let mut new = rig.connect();
+    new.send("hello");
+    new.expect("alive");
+}
+
+#[test]
+fn connections_in_all_are_limited() {
+    let rig = Rig::limited(2, 100, echo);
+    let (mut a, mut b) = (rig.connect(), rig.connect());
+    a.send("x");
+    a.expect("Crlf");
+    b.send("x");
+    b.expect("Crlf");
+    rig.connect().expect_closed();
+    drop(b);
+    rig.said(1);
+    let since = Instant::now();
+    loop {
+        let mut again = rig.connect();
+        if again.try_send_raw(b"x\r\n").is_ok() && again.try_line().is_some() {
+            break;
+        }
+        assert!(since.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn shutdown_is_told_between_lines_only() {
+    let rig = Rig::new(echo);
+    let mut waiting = rig.connect();
+    waiting.send("x");
+    waiting.expect("Crlf");
+    let mut busy = rig.connect();
+    busy.send("x");
+    busy.expect("Crlf");
+    busy.send_raw(b"half a ");
+    // The half line is there for certain once a later connection has been answered.
+    let mut probe = rig.connect();
+    probe.send("x");
+    probe.expect("Crlf");
+    rig.shared.shutdown.throw();
+    assert_eq!(waiting.line(), "BYE the server is stopping");
+    waiting.expect_closed();
+    busy.send("line");
+    assert_eq!(busy.line(), "Crlf half a line");
+    assert_eq!(busy.line(), "BYE the server is stopping");
+    drop((waiting, busy, probe));
+    let thread_ended = Cell::new(false);
+    smol::block_on(async {
+        rig.shared.census.empty().await;
+        thread_ended.set(true);
+    });
+    assert!(thread_ended.get());
+}
+
+#[test]
+fn wildcard_sockets_say_what_they_take() {
+    let v6 = SocketAddr::from(([0u16; 8], 0));
+    let Ok(dual) = listener::bind(v6, false) else {
+        return;
+    };
+    let port = dual.local_addr().unwrap().port();
+    if dual.local_addr().unwrap().is_ipv6() {
+        // Dual: IPv4 is taken too, whatever the system's default is.
+        let v4 = SocketAddr::from(([0, 0, 0, 0], port));
+        assert!(listener::bind(v4, false).is_err());
+        drop(dual);
+        let only6 = listener::bind(SocketAddr::from(([0u16; 8], port)), true).unwrap();
+        assert!(listener::bind(v4, false).is_ok());
+        drop(only6);
+    }
+}
