@@ -344,3 +344,28 @@ pub const MAILBOX_DEPTH: usize = 20;
 
 /// Mailboxes whose UID view is kept in memory, least recently used out.
 pub const VIEWS: usize = 16;
+/// `maxSizeRequest`: octets of a JMAP request. Less than RFC 8620 suggests, for a router's memory;
+/// what is larger goes through the upload address. Beyond it: the `limit` problem.
+pub const JMAP_REQUEST: u64 = 4 * 1024 * 1024;
+/// JSON values in a JMAP request, whose memory the octets alone do not bound. Beyond it: `limit`
+/// with `maxSizeRequest`.
+pub const JMAP_VALUES: usize = 50_000;
+/// `maxCallsInRequest`. Beyond it: the `limit` problem.
+pub const JMAP_CALLS: usize = 32;
+/// `maxConcurrentRequests`: a further one waits for [`JMAP_WAIT`], then gets the `limit` problem.
+pub const JMAP_REQUESTS: usize = 4;
+/// `maxConcurrentUpload`: the same for uploads.
+pub const JMAP_UPLOADS: usize = 4;
+/// Seconds that a JMAP request or upload waits for its turn.
+pub const JMAP_WAIT: u64 = 10;
+/// `maxObjectsInGet`. Beyond it: `requestTooLarge`.
+pub const JMAP_GET: usize = 500;
+/// `maxObjectsInSet`. Beyond it: `requestTooLarge`.
+pub const JMAP_SET: usize = 500;
+/// Ids in one answer to a JMAP query; the answer says so in `limit`.
+pub const JMAP_QUERY: usize = 5_000;
+/// About how many octets of memory the answers of one JMAP request may take, copies by reference
+/// included. Beyond it: `requestTooLarge` for the call.
+pub const JMAP_RESPONSE: usize = 8 * 1024 * 1024;
+/// Octets of one value in `bodyValues`; the rest is cut and `isTruncated` says so. The blob has all.
+pub const JMAP_BODY_VALUE: usize = 1024 * 1024;

@@ -1,0 +1,121 @@
+//! Capabilities: what we serve, and what else is registered.
+use serde_json::{Map, Value, json};
+
+use crate::limits;
+
+/// A specification whose methods are served here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    /// RFC 8620.
+    Core,
+    /// RFC 8621 §1.3.1.
+    Mail,
+    /// RFC 8621 §1.3.2, identities only so far: not announced.
+    Submission,
+}
+
+impl Capability {
+    /// Its URI.
+    pub fn uri(self) -> &'static str {
+        match self {
+            Capability::Core => "urn:ietf:params:jmap:core",
+            Capability::Mail => "urn:ietf:params:jmap:mail",
+            Capability::Submission => "urn:ietf:params:jmap:submission",
+        }
+    }
+}
+
+/// Names of the registered capabilities and of drafts that clients send along with every request.
+/// One that we do not serve is accepted in `using`, and its methods are unknownMethod: refusing the
+/// whole request shuts such a client out though it asked for mail alone.
+const REGISTERED: [&str; 26] = [
+    "core",
+    "mail",
+    "submission",
+    "vacationresponse",
+    "websocket",
+    "mdn",
+    "smimeverify",
+    "blob",
+    "blob2",
+    "quota",
+    "sieve",
+    "webpush-vapid",
+    "emailpush",
+    "contacts",
+    "contacts:parse",
+    "calendars",
+    "calendars:parse",
+    "calendars:preferences",
+    "principals",
+    "principals:owner",
+    "principals:availability",
+    "tasks",
+    "notes",
+    "filenode",
+    "metadata",
+    "refplus",
+];
+
+/// Whether a capability may stand in `using`.
+pub fn is_registered(uri: &str) -> bool {
+    uri.strip_prefix("urn:ietf:params:jmap:").is_some_and(|name| REGISTERED.contains(&name))
+}
+
+/// The `capabilities` of the session (RFC 8620 §2).
+pub fn session(max_upload: u64) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.insert(
+        Capability::Core.uri().into(),
+        json!({
+            "maxSizeUpload": max_upload,
+            "maxConcurrentUpload": limits::JMAP_UPLOADS,
+            "maxSizeRequest": limits::JMAP_REQUEST,
+            "maxConcurrentRequests": limits::JMAP_REQUESTS,
+            "maxCallsInRequest": limits::JMAP_CALLS,
+            "maxObjectsInGet": limits::JMAP_GET,
+            "maxObjectsInSet": limits::JMAP_SET,
+            "collationAlgorithms": COLLATIONS,
+        }),
+    );
+    map.insert(Capability::Mail.uri().into(), json!({}));
+    map
+}
+
+/// The collations that a sort may name (RFC 4790 §9, RFC 5051).
+pub const COLLATIONS: [&str; 2] = ["i;ascii-casemap", "i;unicode-casemap"];
+
+/// The `accountCapabilities` (RFC 8621 §1.3.1).
+pub fn account(max_message: u64) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.insert(Capability::Core.uri().into(), json!({}));
+    map.insert(
+        Capability::Mail.uri().into(),
+        json!({
+            "maxMailboxesPerEmail": null,
+            "maxMailboxDepth": MAILBOX_DEPTH,
+            "maxSizeMailboxName": MAILBOX_NAME,
+            "maxSizeAttachmentsPerEmail": max_message / 10 * 7,
+            "emailQuerySortOptions": SORTS,
+            "mayCreateTopLevelMailbox": true,
+        }),
+    );
+    map
+}
+
+/// Levels of mailboxes.
+pub const MAILBOX_DEPTH: usize = 10;
+/// Octets of a mailbox's name.
+pub const MAILBOX_NAME: usize = 200;
+/// What Email/query sorts by.
+pub const SORTS: [&str; 9] = [
+    "receivedAt",
+    "size",
+    "from",
+    "to",
+    "subject",
+    "sentAt",
+    "hasKeyword",
+    "allInThreadHaveKeyword",
+    "someInThreadHaveKeyword",
+];
