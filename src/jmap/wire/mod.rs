@@ -5,6 +5,7 @@ pub mod date;
 pub mod error;
 pub mod filter;
 pub mod header;
+pub mod id;
 pub mod json;
 pub mod patch;
 pub mod reference;

@@ -1,0 +1,145 @@
+//! What the method calls of one request share.
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::site::Site;
+use super::wire::args::Args;
+use super::wire::error::{MethodError, SetError};
+use super::wire::id;
+use super::wire::reference::weight;
+use super::wire::request::Invocation;
+use crate::limits;
+use crate::mail::{self, Mail, Meta, Modseq, Reader};
+
+/// The state of a request while its calls are made.
+pub struct Context {
+    /// What is served.
+    pub site: Rc<Site>,
+    /// The engine.
+    pub mail: Arc<Mail>,
+    /// The responses so far.
+    pub responses: Vec<Invocation>,
+    /// Creation ids and what they became (RFC 8620 §5.3).
+    pub created: Map<String, Value>,
+    /// Responses of implicit calls, to follow the one being made (RFC 8620 §5.4).
+    pub implicit: Vec<(&'static str, Map<String, Value>)>,
+    /// Octets that the answers may still take.
+    pub budget: usize,
+}
+
+impl Context {
+    /// The beginning of a request.
+    pub fn new(site: Rc<Site>, created: Option<Map<String, Value>>) -> Context {
+        Context {
+            mail: Arc::clone(&site.mail),
+            site,
+            responses: Vec::new(),
+            created: created.unwrap_or_default(),
+            implicit: Vec::new(),
+            budget: limits::JMAP_RESPONSE,
+        }
+    }
+
+    /// A look at the store: the snapshot first, the rows after it (see [`Meta`]), so that the state
+    /// told is never newer than the data.
+    pub fn look(&self) -> Result<(Arc<Meta>, Reader), MethodError> {
+        let meta = self.mail.meta();
+        let reader = self.mail.reader().map_err(method_error)?;
+        Ok((meta, reader))
+    }
+
+    /// Pays for `octets` of the answer.
+    pub fn spend(&mut self, octets: usize) -> Result<(), MethodError> {
+        self.budget = self.budget.checked_sub(octets).ok_or_else(|| {
+            MethodError::new("requestTooLarge")
+                .because("the answer would be too large: ask for less at once")
+        })?;
+        Ok(())
+    }
+
+    /// Pays for a value of the answer.
+    pub fn spend_on(&mut self, value: &Value) -> Result<(), MethodError> {
+        self.spend(weight(value))
+    }
+
+    /// The real id behind `#creation-id`, or the text as it is (RFC 8620 §5.3).
+    pub fn resolve<'a>(&'a self, text: &'a str) -> &'a str {
+        text.strip_prefix('#')
+            .and_then(|name| self.created.get(name))
+            .and_then(Value::as_str)
+            .unwrap_or(text)
+    }
+}
+
+/// Takes `accountId`, which every method has.
+pub fn account(args: &mut Args, name: &str, unknown: &'static str) -> Result<(), MethodError> {
+    if args.required(name)? == id::ACCOUNT { Ok(()) } else { Err(MethodError::new(unknown)) }
+}
+
+/// A state as clients see it.
+pub fn state(modseq: Modseq) -> String {
+    modseq.to_string()
+}
+
+/// Reads a state that we gave out at some time.
+pub fn parse_state(text: &str, now: Modseq) -> Result<Modseq, MethodError> {
+    let known = text.parse().ok().filter(|since: &Modseq| *since <= now && state(*since) == text);
+    known.ok_or_else(|| {
+        MethodError::new("cannotCalculateChanges").because("this state was never given out")
+    })
+}
+
+/// Takes `ifInState` and compares it.
+pub fn if_in_state(args: &mut Args, name: &str, now: Modseq) -> Result<(), MethodError> {
+    match args.text(name)? {
+        Some(want) if want != state(now) => Err(MethodError::new("stateMismatch")),
+        _ => Ok(()),
+    }
+}
+
+/// What an engine error is to a method as a whole.
+pub fn method_error(error: mail::Error) -> MethodError {
+    use mail::Error::{
+        BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
+        MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoSuchEmail, NoSuchMailbox, OverQuota,
+        ParentLoop, RoleTaken, TooLarge, TooManyKeywords, Unavailable,
+    };
+    let kind = match &error {
+        CannotCalculate => "cannotCalculateChanges",
+        DiskFull | Unavailable => "serverUnavailable",
+        NoSuchMailbox | NoSuchEmail | BadName(_) | BadKeyword | MailboxExists
+        | MailboxHasChildren | MailboxNotEmpty | InboxStays | RoleTaken | ParentLoop
+        | NoMailboxes | TooLarge(_) | OverQuota | TooManyKeywords | Limit(_) => "serverFail",
+    };
+    MethodError::new(kind).because(error.to_string())
+}
+
+/// What an engine error is to one record of a /set (RFC 8620 §5.3, RFC 8621 §2.5, §4.6).
+pub fn set_error(error: mail::Error) -> SetError {
+    use mail::Error::{
+        BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
+        MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoSuchEmail, NoSuchMailbox, OverQuota,
+        ParentLoop, RoleTaken, TooLarge, TooManyKeywords, Unavailable,
+    };
+    let why = error.to_string();
+    match error {
+        NoSuchEmail => SetError::new("notFound"),
+        NoSuchMailbox => SetError::property("mailboxIds", why),
+        NoMailboxes => SetError::property("mailboxIds", why),
+        MailboxExists | BadName(_) => SetError::property("name", why),
+        RoleTaken => SetError::property("role", why),
+        ParentLoop => SetError::property("parentId", why),
+        BadKeyword => SetError::property("keywords", why),
+        MailboxHasChildren => SetError::new("mailboxHasChild").because(why),
+        MailboxNotEmpty => SetError::new("mailboxHasEmail").because(why),
+        InboxStays => SetError::new("forbidden").because(why),
+        TooLarge(_) => SetError::new("tooLarge").because(why),
+        // A full disk is a quota that nobody set: the client can make room.
+        OverQuota | DiskFull => SetError::new("overQuota").because(why),
+        TooManyKeywords => SetError::new("tooManyKeywords").because(why),
+        Limit(_) => SetError::new("overQuota").because(why),
+        Unavailable | CannotCalculate => SetError::new("serverUnavailable").because(why),
+    }
+}

@@ -1,0 +1,198 @@
+//! The API resource: one request in, its calls made in order, one response out (RFC 8620 §3).
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use serde_json::{Map, Value};
+use smol::future::FutureExt;
+
+use super::capability::{self, Capability};
+use super::context::Context;
+use super::method::{self, Method};
+use super::site::{Site, Turn};
+use super::wire::args::Args;
+use super::wire::error::MethodError;
+use super::wire::reference;
+use super::wire::request::{Bounds, Invocation, Request, RequestError};
+use crate::http::{Body, Exchange, Problem, ReadError, Response, problem};
+use crate::limits;
+
+/// Answers a POST to the API resource.
+pub async fn api(exchange: Exchange<Site>) -> Response {
+    match run(exchange).await {
+        Ok(response) => response,
+        Err(problem) => problem.into(),
+    }
+}
+
+async fn run(exchange: Exchange<Site>) -> Result<Response, Problem> {
+    if exchange.media().as_deref() != Some("application/json") {
+        return Err(refusal(RequestError::NotJson("Content-Type must be application/json".into())));
+    }
+    let site = Rc::clone(&exchange.site);
+    let base = exchange.base.clone();
+    let turn = turn(&site.shared.requests, "maxConcurrentRequests").await?;
+    let body = exchange.into_body(limits::JMAP_REQUEST);
+    let body = match body {
+        Ok(body) => body.all().await,
+        Err(error) => Err(error),
+    };
+    let body = body.map_err(|error| unread(error, "maxSizeRequest"))?;
+    let bounds = Bounds { values: limits::JMAP_VALUES, calls: limits::JMAP_CALLS };
+    let request =
+        Request::parse(&body, bounds, capability::is_registered).map_err(refusal)?;
+    drop(body);
+    let session_state = site.session_state(&base);
+    let echo_ids = request.created.is_some();
+    let mut context = Context::new(site, request.created);
+    for call in request.calls {
+        make(&mut context, &request.using, call).await;
+    }
+    let mut tail = Map::new();
+    if echo_ids {
+        tail.insert("createdIds".into(), Value::Object(context.created));
+    }
+    tail.insert("sessionState".into(), session_state.into());
+    Ok(respond(context.responses, &tail, turn))
+}
+
+/// Waits for a turn among those that a limit lets run at the same time.
+pub async fn turn(slots: &super::site::Slots, limit: &'static str) -> Result<Turn, Problem> {
+    let late = async {
+        smol::Timer::after(Duration::from_secs(limits::JMAP_WAIT)).await;
+        None
+    };
+    async { Some(slots.acquire_arc().await) }
+        .or(late)
+        .await
+        .ok_or_else(|| refusal(RequestError::Limit(limit)))
+}
+
+/// The problem for a body that could not be read within `limit`.
+pub fn unread(error: ReadError, limit: &'static str) -> Problem {
+    match error {
+        ReadError::TooLarge => refusal(RequestError::Limit(limit)),
+        ReadError::Stalled => {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "The rest of the body did not come.")
+        }
+        ReadError::Broken => {
+            Problem::new(StatusCode::BAD_REQUEST, "The body could not be read.")
+        }
+    }
+}
+
+/// RFC 8620 §3.6.1.
+fn refusal(error: RequestError) -> Problem {
+    match error {
+        RequestError::NotJson(detail) => {
+            bad(format!("The request is no I-JSON: {detail}")).kind(NOT_JSON)
+        }
+        RequestError::NotRequest(detail) => {
+            bad(format!("The JSON is no Request object: {detail}")).kind(NOT_REQUEST)
+        }
+        RequestError::UnknownCapability(name) => {
+            bad(format!("This server does not support {name:?}")).kind(UNKNOWN_CAPABILITY)
+        }
+        RequestError::Limit(limit) => {
+            bad("The request is beyond a limit of this server.").kind(LIMIT).limit(limit)
+        }
+    }
+}
+
+fn bad(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+const NOT_JSON: &str = "urn:ietf:params:jmap:error:notJSON";
+const NOT_REQUEST: &str = "urn:ietf:params:jmap:error:notRequest";
+const UNKNOWN_CAPABILITY: &str = "urn:ietf:params:jmap:error:unknownCapability";
+const LIMIT: &str = "urn:ietf:params:jmap:error:limit";
+
+/// Makes one call and adds its responses.
+async fn make(context: &mut Context, using: &[String], call: Invocation) {
+    let Invocation { name, args, id } = call;
+    let result = match method::find(&name).filter(|m| opted_in(m, using)) {
+        None => Err(MethodError::new("unknownMethod")),
+        Some(method) => apply(context, method, args).await,
+    };
+    let (name, args) = match result {
+        Ok(args) => (name, args),
+        Err(error) => ("error".to_owned(), error.into_map()),
+    };
+    context.responses.push(Invocation { name, args, id: id.clone() });
+    for (name, args) in std::mem::take(&mut context.implicit) {
+        context.responses.push(Invocation { name: name.to_owned(), args, id: id.clone() });
+    }
+}
+
+/// RFC 8620 §1.8: only what the client opted into is there.
+fn opted_in(method: &Method, using: &[String]) -> bool {
+    using.iter().any(|uri| uri == method.capability.uri())
+        // Identities are read by clients that opted into mail alone.
+        || (method.capability == Capability::Submission
+            && using.iter().any(|uri| uri == Capability::Mail.uri()))
+}
+
+async fn apply(
+    context: &mut Context,
+    method: &Method,
+    mut args: Map<String, Value>,
+) -> Result<Map<String, Value>, MethodError> {
+    reference::resolve(&mut args, &context.responses, &mut context.budget)?;
+    (method.run)(context, Args::new(args)).await
+}
+
+/// Writes the Response object response by response: each is freed when it is written.
+fn respond(responses: Vec<Invocation>, tail: &Map<String, Value>, turn: Turn) -> Response {
+    let tail = Value::Object(tail.clone()).to_string();
+    let tail = format!("],{}", tail.get(1..).unwrap_or("}"));
+    let mut pieces = Pieces { responses: responses.into_iter(), first: true, tail: Some(tail) };
+    let mut head = Vec::new();
+    while head.len() < WHOLE {
+        match pieces.next() {
+            Some(piece) => head.extend_from_slice(&piece),
+            None => return problem::bytes(StatusCode::OK, "application/json", head),
+        }
+    }
+    let mut response = problem::bytes(StatusCode::OK, "application/json", Vec::new());
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let state = (Some(head), pieces, turn);
+    let stream = smol::stream::unfold(state, |(head, mut pieces, turn)| async move {
+        let piece = head.or_else(|| pieces.next())?;
+        Some((Ok(Bytes::from(piece)), (None, pieces, turn)))
+    });
+    *response.body_mut() = Body::Stream(Box::pin(stream), None);
+    response
+}
+
+/// Answers up to this many octets are sent in one piece with their length.
+const WHOLE: usize = 64 * 1024;
+
+struct Pieces {
+    responses: std::vec::IntoIter<Invocation>,
+    first: bool,
+    tail: Option<String>,
+}
+
+impl Iterator for Pieces {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let Some(response) = self.responses.next() else {
+            let tail = self.tail.take()?;
+            let start = if self.first { "{\"methodResponses\":[" } else { "" };
+            return Some(format!("{start}{tail}").into_bytes());
+        };
+        let start = if self.first { "{\"methodResponses\":[" } else { "," };
+        self.first = false;
+        let mut piece = start.as_bytes().to_vec();
+        let Invocation { name, args, id } = response;
+        let value = Value::Array(vec![name.into(), Value::Object(args), id.into()]);
+        // Writing to memory fails only when a map has keys that are no strings.
+        let _ = serde_json::to_writer(&mut piece, &value);
+        Some(piece)
+    }
+}

@@ -1,0 +1,109 @@
+//! Ids as clients see them (RFC 8620 §1.2): a letter for the type, then the engine's number, so that
+//! an id of one type is never taken for another, and none is digits alone or begins with a dash.
+use crate::mail::{EmailId, MailboxId, ThreadId};
+
+/// The one account.
+pub const ACCOUNT: &str = "a1";
+
+/// Parts inside parts inside a blob id.
+const NESTING: usize = 8;
+
+/// `m5`
+pub fn mailbox(id: MailboxId) -> String {
+    format!("m{}", id.0)
+}
+
+/// `e17`
+pub fn email(id: EmailId) -> String {
+    format!("e{}", id.0)
+}
+
+/// `t17`
+pub fn thread(id: ThreadId) -> String {
+    format!("t{}", id.0)
+}
+
+/// Reads the id of a mailbox.
+pub fn to_mailbox(text: &str) -> Option<MailboxId> {
+    Some(MailboxId(u32::try_from(number(text.strip_prefix('m')?)?).ok()?))
+}
+
+/// Reads the id of an email.
+pub fn to_email(text: &str) -> Option<EmailId> {
+    Some(EmailId(number(text.strip_prefix('e')?)?))
+}
+
+/// Reads the id of a thread.
+pub fn to_thread(text: &str) -> Option<ThreadId> {
+    Some(ThreadId(u32::try_from(number(text.strip_prefix('t')?)?).ok()?))
+}
+
+/// A number in its one spelling: an object has one id.
+fn number(text: &str) -> Option<u64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// Names octets that never change: a message or an upload, or a part inside, decoded; or a part of
+/// the message that this part is, and so on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BlobId {
+    /// The message or upload.
+    pub root: EmailId,
+    /// The index of a part in the structure of what stands to its left.
+    pub parts: Vec<u16>,
+}
+
+impl BlobId {
+    /// A whole message or upload.
+    pub fn whole(root: EmailId) -> BlobId {
+        BlobId { root, parts: Vec::new() }
+    }
+
+    /// A part of this blob.
+    pub fn part(&self, index: usize) -> Option<BlobId> {
+        let index = u16::try_from(index).ok()?;
+        if self.parts.len() >= NESTING {
+            return None;
+        }
+        let mut parts = self.parts.clone();
+        parts.push(index);
+        Some(BlobId { root: self.root, parts })
+    }
+
+    /// Reads `b17` or `b17-2-1`.
+    pub fn parse(text: &str) -> Option<BlobId> {
+        let mut numbers = text.strip_prefix('b')?.split('-').map(number);
+        let root = EmailId(numbers.next()??);
+        let parts = numbers
+            .map(|n| n.and_then(|n| u16::try_from(n).ok()))
+            .collect::<Option<Vec<u16>>>()?;
+        (parts.len() <= NESTING).then_some(BlobId { root, parts })
+    }
+}
+
+impl std::fmt::Display for BlobId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "b{}", self.root.0)?;
+        self.parts.iter().try_for_each(|part| write!(f, "-{part}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_spelling() {
+        assert_eq!(to_email("e17"), Some(EmailId(17)));
+        for bad in ["", "e", "17", "m17", "e017", "e+1", "e-1", "e99999999999999999999999"] {
+            assert_eq!(to_email(bad), None, "{bad}");
+        }
+        let blob = BlobId::whole(EmailId(3)).part(2).and_then(|b| b.part(0));
+        assert_eq!(blob.as_ref().map(ToString::to_string).as_deref(), Some("b3-2-0"));
+        assert_eq!(BlobId::parse("b3-2-0"), blob);
+        for bad in ["b", "b1-", "b1-x", "b1-70000", "b1-1-1-1-1-1-1-1-1-1", "b1--1"] {
+            assert_eq!(BlobId::parse(bad), None, "{bad}");
+        }
+    }
+}
