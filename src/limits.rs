@@ -369,3 +369,7 @@ pub const JMAP_QUERY: usize = 5_000;
 pub const JMAP_RESPONSE: usize = 8 * 1024 * 1024;
 /// Octets of one value in `bodyValues`; the rest is cut and `isTruncated` says so. The blob has all.
 pub const JMAP_BODY_VALUE: usize = 1024 * 1024;
+/// Least and greatest seconds between pings of an event source (RFC 8620 §7.3 lets us choose).
+pub const JMAP_PING: (u64, u64) = (5, 3600);
+/// Seconds that an upload is kept unless an email adopts it; RFC 8620 §6 wants an hour at least.
+pub const JMAP_UPLOAD_KEPT: u32 = 6 * 3600;

@@ -23,8 +23,8 @@ use crate::limits;
 pub enum Refused {
     /// Wrong name, password or token.
     Wrong,
-    /// Too many failures from this address: try later.
-    Throttled,
+    /// Too many failures from this address: try again after this long.
+    Throttled(Duration),
     /// The server could not look.
     Unavailable,
 }
@@ -172,11 +172,11 @@ async fn check<S: Site>(site: Rc<S>, origin: Origin, head: HeaderMap) -> Result<
     match site.login(credentials, origin.peer).await {
         Ok(()) => Ok(()),
         Err(Refused::Wrong) => Err(unauthorized(&head, "Wrong user name, password or token.")),
-        Err(Refused::Throttled) => {
+        Err(Refused::Throttled(wait)) => {
             let detail = "Too many failed log-ins from this address; try again later.";
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
             let mut response: Response = problem.into();
-            insert(&mut response, header::RETRY_AFTER, "60");
+            insert(&mut response, header::RETRY_AFTER, &wait.as_secs().max(1).to_string());
             Err(response)
         }
         Err(Refused::Unavailable) => {

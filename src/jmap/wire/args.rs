@@ -101,6 +101,11 @@ impl Args {
         }
     }
 
+    /// Everything that is left.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+
     /// Fails when something is left over.
     pub fn finish(self) -> Result<(), MethodError> {
         match self.0.keys().next() {

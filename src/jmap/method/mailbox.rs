@@ -1,0 +1,133 @@
+//! Mailboxes (RFC 8621 §2).
+mod query;
+mod set;
+
+use serde_json::{Map, Value, json};
+
+pub use query::{query, query_changes};
+pub use set::set;
+
+use super::Answer;
+use super::changes::Since;
+use super::get::{Found, Get};
+use crate::jmap::context::{Context, method_error};
+use crate::jmap::wire::args::Args;
+use crate::jmap::wire::error::MethodError;
+use crate::jmap::wire::id;
+use crate::mail::counts::{self, Counts};
+use crate::mail::{Mailbox, Reader};
+
+const PROPERTIES: [&str; 11] = [
+    "id",
+    "name",
+    "parentId",
+    "role",
+    "sortOrder",
+    "totalEmails",
+    "unreadEmails",
+    "totalThreads",
+    "unreadThreads",
+    "myRights",
+    "isSubscribed",
+];
+
+/// The properties that change with the messages in it.
+const COUNTS: [&str; 4] = ["totalEmails", "unreadEmails", "totalThreads", "unreadThreads"];
+
+/// Mailbox/get (RFC 8621 §2.1).
+pub async fn get(context: &mut Context, mut args: Args) -> Answer {
+    let get = Get::parse(context, &mut args)?;
+    args.finish()?;
+    let properties = get.among(&PROPERTIES)?;
+    let (meta, reader) = context.look()?;
+    let mut found = Found::default();
+    let ids = match get.ids {
+        Some(ids) => ids,
+        None => meta.mailboxes.iter().map(|m| id::mailbox(m.id)).collect(),
+    };
+    for text in ids {
+        match id::to_mailbox(&text).and_then(|id| meta.mailbox(id)) {
+            Some(mailbox) => {
+                let object = object(context, &reader, mailbox, &properties)?;
+                found.push(context, object)?;
+            }
+            None => found.missing(text),
+        }
+    }
+    found.answer(meta.modseq)
+}
+
+/// The properties of a mailbox.
+pub fn object(
+    context: &Context,
+    reader: &Reader,
+    mailbox: &Mailbox,
+    properties: &[&str],
+) -> Result<Map<String, Value>, MethodError> {
+    let counts = match properties.iter().any(|p| COUNTS.contains(p)) {
+        true => count(context, reader, mailbox)?,
+        false => Counts::default(),
+    };
+    let value = |name: &str| -> Value {
+        match name {
+            "id" => id::mailbox(mailbox.id).into(),
+            "name" => mailbox.name.as_str().into(),
+            "parentId" => mailbox.parent.map(id::mailbox).into(),
+            "role" => mailbox.role.map(|role| role.name()).into(),
+            "sortOrder" => mailbox.sort_order.into(),
+            "totalEmails" => counts.emails.into(),
+            "unreadEmails" => counts.unread.into(),
+            "totalThreads" => counts.threads.into(),
+            "unreadThreads" => counts.unread_threads.into(),
+            "myRights" => rights(mailbox),
+            "isSubscribed" => mailbox.subscribed.into(),
+            _ => Value::Null,
+        }
+    };
+    Ok(properties.iter().map(|name| ((*name).to_owned(), value(name))).collect())
+}
+
+/// Counts a mailbox, unless nothing in it changed since the last time.
+fn count(context: &Context, reader: &Reader, mailbox: &Mailbox) -> Result<Counts, MethodError> {
+    let modseq = mailbox.counters.highest_modseq;
+    if let Some((of, counts)) = context.site.counts.borrow().get(&mailbox.id) {
+        if *of == modseq {
+            return Ok(*counts);
+        }
+    }
+    let counts = counts::count(reader, mailbox.id).map_err(method_error)?;
+    context.site.counts.borrow_mut().insert(mailbox.id, (modseq, counts));
+    Ok(counts)
+}
+
+/// It is the user's own mailbox: everything may be done, but that the inbox stays.
+fn rights(mailbox: &Mailbox) -> Value {
+    let movable = mailbox.role != Some(crate::mail::Role::Inbox);
+    json!({
+        "mayReadItems": true,
+        "mayAddItems": true,
+        "mayRemoveItems": true,
+        "maySetSeen": true,
+        "maySetKeywords": true,
+        "mayCreateChild": true,
+        "mayRename": movable,
+        "mayDelete": movable,
+        "maySubmit": true,
+    })
+}
+
+/// Mailbox/changes (RFC 8621 §2.2).
+pub async fn changes(context: &mut Context, args: Args) -> Answer {
+    let since = Since::parse(context, args)?;
+    let (changes, only_counts) =
+        context.mail.mailbox_changes(since.modseq).map_err(method_error)?;
+    let told = changes.created.len() + changes.updated.len() + changes.destroyed.len();
+    if told > since.max {
+        // RFC 8620 §5.2: there is no state in between to stop at.
+        return Err(MethodError::new("cannotCalculateChanges"));
+    }
+    let mut map = since.answer(&changes, id::mailbox);
+    let counts = if only_counts { json!(COUNTS) } else { Value::Null };
+    map.insert("updatedProperties".into(), counts);
+    Ok(map)
+}

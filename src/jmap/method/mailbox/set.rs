@@ -1,0 +1,233 @@
+//! Mailbox/set (RFC 8621 §2.5).
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Answer, PROPERTIES, object};
+use crate::jmap::context::{Context, set_error};
+use crate::jmap::method::set::Set;
+use crate::jmap::wire::args::Args;
+use crate::jmap::wire::error::{MethodError, SetError};
+use crate::jmap::wire::id;
+use crate::jmap::wire::patch::{self, Change};
+use crate::mail::{MailboxId, MailboxUpdate, Role};
+
+/// Mailbox/set.
+pub async fn set(context: &mut Context, mut args: Args) -> Answer {
+    let mut set = Set::parse(context, &mut args)?;
+    let with_emails = args.flag("onDestroyRemoveEmails")?;
+    args.finish()?;
+    create_all(context, &mut set).await?;
+    set.settle(context);
+    update_all(context, &mut set).await?;
+    destroy_all(context, &mut set, with_emails).await;
+    Ok(set.done.answer(context.mail.meta().modseq))
+}
+
+/// Makes the new ones, parents before children, in whatever order they were sent.
+async fn create_all(context: &mut Context, set: &mut Set) -> Result<(), MethodError> {
+    let mut waiting: Vec<(String, Value)> = std::mem::take(&mut set.create).into_iter().collect();
+    while !waiting.is_empty() {
+        let names: Vec<String> = waiting.iter().map(|(name, _)| name.clone()).collect();
+        let (later, now): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(name, object)| {
+            parent_reference(object).is_some_and(|parent| parent != name && names.iter().any(|n| n == parent))
+        });
+        // Nothing but parents that wait for each other: they fail for want of a parent.
+        let (now, later) = if now.is_empty() { (later, now) } else { (now, later) };
+        for (name, value) in now {
+            match create_one(context, value).await {
+                Ok(object) => set.done.created(context, &name, object),
+                Err(error) => set.done.not_created(&name, error),
+            }
+        }
+        waiting = later;
+    }
+    Ok(())
+}
+
+fn parent_reference(object: &Value) -> Option<&str> {
+    object.get("parentId")?.as_str()?.strip_prefix('#')
+}
+
+async fn create_one(context: &mut Context, value: Value) -> Result<Map<String, Value>, SetError> {
+    let Value::Object(given) = value else {
+        return Err(SetError::new("invalidProperties").because("a Mailbox is an object"));
+    };
+    let mut update = MailboxUpdate { subscribed: Some(true), ..MailboxUpdate::default() };
+    for (name, value) in &given {
+        apply(context, &mut update, name, value.clone())?;
+    }
+    let Some(name) = update.name.take() else {
+        return Err(SetError::property("name", "a mailbox needs a name"));
+    };
+    let parent = update.parent.take().flatten();
+    let made = context.mail.create_below(parent, &name, update).await.map_err(in_parent)?;
+    let (meta, reader) = context.look().map_err(unavailable)?;
+    let mailbox = meta.mailbox(made.id).unwrap_or(&made);
+    // RFC 8620 §5.3: what the client did not send.
+    let missing: Vec<&str> =
+        PROPERTIES.into_iter().filter(|p| !given.contains_key(*p)).collect();
+    object(context, &reader, mailbox, &missing).map_err(unavailable)
+}
+
+fn unavailable(error: MethodError) -> SetError {
+    SetError::new("serverUnavailable").because(error.kind())
+}
+
+/// Where the engine says that there is no such mailbox, it means the parent.
+fn in_parent(error: crate::mail::Error) -> SetError {
+    match error {
+        crate::mail::Error::NoSuchMailbox => SetError::property("parentId", error.to_string()),
+        error => set_error(error),
+    }
+}
+
+/// Puts one property into an update of the engine's.
+fn apply(
+    context: &Context,
+    update: &mut MailboxUpdate,
+    name: &str,
+    value: Value,
+) -> Result<(), SetError> {
+    let wrong = |want: &str| Err(SetError::property(name, format!("{name} must be {want}")));
+    match (name, value) {
+        ("name", Value::String(text)) => update.name = Some(text),
+        ("parentId", Value::Null) => update.parent = Some(None),
+        ("parentId", Value::String(text)) => {
+            let parent = id::to_mailbox(context.resolve(&text));
+            let known = parent.filter(|id| context.mail.meta().mailbox(*id).is_some());
+            if known.is_none() {
+                return wrong("the id of a mailbox");
+            }
+            update.parent = Some(known);
+        }
+        ("role", Value::Null) => update.role = Some(None),
+        ("role", Value::String(text)) => {
+            // RFC 8621 §2: lower case.
+            let role = Role::from_name(&text).filter(|role| role.name() == text);
+            if role.is_none() {
+                return wrong("a registered role in lower case");
+            }
+            update.role = Some(role);
+        }
+        ("sortOrder", Value::Null) => update.sort_order = Some(0),
+        ("sortOrder", value) => match value.as_u64().filter(|n| *n < 1 << 31) {
+            Some(order) => update.sort_order = u32::try_from(order).ok(),
+            None => return wrong("a number from 0 to 2147483647"),
+        },
+        ("isSubscribed", Value::Null) => update.subscribed = Some(true),
+        ("isSubscribed", Value::Bool(subscribed)) => update.subscribed = Some(subscribed),
+        ("name" | "parentId" | "role" | "isSubscribed", _) => return wrong("of its type"),
+        _ => return Err(SetError::property(name, "set by the server, or unknown")),
+    }
+    Ok(())
+}
+
+/// Changes what is to be changed. What fails because another has the name or the role is tried
+/// again after the others, which may have given it up (RFC 8620 §5.3).
+async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodError> {
+    let mut waiting = std::mem::take(&mut set.update);
+    loop {
+        let before = waiting.len();
+        let mut again = Vec::new();
+        for (text, patch) in waiting {
+            match update_one(context, &text, patch.clone()).await? {
+                Ok(()) => set.done.updated(&text),
+                Err((true, _)) if before > 1 => again.push((text, patch)),
+                Err((_, error)) => set.done.not_updated(&text, error),
+            }
+        }
+        waiting = again;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if waiting.len() == before {
+            // No one moved: let each say why.
+            for (text, patch) in waiting {
+                if let Err((_, error)) = update_one(context, &text, patch).await? {
+                    set.done.not_updated(&text, error);
+                } else {
+                    set.done.updated(&text);
+                }
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// The flag of an error: a later try may succeed.
+async fn update_one(
+    context: &mut Context,
+    text: &str,
+    patch: Value,
+) -> Result<Result<(), (bool, SetError)>, MethodError> {
+    let (id, update) = match prepare(context, text, patch)? {
+        Ok(prepared) => prepared,
+        Err(error) => return Ok(Err((false, error))),
+    };
+    use crate::mail::Error::{MailboxExists, NoSuchMailbox, RoleTaken};
+    Ok(context.mail.update_mailbox(id, update).await.map_err(|error| match error {
+        NoSuchMailbox => (false, SetError::new("notFound")),
+        error @ (MailboxExists | RoleTaken) => (true, set_error(error)),
+        error => (false, set_error(error)),
+    }))
+}
+
+fn prepare(
+    context: &Context,
+    text: &str,
+    patch: Value,
+) -> Result<Result<(MailboxId, MailboxUpdate), SetError>, MethodError> {
+    let (meta, reader) = context.look()?;
+    let Some(mailbox) = id::to_mailbox(text).and_then(|id| meta.mailbox(id)) else {
+        return Ok(Err(SetError::new("notFound")));
+    };
+    let Value::Object(patch) = patch else {
+        return Ok(Err(SetError::new("invalidPatch").because("a patch is an object")));
+    };
+    let changes: BTreeMap<String, Change> = match patch::parse(patch) {
+        Ok(changes) => changes,
+        Err(error) => return Ok(Err(error)),
+    };
+    let now = object(context, &reader, mailbox, &PROPERTIES)?;
+    let mut update = MailboxUpdate::default();
+    for (name, change) in changes {
+        let Change::Whole(value) = change else {
+            return Ok(Err(SetError::new("invalidPatch").because(format!("{name} has no members"))));
+        };
+        // RFC 8620 §5.3: a property of the server's may be sent as it is.
+        if now.get(&name) == Some(&value) {
+            continue;
+        }
+        if let Err(error) = apply(context, &mut update, &name, value) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok((mailbox.id, update)))
+}
+
+/// Children go before their parents, in whatever order they were sent.
+async fn destroy_all(context: &mut Context, set: &mut Set, with_emails: bool) {
+    let meta = context.mail.meta();
+    let mut ids: Vec<(usize, String)> = std::mem::take(&mut set.destroy)
+        .into_iter()
+        .map(|text| {
+            let mailbox = id::to_mailbox(&text).and_then(|id| meta.mailbox(id));
+            (mailbox.map_or(0, |m| m.path.matches('/').count()), text)
+        })
+        .collect();
+    ids.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
+    for (_, text) in ids {
+        let result = match id::to_mailbox(&text) {
+            Some(id) => context.mail.delete(id, with_emails).await.map_err(|error| match error {
+                crate::mail::Error::NoSuchMailbox => SetError::new("notFound"),
+                error => set_error(error),
+            }),
+            None => Err(SetError::new("notFound")),
+        };
+        match result {
+            Ok(()) => set.done.destroyed(&text),
+            Err(error) => set.done.not_destroyed(&text, error),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What every /set has in common (RFC 8620 §5.3).
+use serde_json::{Map, Value};
+
+use crate::jmap::context::{Context, account, if_in_state, state};
+use crate::jmap::wire::args::{Args, is_id};
+use crate::jmap::wire::error::{MethodError, SetError};
+use crate::jmap::wire::id::ACCOUNT;
+use crate::limits;
+use crate::mail::Modseq;
+
+/// The arguments of a /set.
+pub struct Set {
+    /// Objects to make, by creation id.
+    pub create: Map<String, Value>,
+    /// Patches, by id; creation ids are replaced already.
+    pub update: Vec<(String, Value)>,
+    /// Ids; creation ids of earlier calls are replaced already.
+    pub destroy: Vec<String>,
+    /// What is answered.
+    pub done: Done,
+}
+
+impl Set {
+    /// Takes the standard arguments.
+    pub fn parse(context: &Context, args: &mut Args) -> Result<Set, MethodError> {
+        account(args, "accountId", "accountNotFound")?;
+        let now = context.mail.meta().modseq;
+        if_in_state(args, "ifInState", now)?;
+        let create = args.object("create")?.unwrap_or_default();
+        let update = args.object("update")?.unwrap_or_default();
+        let destroy = args.texts("destroy")?.unwrap_or_default();
+        if create.len() + update.len() + destroy.len() > limits::JMAP_SET {
+            return Err(
+                MethodError::new("requestTooLarge").because("more objects than maxObjectsInSet")
+            );
+        }
+        if let Some(bad) = create.keys().find(|id| !is_id(id)) {
+            return Err(MethodError::invalid(format!("{bad:?} is no creation id")));
+        }
+        let update = update.into_iter().collect();
+        Ok(Set { create, update, destroy, done: Done::since(now) })
+    }
+
+    /// Refuses updates of what will be destroyed (`willDestroy`) and repeated ids.
+    pub fn settle(&mut self, context: &Context) {
+        let mut seen = std::collections::HashSet::new();
+        self.destroy = std::mem::take(&mut self.destroy)
+            .into_iter()
+            .map(|id| context.resolve(&id).to_owned())
+            .filter(|id| seen.insert(id.clone()))
+            .collect();
+        for (id, patch) in std::mem::take(&mut self.update) {
+            let id = context.resolve(&id).to_owned();
+            if seen.contains(&id) {
+                self.done.not_updated(&id, SetError::new("willDestroy"));
+            } else {
+                self.update.push((id, patch));
+            }
+        }
+    }
+}
+
+/// What a /set has done so far.
+pub struct Done {
+    before: Modseq,
+    created: Map<String, Value>,
+    updated: Map<String, Value>,
+    destroyed: Vec<Value>,
+    not_created: Map<String, Value>,
+    not_updated: Map<String, Value>,
+    not_destroyed: Map<String, Value>,
+}
+
+impl Done {
+    /// Nothing, at this state.
+    pub fn since(before: Modseq) -> Done {
+        Done {
+            before,
+            created: Map::new(),
+            updated: Map::new(),
+            destroyed: Vec::new(),
+            not_created: Map::new(),
+            not_updated: Map::new(),
+            not_destroyed: Map::new(),
+        }
+    }
+
+    /// An object was made; its `id` is known to later references from here on.
+    pub fn created(&mut self, context: &mut Context, name: &str, object: Map<String, Value>) {
+        if let Some(id) = object.get("id") {
+            context.created.insert(name.to_owned(), id.clone());
+        }
+        self.created.insert(name.to_owned(), Value::Object(object));
+    }
+
+    /// An object was changed, with nothing else to tell.
+    pub fn updated(&mut self, id: &str) {
+        self.updated.insert(id.to_owned(), Value::Null);
+    }
+
+    /// An object is gone.
+    pub fn destroyed(&mut self, id: &str) {
+        self.destroyed.push(id.into());
+    }
+
+    /// An object was not made.
+    pub fn not_created(&mut self, name: &str, error: SetError) {
+        self.not_created.insert(name.to_owned(), error.into());
+    }
+
+    /// An object was not changed.
+    pub fn not_updated(&mut self, id: &str, error: SetError) {
+        self.not_updated.insert(id.to_owned(), error.into());
+    }
+
+    /// An object is still there.
+    pub fn not_destroyed(&mut self, id: &str, error: SetError) {
+        self.not_destroyed.insert(id.to_owned(), error.into());
+    }
+
+    /// The response of a /set. Every key is there, null where empty: some clients insist.
+    pub fn answer(self, now: Modseq) -> Map<String, Value> {
+        let destroyed = match self.destroyed.is_empty() {
+            true => Value::Null,
+            false => Value::Array(self.destroyed),
+        };
+        let mut map = Map::new();
+        map.insert("accountId".into(), ACCOUNT.into());
+        map.insert("oldState".into(), state(self.before).into());
+        map.insert("newState".into(), state(now).into());
+        map.insert("created".into(), or_null(self.created));
+        map.insert("updated".into(), or_null(self.updated));
+        map.insert("destroyed".into(), destroyed);
+        map.insert("notCreated".into(), or_null(self.not_created));
+        map.insert("notUpdated".into(), or_null(self.not_updated));
+        map.insert("notDestroyed".into(), or_null(self.not_destroyed));
+        map
+    }
+
+    /// The response of an /import or /copy: no updates, nothing destroyed.
+    pub fn answer_created(self, now: Modseq) -> Map<String, Value> {
+        let mut map = self.answer(now);
+        for name in ["updated", "destroyed", "notUpdated", "notDestroyed"] {
+            map.remove(name);
+        }
+        map
+    }
+}
+
+fn or_null(map: Map<String, Value>) -> Value {
+    if map.is_empty() { Value::Null } else { Value::Object(map) }
+}

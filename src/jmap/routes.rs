@@ -1,0 +1,47 @@
+//! The one table of addresses.
+use hyper::Method;
+
+use super::site::Site;
+use super::{blob, push, request, session};
+use crate::http::Route;
+
+/// Every address served.
+pub const ROUTES: &[Route<Site>] = &[
+    Route {
+        methods: &[Method::GET],
+        // Answered here with 200: not every client follows a redirect (RFC 8620 §2.2).
+        path: "/.well-known/jmap",
+        open: false,
+        run: |exchange| Box::pin(session::get(exchange)),
+    },
+    Route {
+        methods: &[Method::GET],
+        path: "/jmap/session",
+        open: false,
+        run: |exchange| Box::pin(session::get(exchange)),
+    },
+    Route {
+        methods: &[Method::POST],
+        path: "/jmap/api",
+        open: false,
+        run: |exchange| Box::pin(request::api(exchange)),
+    },
+    Route {
+        methods: &[Method::POST],
+        path: "/jmap/upload/*",
+        open: false,
+        run: |exchange| Box::pin(blob::upload(exchange)),
+    },
+    Route {
+        methods: &[Method::GET],
+        path: "/jmap/download/*/*/*",
+        open: false,
+        run: |exchange| Box::pin(blob::download(exchange)),
+    },
+    Route {
+        methods: &[Method::GET],
+        path: "/jmap/events",
+        open: false,
+        run: |exchange| Box::pin(push::events(exchange)),
+    },
+];

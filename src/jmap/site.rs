@@ -1,0 +1,120 @@
+//! What a listener serves: the engine, the account, the limits that its requests share.
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use smol::lock::{Semaphore, SemaphoreGuardArc};
+
+use super::{routes, session};
+use crate::auth::AuthError;
+use crate::http::{self, Credentials, Policy, Refused, Route};
+use crate::limits;
+use crate::mail::counts::Counts;
+use crate::mail::{Mail, MailboxId, Modseq};
+use crate::server::Ctx;
+
+/// A limit on things that go on at the same time.
+pub type Slots = Arc<Semaphore>;
+/// One of those things.
+pub type Turn = SemaphoreGuardArc;
+
+/// Shared by all connections of a listener.
+pub struct Site {
+    /// The engine.
+    pub mail: Arc<Mail>,
+    /// What the server was started with.
+    pub ctx: Rc<Ctx>,
+    /// Turns at the API resource (`maxConcurrentRequests`).
+    pub requests: Slots,
+    /// Turns at the upload resource (`maxConcurrentUpload`).
+    pub uploads: Slots,
+    /// Counts of mailboxes, each good for the modseq beside it.
+    pub counts: RefCell<HashMap<MailboxId, (Modseq, Counts)>>,
+    policy: Policy,
+    session: RefCell<Option<(String, String)>>,
+}
+
+impl Site {
+    /// A site for a listener. Flags about HTTP that make no sense are logged and left out.
+    pub fn new(ctx: Rc<Ctx>) -> Site {
+        let policy = policy(&ctx.config).unwrap_or_else(|(policy, errors)| {
+            errors.iter().for_each(|error| log::error!("{error}"));
+            policy
+        });
+        Site {
+            mail: Arc::clone(&ctx.mail),
+            requests: Arc::new(Semaphore::new(limits::JMAP_REQUESTS)),
+            uploads: Arc::new(Semaphore::new(limits::JMAP_UPLOADS)),
+            counts: RefCell::default(),
+            policy,
+            session: RefCell::default(),
+            ctx,
+        }
+    }
+
+    /// The `state` of the session for clients that come by `base`.
+    pub fn session_state(&self, base: &str) -> String {
+        if let Some((of, state)) = self.session.borrow().as_ref() {
+            if of == base {
+                return state.clone();
+            }
+        }
+        let state = session::state(&session::object(self, base));
+        *self.session.borrow_mut() = Some((base.to_owned(), state.clone()));
+        state
+    }
+}
+
+/// The flags about HTTP, and what is wrong with them.
+fn policy(config: &crate::config::Config) -> Result<Policy, (Policy, Vec<http::PolicyError>)> {
+    let mut policy = Policy { plain_passwords: config.allow_plain_auth, ..Policy::default() };
+    let mut errors = Vec::new();
+    if let Some(url) = &config.http.url {
+        errors.extend(policy.set_base(url).err());
+    }
+    for origin in &config.http.cors_origins {
+        errors.extend(policy.allow_origin(origin).err());
+    }
+    for (name, value) in &config.http.headers {
+        errors.extend(policy.add_header(&format!("{name}: {value}")).err());
+    }
+    if errors.is_empty() { Ok(policy) } else { Err((policy, errors)) }
+}
+
+impl http::Site for Site {
+    fn routes(&self) -> &'static [Route<Site>] {
+        routes::ROUTES
+    }
+
+    fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn login(
+        self: Rc<Self>,
+        credentials: Credentials,
+        peer: SocketAddr,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Refused>>>> {
+        Box::pin(async move {
+            let auth = &self.ctx.auth;
+            let granted = match &credentials {
+                Credentials::Basic(user, password) => {
+                    auth.login_plain(user, password, peer.ip()).await
+                }
+                Credentials::Bearer(token) => auth.bearer(token, peer.ip()).await,
+            };
+            granted.map(drop).map_err(|error| match error {
+                AuthError::Throttled(wait) => Refused::Throttled(wait),
+                AuthError::Unavailable => Refused::Unavailable,
+                AuthError::BadCredentials
+                | AuthError::Malformed
+                | AuthError::Unsupported
+                | AuthError::Cancelled => Refused::Wrong,
+            })
+        })
+    }
+}
