@@ -373,3 +373,5 @@ pub const JMAP_BODY_VALUE: usize = 1024 * 1024;
 pub const JMAP_PING: (u64, u64) = (5, 3600);
 /// Seconds that an upload is kept unless an email adopts it; RFC 8620 §6 wants an hour at least.
 pub const JMAP_UPLOAD_KEPT: u32 = 6 * 3600;
+/// Octets of a header section that JMAP looks at. What is behind is not found.
+pub const JMAP_HEADER: usize = 256 * 1024;

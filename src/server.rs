@@ -41,6 +41,8 @@ pub struct Ctx {
     /// The maildrop's lock: one for all POP3 listeners of the process, so cloned, never made twice
     /// (`Arc::default()` makes it).
     pub pop3: Arc<crate::pop3::Gate>,
+    /// What all JMAP listeners share: turns at the API and at uploads (`Arc::default()` makes it).
+    pub jmap: Arc<crate::jmap::Gate>,
     /// Thrown when the server stops.
     pub shutdown: Shutdown,
 }
@@ -141,6 +143,7 @@ impl Server {
             config,
             tls: acceptor,
             pop3: Arc::default(),
+            jmap: Arc::default(),
             shutdown,
         };
         let mut server = Server {

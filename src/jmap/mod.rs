@@ -27,7 +27,7 @@ use crate::http;
 use crate::net::Conn;
 use crate::server::Ctx;
 
-pub use site::Site;
+pub use site::{Gate, Site};
 
 /// Serves one HTTP connection until it ends or the server stops.
 pub async fn serve(conn: Conn, ctx: Rc<Ctx>) {

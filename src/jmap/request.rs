@@ -33,7 +33,7 @@ async fn run(exchange: Exchange<Site>) -> Result<Response, Problem> {
     }
     let site = Rc::clone(&exchange.site);
     let base = exchange.base.clone();
-    let turn = turn(&site.requests, "maxConcurrentRequests").await?;
+    let turn = turn(&site.ctx.jmap.requests, "maxConcurrentRequests").await?;
     let body = exchange.into_body(limits::JMAP_REQUEST);
     let body = match body {
         Ok(body) => body.all().await,

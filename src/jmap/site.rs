@@ -22,16 +22,29 @@ pub type Slots = Arc<Semaphore>;
 /// One of those things.
 pub type Turn = SemaphoreGuardArc;
 
+/// Shared by all listeners of the process.
+pub struct Gate {
+    /// Turns at the API resource (`maxConcurrentRequests`).
+    pub requests: Slots,
+    /// Turns at the upload resource (`maxConcurrentUpload`).
+    pub uploads: Slots,
+}
+
+impl Default for Gate {
+    fn default() -> Gate {
+        Gate {
+            requests: Arc::new(Semaphore::new(limits::JMAP_REQUESTS)),
+            uploads: Arc::new(Semaphore::new(limits::JMAP_UPLOADS)),
+        }
+    }
+}
+
 /// Shared by all connections of a listener.
 pub struct Site {
     /// The engine.
     pub mail: Arc<Mail>,
     /// What the server was started with.
     pub ctx: Rc<Ctx>,
-    /// Turns at the API resource (`maxConcurrentRequests`).
-    pub requests: Slots,
-    /// Turns at the upload resource (`maxConcurrentUpload`).
-    pub uploads: Slots,
     /// Counts of mailboxes, each good for the modseq beside it.
     pub counts: RefCell<HashMap<MailboxId, (Modseq, Counts)>>,
     policy: Policy,
@@ -47,8 +60,6 @@ impl Site {
         });
         Site {
             mail: Arc::clone(&ctx.mail),
-            requests: Arc::new(Semaphore::new(limits::JMAP_REQUESTS)),
-            uploads: Arc::new(Semaphore::new(limits::JMAP_UPLOADS)),
             counts: RefCell::default(),
             policy,
             session: RefCell::default(),

@@ -1,0 +1,48 @@
+//! Emails (RFC 8621 §4): one file per method; `property` says what can be asked for, `view` makes
+//! it from a message.
+mod build;
+mod changes;
+mod copy;
+mod get;
+mod import;
+mod keyword;
+mod parse;
+mod property;
+mod query;
+mod set;
+mod value;
+mod view;
+
+pub use changes::changes;
+pub use copy::copy;
+pub use get::get;
+pub use import::import;
+pub use parse::parse;
+pub use query::{query, query_changes};
+pub use set::set;
+
+use serde_json::{Map, Value};
+
+use super::Answer;
+use crate::jmap::context::method_error;
+use crate::jmap::wire::error::MethodError;
+use crate::jmap::wire::id::{self, BlobId};
+use crate::mail::{Added, EmailId, Flags, Reader, Row};
+
+/// The memberships of an email that JMAP shows: those without `\Deleted` (RFC 8621 §4.1.1). None:
+/// there is no such email.
+pub fn visible(reader: &Reader, email: EmailId) -> Result<Vec<Row>, MethodError> {
+    let mut rows = reader.memberships(email).map_err(method_error)?;
+    rows.retain(|row| !row.flags.has(Flags::DELETED));
+    Ok(rows)
+}
+
+/// What the client does not know of an email that it had made (RFC 8621 §4.6, §4.8).
+fn made(added: &Added) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.insert("id".into(), id::email(added.email).into());
+    map.insert("blobId".into(), BlobId::whole(added.email).to_string().into());
+    map.insert("threadId".into(), id::thread(added.thread).into());
+    map.insert("size".into(), added.size.into());
+    map
+}
