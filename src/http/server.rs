@@ -176,7 +176,11 @@ async fn check<S: Site>(site: Rc<S>, origin: Origin, head: HeaderMap) -> Result<
             let detail = "Too many failed log-ins from this address; try again later.";
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
             let mut response: Response = problem.into();
-            insert(&mut response, header::RETRY_AFTER, &wait.as_secs().max(1).to_string());
+            insert(
+                &mut response,
+                header::RETRY_AFTER,
+                &wait.as_secs().max(1).to_string(),
+            );
             Err(response)
         }
         Err(Refused::Unavailable) => {

@@ -30,13 +30,19 @@ async fn store(exchange: Exchange<Site>) -> Result<Response, Problem> {
     account(&exchange)?;
     let site = Rc::clone(&exchange.site);
     let _turn = turn(&site.ctx.jmap.uploads, "maxConcurrentUpload").await?;
-    let media = exchange.field("content-type").unwrap_or("application/octet-stream").to_owned();
+    let media = exchange
+        .field("content-type")
+        .unwrap_or("application/octet-stream")
+        .to_owned();
     let largest = site.mail.message_size();
-    let mut body =
-        exchange.into_body(largest).map_err(|error| unread(error, "maxSizeUpload"))?;
+    let mut body = exchange
+        .into_body(largest)
+        .map_err(|error| unread(error, "maxSizeUpload"))?;
     let mut writer = site.mail.body(body.announced()).map_err(refused)?;
-    while let Some(piece) =
-        body.next().await.map_err(|error| unread(error, "maxSizeUpload"))?
+    while let Some(piece) = body
+        .next()
+        .await
+        .map_err(|error| unread(error, "maxSizeUpload"))?
     {
         writer.push(&piece).await.map_err(refused)?;
     }
@@ -54,14 +60,19 @@ async fn store(exchange: Exchange<Site>) -> Result<Response, Problem> {
 }
 
 fn now() -> u32 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn account(exchange: &Exchange<Site>) -> Result<(), Problem> {
     match exchange.params.first().map(String::as_str) {
         Some(ACCOUNT) => Ok(()),
-        _ => Err(Problem::new(StatusCode::NOT_FOUND, "There is no account with this id.")),
+        _ => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "There is no account with this id.",
+        )),
     }
 }
 
@@ -94,28 +105,39 @@ async fn fetch(exchange: &Exchange<Site>) -> Result<Response, Problem> {
     let text = exchange.params.get(1).map_or("", String::as_str);
     let id = BlobId::parse(text).ok_or_else(missing)?;
     let mail = &exchange.site.mail;
-    let blob = open(mail, &id).await.map_err(refused)?.ok_or_else(missing)?;
+    let blob = open(mail, &id)
+        .await
+        .map_err(refused)?
+        .ok_or_else(missing)?;
     let tag = format!("\"{id}\"");
     let head = describe(exchange, &tag);
-    if exchange.field("if-none-match").is_some_and(|tags| matches(tags, &tag)) {
+    if exchange
+        .field("if-none-match")
+        .is_some_and(|tags| matches(tags, &tag))
+    {
         return Ok(with(StatusCode::NOT_MODIFIED, head, Body::Full(None)));
     }
     // RFC 9110 §13.1.5: a range of another version is no use.
     let range = exchange.field("range").filter(|_| {
-        exchange.field("if-range").is_none_or(|wanted| wanted == tag)
+        exchange
+            .field("if-range")
+            .is_none_or(|wanted| wanted == tag)
     });
     let size = blob.size;
     match parse_range(range, size) {
         Range::Outside => {
             let mut response: Response =
                 Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "The range is outside.").into();
-            set(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{size}"));
+            set(
+                response.headers_mut(),
+                header::CONTENT_RANGE,
+                &format!("bytes */{size}"),
+            );
             Ok(response)
         }
         Range::Whole => Ok(part(exchange, blob, head, 0, size, StatusCode::OK)),
         Range::Part(from, to) => {
-            let mut response =
-                part(exchange, blob, head, from, to, StatusCode::PARTIAL_CONTENT);
+            let mut response = part(exchange, blob, head, from, to, StatusCode::PARTIAL_CONTENT);
             let value = format!("bytes {from}-{}/{size}", to.saturating_sub(1));
             set(response.headers_mut(), header::CONTENT_RANGE, &value);
             Ok(response)
@@ -125,7 +147,9 @@ async fn fetch(exchange: &Exchange<Site>) -> Result<Response, Problem> {
 
 /// `If-None-Match`, compared weakly (RFC 9110 §13.1.2).
 fn matches(tags: &str, tag: &str) -> bool {
-    tags.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+    tags.split(',')
+        .map(str::trim)
+        .any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }
 
 fn with(status: StatusCode, head: HeaderMap, body: Body) -> Response {
@@ -146,7 +170,11 @@ fn part(
     let length = to.saturating_sub(from);
     if exchange.method == Method::HEAD || length == 0 {
         let mut response = with(status, head, Body::Full(None));
-        set(response.headers_mut(), header::CONTENT_LENGTH, &length.to_string());
+        set(
+            response.headers_mut(),
+            header::CONTENT_LENGTH,
+            &length.to_string(),
+        );
         return response;
     }
     let bytes = blob.bytes.slice(from, length);
@@ -172,14 +200,26 @@ fn piece(bytes: &mut Bytes, mail: &Mail) -> Result<Vec<u8>, mail::Error> {
 fn describe(exchange: &Exchange<Site>, tag: &str) -> HeaderMap {
     let mut head = HeaderMap::new();
     let media = exchange.query("type").filter(|t| is_media(t));
-    set(&mut head, header::CONTENT_TYPE, media.as_deref().unwrap_or("application/octet-stream"));
+    set(
+        &mut head,
+        header::CONTENT_TYPE,
+        media.as_deref().unwrap_or("application/octet-stream"),
+    );
     let name = exchange.params.get(2).map_or("", String::as_str);
     set(&mut head, header::CONTENT_DISPOSITION, &disposition(name));
     set(&mut head, header::ETAG, tag);
     set(&mut head, header::ACCEPT_RANGES, "bytes");
-    set(&mut head, header::CACHE_CONTROL, "private, immutable, max-age=31536000");
+    set(
+        &mut head,
+        header::CACHE_CONTROL,
+        "private, immutable, max-age=31536000",
+    );
     set(&mut head, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(&mut head, header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
+    set(
+        &mut head,
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; sandbox",
+    );
     head
 }
 
@@ -193,12 +233,16 @@ fn set(head: &mut HeaderMap, name: HeaderName, value: &str) {
 /// between tokens.
 fn is_media(text: &str) -> bool {
     let token = |t: &str| {
-        !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+        !t.is_empty()
+            && t.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
     };
     let essence = text.split(';').next().unwrap_or_default().trim();
     text.len() <= 255
         && text.bytes().all(|b| (b' '..=b'~').contains(&b))
-        && essence.split_once('/').is_some_and(|(main, sub)| token(main) && token(sub))
+        && essence
+            .split_once('/')
+            .is_some_and(|(main, sub)| token(main) && token(sub))
 }
 
 /// `Content-Disposition` (RFC 6266) with the client's name, without a path and control characters.
@@ -214,12 +258,21 @@ fn disposition(name: &str) -> String {
     }
     let plain: String = name
         .chars()
-        .map(|c| if c.is_ascii() && c != '"' && c != '%' { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii() && c != '"' && c != '%' {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     if plain == name {
         return format!("attachment; filename=\"{plain}\"");
     }
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", url::encode(&name))
+    format!(
+        "attachment; filename=\"{plain}\"; filename*=UTF-8''{}",
+        url::encode(&name)
+    )
 }
 
 #[cfg(test)]
@@ -229,16 +282,28 @@ mod tests {
     #[test]
     fn names() {
         assert_eq!(disposition("a.txt"), "attachment; filename=\"a.txt\"");
-        assert_eq!(disposition("../a\r\n\"b\""),
-            "attachment; filename=\".._a_b_\"; filename*=UTF-8''.._a%22b%22");
-        assert_eq!(disposition("ü"), "attachment; filename=\"_\"; filename*=UTF-8''%C3%BC");
+        assert_eq!(
+            disposition("../a\r\n\"b\""),
+            "attachment; filename=\".._a_b_\"; filename*=UTF-8''.._a%22b%22"
+        );
+        assert_eq!(
+            disposition("ü"),
+            "attachment; filename=\"_\"; filename*=UTF-8''%C3%BC"
+        );
         assert_eq!(disposition(""), "attachment");
     }
 
     #[test]
     fn media() {
         assert!(is_media("text/plain; charset=utf-8") && is_media("image/svg+xml"));
-        for bad in ["", "text", "text/", "text/plain\r\nX: y", "te xt/plain", "text/ü"] {
+        for bad in [
+            "",
+            "text",
+            "text/",
+            "text/plain\r\nX: y",
+            "te xt/plain",
+            "text/ü",
+        ] {
             assert!(!is_media(bad), "{bad}");
         }
         assert!(matches("\"a\", W/\"b1\"", "\"b1\"") && matches("*", "\"x\""));

@@ -59,7 +59,8 @@ const REGISTERED: [&str; 26] = [
 
 /// Whether a capability may stand in `using`.
 pub fn is_registered(uri: &str) -> bool {
-    uri.strip_prefix("urn:ietf:params:jmap:").is_some_and(|name| REGISTERED.contains(&name))
+    uri.strip_prefix("urn:ietf:params:jmap:")
+        .is_some_and(|name| REGISTERED.contains(&name))
 }
 
 /// The `capabilities` of the session (RFC 8620 §2).

@@ -75,7 +75,11 @@ impl Context {
 
 /// Takes `accountId`, which every method has.
 pub fn account(args: &mut Args, name: &str, unknown: &'static str) -> Result<(), MethodError> {
-    if args.required(name)? == id::ACCOUNT { Ok(()) } else { Err(MethodError::new(unknown)) }
+    if args.required(name)? == id::ACCOUNT {
+        Ok(())
+    } else {
+        Err(MethodError::new(unknown))
+    }
 }
 
 /// A state as clients see it.
@@ -85,7 +89,10 @@ pub fn state(modseq: Modseq) -> String {
 
 /// Reads a state that we gave out at some time.
 pub fn parse_state(text: &str, now: Modseq) -> Result<Modseq, MethodError> {
-    let known = text.parse().ok().filter(|since: &Modseq| *since <= now && state(*since) == text);
+    let known = text
+        .parse()
+        .ok()
+        .filter(|since: &Modseq| *since <= now && state(*since) == text);
     known.ok_or_else(|| {
         MethodError::new("cannotCalculateChanges").because("this state was never given out")
     })

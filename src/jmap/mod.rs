@@ -31,7 +31,10 @@ pub use site::{Gate, Site};
 
 /// Serves one HTTP connection until it ends or the server stops.
 pub async fn serve(conn: Conn, ctx: Rc<Ctx>) {
-    let origin = http::Origin { peer: conn.peer(), secure: conn.is_tls() };
+    let origin = http::Origin {
+        peer: conn.peer(),
+        secure: conn.is_tls(),
+    };
     let number = conn.number();
     let site = site(&ctx);
     let stop = ctx.shutdown.clone();

@@ -30,7 +30,10 @@ pub async fn events(exchange: Exchange<Site>) -> Response {
     let mut response = problem::empty(StatusCode::OK);
     let head = response.headers_mut();
     head.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+    head.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, no-store"),
+    );
     // Proxies such as nginx would hold the events back.
     head.insert("x-accel-buffering", HeaderValue::from_static("no"));
     let stream = smol::stream::unfold(feed, |mut feed| async move {
@@ -76,7 +79,9 @@ impl Feed {
         let site = &exchange.site;
         let now = site.mail.hub().modseq();
         // A client that lost its connection says what it was told last.
-        let told = exchange.field("last-event-id").and_then(|id| id.parse().ok());
+        let told = exchange
+            .field("last-event-id")
+            .and_then(|id| id.parse().ok());
         Some(Feed {
             mail: Arc::clone(&site.mail),
             stop: site.ctx.shutdown.clone(),
@@ -145,7 +150,8 @@ impl Feed {
         if types.is_empty() {
             return None;
         }
-        let change = json!({ "@type": "StateChange", "changed": { ACCOUNT: Value::Object(types) } });
+        let change =
+            json!({ "@type": "StateChange", "changed": { ACCOUNT: Value::Object(types) } });
         Some(format!("event: state\nid: {now}\ndata: {change}\n\n"))
     }
 }
@@ -153,11 +159,12 @@ impl Feed {
 /// Whether objects of a type changed; what is too old to tell did.
 fn changed(mail: &Mail, name: &str, since: Modseq) -> bool {
     let email = |only_new: bool| {
-        mail.email_changes(since, limits::JMAP_GET).map_or(true, |c| {
-            c.more
-                || !c.created.is_empty()
-                || (!only_new && !(c.updated.is_empty() && c.destroyed.is_empty()))
-        })
+        mail.email_changes(since, limits::JMAP_GET)
+            .map_or(true, |c| {
+                c.more
+                    || !c.created.is_empty()
+                    || (!only_new && !(c.updated.is_empty() && c.destroyed.is_empty()))
+            })
     };
     match name {
         "Email" => email(false),
@@ -165,9 +172,11 @@ fn changed(mail: &Mail, name: &str, since: Modseq) -> bool {
         "Mailbox" => mail.mailbox_changes(since).map_or(true, |(c, _)| {
             !(c.created.is_empty() && c.updated.is_empty() && c.destroyed.is_empty())
         }),
-        "Thread" => mail.thread_changes(since, limits::JMAP_GET).map_or(true, |c| {
-            c.more || !(c.created.is_empty() && c.updated.is_empty() && c.destroyed.is_empty())
-        }),
+        "Thread" => mail
+            .thread_changes(since, limits::JMAP_GET)
+            .map_or(true, |c| {
+                c.more || !(c.created.is_empty() && c.updated.is_empty() && c.destroyed.is_empty())
+            }),
         _ => false,
     }
 }

@@ -29,7 +29,9 @@ pub async fn api(exchange: Exchange<Site>) -> Response {
 
 async fn run(exchange: Exchange<Site>) -> Result<Response, Problem> {
     if exchange.media().as_deref() != Some("application/json") {
-        return Err(refusal(RequestError::NotJson("Content-Type must be application/json".into())));
+        return Err(refusal(RequestError::NotJson(
+            "Content-Type must be application/json".into(),
+        )));
     }
     let site = Rc::clone(&exchange.site);
     let base = exchange.base.clone();
@@ -40,9 +42,11 @@ async fn run(exchange: Exchange<Site>) -> Result<Response, Problem> {
         Err(error) => Err(error),
     };
     let body = body.map_err(|error| unread(error, "maxSizeRequest"))?;
-    let bounds = Bounds { values: limits::JMAP_VALUES, calls: limits::JMAP_CALLS };
-    let request =
-        Request::parse(&body, bounds, capability::is_registered).map_err(refusal)?;
+    let bounds = Bounds {
+        values: limits::JMAP_VALUES,
+        calls: limits::JMAP_CALLS,
+    };
+    let request = Request::parse(&body, bounds, capability::is_registered).map_err(refusal)?;
     drop(body);
     let session_state = site.session_state(&base);
     let echo_ids = request.created.is_some();
@@ -74,12 +78,11 @@ pub async fn turn(slots: &super::site::Slots, limit: &'static str) -> Result<Tur
 pub fn unread(error: ReadError, limit: &'static str) -> Problem {
     match error {
         ReadError::TooLarge => refusal(RequestError::Limit(limit)),
-        ReadError::Stalled => {
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "The rest of the body did not come.")
-        }
-        ReadError::Broken => {
-            Problem::new(StatusCode::BAD_REQUEST, "The body could not be read.")
-        }
+        ReadError::Stalled => Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "The rest of the body did not come.",
+        ),
+        ReadError::Broken => Problem::new(StatusCode::BAD_REQUEST, "The body could not be read."),
     }
 }
 
@@ -95,9 +98,9 @@ fn refusal(error: RequestError) -> Problem {
         RequestError::UnknownCapability(name) => {
             bad(format!("This server does not support {name:?}")).kind(UNKNOWN_CAPABILITY)
         }
-        RequestError::Limit(limit) => {
-            bad("The request is beyond a limit of this server.").kind(LIMIT).limit(limit)
-        }
+        RequestError::Limit(limit) => bad("The request is beyond a limit of this server.")
+            .kind(LIMIT)
+            .limit(limit),
     }
 }
 
@@ -121,9 +124,17 @@ async fn make(context: &mut Context, using: &[String], call: Invocation) {
         Ok(args) => (name, args),
         Err(error) => ("error".to_owned(), error.into_map()),
     };
-    context.responses.push(Invocation { name, args, id: id.clone() });
+    context.responses.push(Invocation {
+        name,
+        args,
+        id: id.clone(),
+    });
     for (name, args) in std::mem::take(&mut context.implicit) {
-        context.responses.push(Invocation { name: name.to_owned(), args, id: id.clone() });
+        context.responses.push(Invocation {
+            name: name.to_owned(),
+            args,
+            id: id.clone(),
+        });
     }
 }
 
@@ -148,7 +159,11 @@ async fn apply(
 fn respond(responses: Vec<Invocation>, tail: &Map<String, Value>, turn: Turn) -> Response {
     let tail = Value::Object(tail.clone()).to_string();
     let tail = format!("],{}", tail.get(1..).unwrap_or("}"));
-    let mut pieces = Pieces { responses: responses.into_iter(), first: true, tail: Some(tail) };
+    let mut pieces = Pieces {
+        responses: responses.into_iter(),
+        first: true,
+        tail: Some(tail),
+    };
     let mut head = Vec::new();
     while head.len() < WHOLE {
         match pieces.next() {
@@ -158,7 +173,9 @@ fn respond(responses: Vec<Invocation>, tail: &Map<String, Value>, turn: Turn) ->
     }
     let mut response = problem::bytes(StatusCode::OK, "application/json", Vec::new());
     response.headers_mut().remove(CONTENT_LENGTH);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let state = (Some(head), pieces, turn);
     let stream = smol::stream::unfold(state, |(head, mut pieces, turn)| async move {
         let piece = head.or_else(|| pieces.next())?;
@@ -183,10 +200,18 @@ impl Iterator for Pieces {
     fn next(&mut self) -> Option<Vec<u8>> {
         let Some(response) = self.responses.next() else {
             let tail = self.tail.take()?;
-            let start = if self.first { "{\"methodResponses\":[" } else { "" };
+            let start = if self.first {
+                "{\"methodResponses\":["
+            } else {
+                ""
+            };
             return Some(format!("{start}{tail}").into_bytes());
         };
-        let start = if self.first { "{\"methodResponses\":[" } else { "," };
+        let start = if self.first {
+            "{\"methodResponses\":["
+        } else {
+            ","
+        };
         self.first = false;
         let mut piece = start.as_bytes().to_vec();
         let Invocation { name, args, id } = response;

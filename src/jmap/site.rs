@@ -82,7 +82,8 @@ impl Site {
 
 /// The flags about HTTP, and what is wrong with them.
 fn policy(config: &crate::config::Config) -> Result<Policy, (Policy, Vec<http::PolicyError>)> {
-    let mut policy = Policy { plain_passwords: config.allow_plain_auth, ..Policy::default() };
+    let mut policy = Policy::default();
+    policy.plain_passwords = config.allow_plain_auth;
     let mut errors = Vec::new();
     if let Some(url) = &config.http.url {
         errors.extend(policy.set_base(url).err());
@@ -93,7 +94,11 @@ fn policy(config: &crate::config::Config) -> Result<Policy, (Policy, Vec<http::P
     for (name, value) in &config.http.headers {
         errors.extend(policy.add_header(&format!("{name}: {value}")).err());
     }
-    if errors.is_empty() { Ok(policy) } else { Err((policy, errors)) }
+    if errors.is_empty() {
+        Ok(policy)
+    } else {
+        Err((policy, errors))
+    }
 }
 
 impl http::Site for Site {

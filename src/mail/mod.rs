@@ -9,15 +9,12 @@
 //! [`Mail::email_changes`] for what happened since your own modseq.
 
 pub mod address;
-<<<<<<< HEAD
 mod body;
 mod changes;
 mod copy;
 mod deliver;
 mod email;
-=======
 pub mod counts;
->>>>>>> db3bab0 (wip)
 mod error;
 mod expunge;
 mod fail;

@@ -43,7 +43,11 @@ pub enum Bytes {
 impl Bytes {
     /// All of a message.
     pub fn whole(message: &Message) -> Bytes {
-        Bytes::Raw { message: message.clone(), at: 0, end: message.size }
+        Bytes::Raw {
+            message: message.clone(),
+            at: 0,
+            end: message.size,
+        }
     }
 
     /// The octets from `from` on, `length` of them or as many as there are.
@@ -55,7 +59,12 @@ impl Bytes {
                 let end = at.saturating_add(to_u32(length)).min(end);
                 Bytes::Raw { message, at, end }
             }
-            Bytes::Decoded { inner, decoder, skip, left } => Bytes::Decoded {
+            Bytes::Decoded {
+                inner,
+                decoder,
+                skip,
+                left,
+            } => Bytes::Decoded {
                 inner,
                 decoder,
                 skip: skip.saturating_add(from),
@@ -67,10 +76,17 @@ impl Bytes {
     /// The same octets again, from the first: only before anything was read.
     fn again(&self) -> Bytes {
         match self {
-            Bytes::Raw { message, at, end } => {
-                Bytes::Raw { message: message.clone(), at: *at, end: *end }
-            }
-            Bytes::Decoded { inner, decoder, skip, left } => Bytes::Decoded {
+            Bytes::Raw { message, at, end } => Bytes::Raw {
+                message: message.clone(),
+                at: *at,
+                end: *end,
+            },
+            Bytes::Decoded {
+                inner,
+                decoder,
+                skip,
+                left,
+            } => Bytes::Decoded {
                 inner: Box::new(inner.again()),
                 decoder: decoder.as_ref().map(fresh),
                 skip: *skip,
@@ -87,7 +103,12 @@ impl Bytes {
             return inner;
         }
         let decoder = Some(Decoder::new(part.encoding));
-        Bytes::Decoded { inner: Box::new(inner), decoder, skip: 0, left: u64::MAX }
+        Bytes::Decoded {
+            inner: Box::new(inner),
+            decoder,
+            skip: 0,
+            left: u64::MAX,
+        }
     }
 
     /// A run of these octets from the first one.
@@ -107,7 +128,12 @@ impl Bytes {
                 *at = at.saturating_add(read);
                 Ok(read > 0)
             }
-            Bytes::Decoded { inner, decoder, skip, left } => {
+            Bytes::Decoded {
+                inner,
+                decoder,
+                skip,
+                left,
+            } => {
                 if *left == 0 || decoder.is_none() {
                     return Ok(false);
                 }
@@ -122,9 +148,13 @@ impl Bytes {
                         decoder.finish(&mut decoded);
                     }
                 }
-                let from = usize::try_from(*skip).unwrap_or(usize::MAX).min(decoded.len());
+                let from = usize::try_from(*skip)
+                    .unwrap_or(usize::MAX)
+                    .min(decoded.len());
                 *skip -= from as u64;
-                let to = usize::try_from(*left).unwrap_or(usize::MAX).min(decoded.len() - from);
+                let to = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(decoded.len() - from);
                 *left -= to as u64;
                 out.extend_from_slice(decoded.get(from..from + to).unwrap_or_default());
                 Ok(true)
@@ -152,8 +182,13 @@ fn fresh(decoder: &Decoder) -> Decoder {
 
 /// The octets behind an id; `None` when there are none.
 pub async fn open(mail: &Mail, id: &BlobId) -> Result<Option<Blob>> {
-    let Some(message) = mail.reader()?.message(id.root)? else { return Ok(None) };
-    let mut blob = Blob { bytes: Bytes::whole(&message), size: message.size.into() };
+    let Some(message) = mail.reader()?.message(id.root)? else {
+        return Ok(None);
+    };
+    let mut blob = Blob {
+        bytes: Bytes::whole(&message),
+        size: message.size.into(),
+    };
     for (level, index) in id.parts.iter().enumerate() {
         let structure = match level {
             0 => message.structure(),
@@ -163,14 +198,21 @@ pub async fn open(mail: &Mail, id: &BlobId) -> Result<Option<Blob>> {
         let Some(part) = part.filter(|part| part.kind != Kind::Multipart) else {
             return Ok(None);
         };
-        blob = Blob { bytes: blob.bytes.part(part), size: size(part) };
+        blob = Blob {
+            bytes: blob.bytes.part(part),
+            size: size(part),
+        };
     }
     Ok(Some(blob))
 }
 
 /// Octets of a part when decoded.
 pub fn size(part: &Part) -> u64 {
-    if part.encoding.is_encoded() { part.decoded.into() } else { part.body.len.into() }
+    if part.encoding.is_encoded() {
+        part.decoded.into()
+    } else {
+        part.body.len.into()
+    }
 }
 
 /// The structure of the message that these octets are. Others have their turn in between.

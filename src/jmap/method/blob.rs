@@ -8,5 +8,7 @@ use crate::jmap::wire::error::MethodError;
 pub async fn copy(_: &mut Context, mut args: Args) -> Answer {
     account(&mut args, "fromAccountId", "fromAccountNotFound")?;
     account(&mut args, "accountId", "accountNotFound")?;
-    Err(MethodError::invalid("fromAccountId and accountId must differ"))
+    Err(MethodError::invalid(
+        "fromAccountId and accountId must differ",
+    ))
 }

@@ -24,7 +24,10 @@ impl Since {
         let max = max_changes(&mut args)?;
         args.finish()?;
         let modseq = parse_state(&since, context.mail.meta().modseq)?;
-        Ok(Since { modseq, max: max.unwrap_or(limits::JMAP_QUERY).min(limits::JMAP_QUERY) })
+        Ok(Since {
+            modseq,
+            max: max.unwrap_or(limits::JMAP_QUERY).min(limits::JMAP_QUERY),
+        })
     }
 
     /// The response.

@@ -41,7 +41,10 @@ pub fn visible(reader: &Reader, email: EmailId) -> Result<Vec<Row>, MethodError>
 fn made(added: &Added) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("id".into(), id::email(added.email).into());
-    map.insert("blobId".into(), BlobId::whole(added.email).to_string().into());
+    map.insert(
+        "blobId".into(),
+        BlobId::whole(added.email).to_string().into(),
+    );
     map.insert("threadId".into(), id::thread(added.thread).into());
     map.insert("size".into(), added.size.into());
     map

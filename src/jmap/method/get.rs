@@ -25,14 +25,21 @@ impl Get {
         account(args, "accountId", "accountNotFound")?;
         let ids = args.texts("ids")?.map(|ids| unique(context, ids));
         if ids.as_ref().is_some_and(|ids| ids.len() > limits::JMAP_GET) {
-            return Err(MethodError::new("requestTooLarge").because("more ids than maxObjectsInGet"));
+            return Err(
+                MethodError::new("requestTooLarge").because("more ids than maxObjectsInGet")
+            );
         }
-        Ok(Get { ids, properties: args.texts("properties")? })
+        Ok(Get {
+            ids,
+            properties: args.texts("properties")?,
+        })
     }
 
     /// The properties asked for among a type's, `id` first and always.
     pub fn among(&self, known: &[&'static str]) -> Result<Vec<&'static str>, MethodError> {
-        let Some(wanted) = &self.properties else { return Ok(known.to_vec()) };
+        let Some(wanted) = &self.properties else {
+            return Ok(known.to_vec());
+        };
         let mut out = vec!["id"];
         for name in wanted {
             let found = known.iter().find(|k| *k == name);
@@ -64,7 +71,11 @@ pub struct Found {
 
 impl Found {
     /// Adds an object, paid for out of the request's budget.
-    pub fn push(&mut self, context: &mut Context, object: Map<String, Value>) -> Result<(), MethodError> {
+    pub fn push(
+        &mut self,
+        context: &mut Context,
+        object: Map<String, Value>,
+    ) -> Result<(), MethodError> {
         let object = Value::Object(object);
         context.spend_on(&object)?;
         self.list.push(object);

@@ -9,9 +9,18 @@ use crate::jmap::context::{Context, account};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id::ACCOUNT;
+use crate::mail::ObjectChanges;
 
-const PROPERTIES: [&str; 8] =
-    ["id", "name", "email", "replyTo", "bcc", "textSignature", "htmlSignature", "mayDelete"];
+const PROPERTIES: [&str; 8] = [
+    "id",
+    "name",
+    "email",
+    "replyTo",
+    "bcc",
+    "textSignature",
+    "htmlSignature",
+    "mayDelete",
+];
 
 /// What identities are derived from changes only with the flags.
 const STATE: u64 = 1;
@@ -22,7 +31,10 @@ pub async fn get(context: &mut Context, mut args: Args) -> Answer {
     args.finish()?;
     let properties = get.among(&PROPERTIES)?;
     let addresses = context.site.ctx.config.addresses();
-    let all = addresses.iter().enumerate().map(|(index, email)| (format!("i{}", index + 1), email));
+    let all = addresses
+        .iter()
+        .enumerate()
+        .map(|(index, email)| (format!("i{}", index + 1), email));
     let mut found = Found::default();
     for (id, email) in all.clone() {
         if get.ids.as_ref().is_none_or(|ids| ids.contains(&id)) {
@@ -47,7 +59,10 @@ fn object(id: &str, email: &str, properties: &[&str]) -> Map<String, Value> {
             _ => Value::Null,
         }
     };
-    properties.iter().map(|name| ((*name).to_owned(), value(name))).collect()
+    properties
+        .iter()
+        .map(|name| ((*name).to_owned(), value(name)))
+        .collect()
 }
 
 /// Identity/changes (RFC 8621 §6.2): there are none.
@@ -56,10 +71,20 @@ pub async fn changes(_: &mut Context, mut args: Args) -> Answer {
     if args.required("sinceState")? != STATE.to_string() {
         return Err(MethodError::new("cannotCalculateChanges"));
     }
-    let since = Since { modseq: STATE, max: 1 };
+    let since = Since {
+        modseq: STATE,
+        max: 1,
+    };
     super::changes::max_changes(&mut args)?;
     args.finish()?;
-    let none = crate::mail::ObjectChanges { modseq: STATE, ..Default::default() };
+    let (created, updated, destroyed) = (Vec::new(), Vec::new(), Vec::new());
+    let none = ObjectChanges {
+        modseq: STATE,
+        more: false,
+        created,
+        updated,
+        destroyed,
+    };
     let map = since.answer::<u8>(&none, |_| ACCOUNT.into());
     Ok(map)
 }

@@ -32,7 +32,12 @@ const PROPERTIES: [&str; 11] = [
 ];
 
 /// The properties that change with the messages in it.
-const COUNTS: [&str; 4] = ["totalEmails", "unreadEmails", "totalThreads", "unreadThreads"];
+const COUNTS: [&str; 4] = [
+    "totalEmails",
+    "unreadEmails",
+    "totalThreads",
+    "unreadThreads",
+];
 
 /// Mailbox/get (RFC 8621 §2.1).
 pub async fn get(context: &mut Context, mut args: Args) -> Answer {
@@ -84,7 +89,10 @@ pub fn object(
             _ => Value::Null,
         }
     };
-    Ok(properties.iter().map(|name| ((*name).to_owned(), value(name))).collect())
+    Ok(properties
+        .iter()
+        .map(|name| ((*name).to_owned(), value(name)))
+        .collect())
 }
 
 /// Counts a mailbox, unless nothing in it changed since the last time.
@@ -96,7 +104,11 @@ fn count(context: &Context, reader: &Reader, mailbox: &Mailbox) -> Result<Counts
         }
     }
     let counts = counts::count(reader, mailbox.id).map_err(method_error)?;
-    context.site.counts.borrow_mut().insert(mailbox.id, (modseq, counts));
+    context
+        .site
+        .counts
+        .borrow_mut()
+        .insert(mailbox.id, (modseq, counts));
     Ok(counts)
 }
 
@@ -119,15 +131,21 @@ fn rights(mailbox: &Mailbox) -> Value {
 /// Mailbox/changes (RFC 8621 §2.2).
 pub async fn changes(context: &mut Context, args: Args) -> Answer {
     let since = Since::parse(context, args)?;
-    let (changes, only_counts) =
-        context.mail.mailbox_changes(since.modseq).map_err(method_error)?;
+    let (changes, only_counts) = context
+        .mail
+        .mailbox_changes(since.modseq)
+        .map_err(method_error)?;
     let told = changes.created.len() + changes.updated.len() + changes.destroyed.len();
     if told > since.max {
         // RFC 8620 §5.2: there is no state in between to stop at.
         return Err(MethodError::new("cannotCalculateChanges"));
     }
     let mut map = since.answer(&changes, id::mailbox);
-    let counts = if only_counts { json!(COUNTS) } else { Value::Null };
+    let counts = if only_counts {
+        json!(COUNTS)
+    } else {
+        Value::Null
+    };
     map.insert("updatedProperties".into(), counts);
     Ok(map)
 }

@@ -27,7 +27,9 @@ impl Window {
     /// Takes the standard arguments but for filter and sort.
     pub fn parse(context: &Context, args: &mut Args) -> Result<Window, MethodError> {
         account(args, "accountId", "accountNotFound")?;
-        let anchor = args.text("anchor")?.map(|id| context.resolve(&id).to_owned());
+        let anchor = args
+            .text("anchor")?
+            .map(|id| context.resolve(&id).to_owned());
         let limit = args.unsigned("limit")?;
         Ok(Window {
             position: args.int("position")?.unwrap_or(0),
@@ -48,12 +50,7 @@ impl Window {
     }
 
     /// The response, given all results in order (or as many as [`Window::reach`] wants).
-    pub fn answer<T: Copy>(
-        &self,
-        results: &[T],
-        modseq: Modseq,
-        id: fn(T) -> String,
-    ) -> Answer {
+    pub fn answer<T: Copy>(&self, results: &[T], modseq: Modseq, id: fn(T) -> String) -> Answer {
         let total = results.len();
         let start = self.start(results, id)?;
         let limit = self.limit.unwrap_or(usize::MAX).min(limits::JMAP_QUERY);
@@ -112,7 +109,12 @@ impl QuerySince {
         let up_to = args.text("upToId")?;
         let total = args.flag("calculateTotal")?;
         let modseq = parse_state(&since, context.mail.meta().modseq)?;
-        Ok(QuerySince { modseq, max, up_to, total })
+        Ok(QuerySince {
+            modseq,
+            max,
+            up_to,
+            total,
+        })
     }
 
     /// The response: `touched` is everything that may have been in the old results and is not, or
@@ -125,7 +127,10 @@ impl QuerySince {
         now: Modseq,
         id: fn(T) -> String,
     ) -> Answer {
-        let added = results.iter().enumerate().filter(|(_, item)| touched.contains(item));
+        let added = results
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| touched.contains(item));
         // RFC 8620 §5.6: only when neither filter nor sort can change for an object.
         let up_to = self.up_to.as_ref().filter(|_| immutable);
         let last = up_to.and_then(|up_to| results.iter().position(|item| id(*item) == *up_to));
@@ -134,7 +139,10 @@ impl QuerySince {
             .map(|(index, item)| json!({ "id": id(*item), "index": index }))
             .collect();
         let removed: Vec<Value> = touched.iter().map(|item| Value::from(id(*item))).collect();
-        if self.max.is_some_and(|max| added.len() + removed.len() > max) {
+        if self
+            .max
+            .is_some_and(|max| added.len() + removed.len() > max)
+        {
             return Err(MethodError::new("tooManyChanges"));
         }
         let mut map = Map::new();

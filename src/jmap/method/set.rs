@@ -38,7 +38,12 @@ impl Set {
             return Err(MethodError::invalid(format!("{bad:?} is no creation id")));
         }
         let update = update.into_iter().collect();
-        Ok(Set { create, update, destroy, done: Done::since(now) })
+        Ok(Set {
+            create,
+            update,
+            destroy,
+            done: Done::since(now),
+        })
     }
 
     /// Refuses updates of what will be destroyed (`willDestroy`) and repeated ids.
@@ -148,5 +153,9 @@ impl Done {
 }
 
 fn or_null(map: Map<String, Value>) -> Value {
-    if map.is_empty() { Value::Null } else { Value::Object(map) }
+    if map.is_empty() {
+        Value::Null
+    } else {
+        Value::Object(map)
+    }
 }

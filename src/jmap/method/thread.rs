@@ -59,7 +59,9 @@ fn emails(reader: &Reader, thread: ThreadId) -> Result<Vec<EmailId>, MethodError
 /// Thread/changes (RFC 8621 §3.2).
 pub async fn changes(context: &mut Context, args: Args) -> Answer {
     let since = Since::parse(context, args)?;
-    let changes =
-        context.mail.thread_changes(since.modseq, since.max).map_err(method_error)?;
+    let changes = context
+        .mail
+        .thread_changes(since.modseq, since.max)
+        .map_err(method_error)?;
     Ok(since.answer(&changes, id::thread))
 }

@@ -25,7 +25,9 @@ pub fn thread(id: ThreadId) -> String {
 
 /// Reads the id of a mailbox.
 pub fn to_mailbox(text: &str) -> Option<MailboxId> {
-    Some(MailboxId(u32::try_from(number(text.strip_prefix('m')?)?).ok()?))
+    Some(MailboxId(
+        u32::try_from(number(text.strip_prefix('m')?)?).ok()?,
+    ))
 }
 
 /// Reads the id of an email.
@@ -35,7 +37,9 @@ pub fn to_email(text: &str) -> Option<EmailId> {
 
 /// Reads the id of a thread.
 pub fn to_thread(text: &str) -> Option<ThreadId> {
-    Some(ThreadId(u32::try_from(number(text.strip_prefix('t')?)?).ok()?))
+    Some(ThreadId(
+        u32::try_from(number(text.strip_prefix('t')?)?).ok()?,
+    ))
 }
 
 /// A number in its one spelling: an object has one id.
@@ -57,7 +61,10 @@ pub struct BlobId {
 impl BlobId {
     /// A whole message or upload.
     pub fn whole(root: EmailId) -> BlobId {
-        BlobId { root, parts: Vec::new() }
+        BlobId {
+            root,
+            parts: Vec::new(),
+        }
     }
 
     /// A part of this blob.
@@ -68,7 +75,10 @@ impl BlobId {
         }
         let mut parts = self.parts.clone();
         parts.push(index);
-        Some(BlobId { root: self.root, parts })
+        Some(BlobId {
+            root: self.root,
+            parts,
+        })
     }
 
     /// Reads `b17` or `b17-2-1`.
@@ -96,13 +106,32 @@ mod tests {
     #[test]
     fn one_spelling() {
         assert_eq!(to_email("e17"), Some(EmailId(17)));
-        for bad in ["", "e", "17", "m17", "e017", "e+1", "e-1", "e99999999999999999999999"] {
+        for bad in [
+            "",
+            "e",
+            "17",
+            "m17",
+            "e017",
+            "e+1",
+            "e-1",
+            "e99999999999999999999999",
+        ] {
             assert_eq!(to_email(bad), None, "{bad}");
         }
         let blob = BlobId::whole(EmailId(3)).part(2).and_then(|b| b.part(0));
-        assert_eq!(blob.as_ref().map(ToString::to_string).as_deref(), Some("b3-2-0"));
+        assert_eq!(
+            blob.as_ref().map(ToString::to_string).as_deref(),
+            Some("b3-2-0")
+        );
         assert_eq!(BlobId::parse("b3-2-0"), blob);
-        for bad in ["b", "b1-", "b1-x", "b1-70000", "b1-1-1-1-1-1-1-1-1-1", "b1--1"] {
+        for bad in [
+            "b",
+            "b1-",
+            "b1-x",
+            "b1-70000",
+            "b1-1-1-1-1-1-1-1-1-1",
+            "b1--1",
+        ] {
             assert_eq!(BlobId::parse(bad), None, "{bad}");
         }
     }

@@ -11,11 +11,17 @@ pub fn resolve(
     responses: &[Invocation],
     budget: &mut usize,
 ) -> Result<(), MethodError> {
-    let names: Vec<String> = args.keys().filter(|k| k.starts_with('#')).cloned().collect();
+    let names: Vec<String> = args
+        .keys()
+        .filter(|k| k.starts_with('#'))
+        .cloned()
+        .collect();
     for name in names {
         let plain = name.trim_start_matches('#').to_owned();
         if args.contains_key(&plain) {
-            return Err(MethodError::invalid(format!("both {plain} and {name} are given")));
+            return Err(MethodError::invalid(format!(
+                "both {plain} and {name} are given"
+            )));
         }
         let reference = args.remove(&name).unwrap_or(Value::Null);
         let value = look_up(&reference, responses)?;
@@ -34,7 +40,10 @@ pub fn weight(value: &Value) -> usize {
         Value::String(text) => EACH + text.len(),
         Value::Array(items) => EACH + items.iter().map(weight).sum::<usize>(),
         Value::Object(map) => {
-            EACH + map.iter().map(|(k, v)| EACH + k.len() + weight(v)).sum::<usize>()
+            EACH + map
+                .iter()
+                .map(|(k, v)| EACH + k.len() + weight(v))
+                .sum::<usize>()
         }
         _ => EACH,
     }
@@ -95,7 +104,9 @@ pub fn unescape(token: &str) -> Option<String> {
 }
 
 fn walk(value: &Value, tokens: &[String]) -> Option<Value> {
-    let Some((token, rest)) = tokens.split_first() else { return Some(value.clone()) };
+    let Some((token, rest)) = tokens.split_first() else {
+        return Some(value.clone());
+    };
     match value {
         Value::Object(map) => walk(map.get(token)?, rest),
         Value::Array(items) if token == "*" => {
@@ -111,7 +122,9 @@ fn walk(value: &Value, tokens: &[String]) -> Option<Value> {
         Value::Array(items) => {
             let canonical = token == "0" || !token.starts_with('0');
             let digits = !token.is_empty() && token.bytes().all(|b| b.is_ascii_digit());
-            let index: usize = (canonical && digits).then(|| token.parse().ok()).flatten()?;
+            let index: usize = (canonical && digits)
+                .then(|| token.parse().ok())
+                .flatten()?;
             walk(items.get(index)?, rest)
         }
         _ => None,
@@ -125,7 +138,11 @@ mod tests {
 
     fn response(name: &str, args: Value, id: &str) -> Invocation {
         let Value::Object(args) = args else { panic!() };
-        Invocation { name: name.into(), args, id: id.into() }
+        Invocation {
+            name: name.into(),
+            args,
+            id: id.into(),
+        }
     }
 
     fn ids(responses: &[Invocation], reference: Value) -> Result<Value, &'static str> {
@@ -140,28 +157,53 @@ mod tests {
     fn examples() {
         let responses = [
             response("Foo/changes", json!({"created": ["f1", "f4"]}), "t0"),
-            response("Email/get", json!({"list": [
+            response(
+                "Email/get",
+                json!({"list": [
                 {"id": "msg1023", "threadId": "trd194"}, {"id": "msg223", "threadId": "trd114"}]}),
-                "t1"),
-            response("Thread/get", json!({"list": [
+                "t1",
+            ),
+            response(
+                "Thread/get",
+                json!({"list": [
                 {"id": "trd194", "emailIds": ["msg1020", "msg1021", "msg1023"]},
-                {"id": "trd114", "emailIds": ["msg201", "msg223"]}]}), "t2"),
+                {"id": "trd114", "emailIds": ["msg201", "msg223"]}]}),
+                "t2",
+            ),
         ];
         let of = |id: &str, name: &str, path: &str| {
-            ids(&responses, json!({"resultOf": id, "name": name, "path": path}))
+            ids(
+                &responses,
+                json!({"resultOf": id, "name": name, "path": path}),
+            )
         };
         assert_eq!(of("t0", "Foo/changes", "/created"), Ok(json!(["f1", "f4"])));
-        assert_eq!(of("t1", "Email/get", "/list/*/threadId"), Ok(json!(["trd194", "trd114"])));
-        assert_eq!(of("t2", "Thread/get", "/list/*/emailIds"),
-            Ok(json!(["msg1020", "msg1021", "msg1023", "msg201", "msg223"])));
+        assert_eq!(
+            of("t1", "Email/get", "/list/*/threadId"),
+            Ok(json!(["trd194", "trd114"]))
+        );
+        assert_eq!(
+            of("t2", "Thread/get", "/list/*/emailIds"),
+            Ok(json!(["msg1020", "msg1021", "msg1023", "msg201", "msg223"]))
+        );
         assert_eq!(of("t0", "Foo/changes", "/created/1"), Ok(json!("f4")));
         let more = [response("Core/echo", json!({"a": "x".repeat(1000)}), "t3")];
-        assert_eq!(ids(&more, json!({"resultOf": "t3", "name": "Core/echo", "path": ""})),
-            Err("requestTooLarge"));
-        for (id, name, path) in [("t9", "Foo/changes", "/created"), ("t0", "Foo/get", "/created"),
-            ("t0", "Foo/changes", "/x"), ("t0", "Foo/changes", "created"),
-            ("t0", "Foo/changes", "/created/01"), ("t0", "Foo/changes", "/created/~2"),
-            ("t1", "Email/get", "/list/*/nothing")] {
+        assert_eq!(
+            ids(
+                &more,
+                json!({"resultOf": "t3", "name": "Core/echo", "path": ""})
+            ),
+            Err("requestTooLarge")
+        );
+        for (id, name, path) in [
+            ("t9", "Foo/changes", "/created"),
+            ("t0", "Foo/get", "/created"),
+            ("t0", "Foo/changes", "/x"),
+            ("t0", "Foo/changes", "created"),
+            ("t0", "Foo/changes", "/created/01"),
+            ("t0", "Foo/changes", "/created/~2"),
+            ("t1", "Email/get", "/list/*/nothing"),
+        ] {
             assert_eq!(of(id, name, path), Err("invalidResultReference"), "{path}");
         }
     }
@@ -171,6 +213,9 @@ mod tests {
         let mut args = Map::new();
         args.insert("ids".into(), json!([]));
         args.insert("#ids".into(), json!({}));
-        assert_eq!(resolve(&mut args, &[], &mut 9).unwrap_err().kind(), "invalidArguments");
+        assert_eq!(
+            resolve(&mut args, &[], &mut 9).unwrap_err().kind(),
+            "invalidArguments"
+        );
     }
 }

@@ -10,8 +10,10 @@ use crate::mail::{EmailId, ObjectChanges, Reader};
 /// Email/changes.
 pub async fn changes(context: &mut Context, args: Args) -> Answer {
     let since = Since::parse(context, args)?;
-    let mut changes =
-        context.mail.email_changes(since.modseq, since.max).map_err(method_error)?;
+    let mut changes = context
+        .mail
+        .email_changes(since.modseq, since.max)
+        .map_err(method_error)?;
     let reader = context.mail.reader().map_err(method_error)?;
     hide(&reader, &mut changes)?;
     Ok(since.answer(&changes, id::email))
@@ -23,7 +25,11 @@ pub fn hide(reader: &Reader, changes: &mut ObjectChanges<EmailId>) -> Result<(),
     for list in [&mut changes.created, &mut changes.updated] {
         for email in std::mem::take(list) {
             let shown = !visible(reader, email)?.is_empty();
-            if shown { list.push(email) } else { hidden.push(email) }
+            if shown {
+                list.push(email)
+            } else {
+                hidden.push(email)
+            }
         }
     }
     changes.destroyed.extend(hidden);

@@ -80,7 +80,9 @@ fn object(
 ) -> Result<Option<Map<String, Value>>, MethodError> {
     let reader = context.mail.reader().map_err(method_error)?;
     let rows = visible(&reader, email)?;
-    let Some(first) = rows.first() else { return Ok(None) };
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
     let mut map = Map::new();
     map.insert("id".into(), id::email(email).into());
     for (name, property) in &wanted.properties {
@@ -91,7 +93,9 @@ fn object(
     if wanted.rows_only() {
         return Ok(Some(map));
     }
-    let Some(message) = reader.message(email).map_err(method_error)? else { return Ok(None) };
+    let Some(message) = reader.message(email).map_err(method_error)? else {
+        return Ok(None);
+    };
     drop(reader);
     let structure = message.structure();
     let bytes = Bytes::whole(&message);
@@ -111,11 +115,15 @@ fn stored(property: &Property, first: &Row, rows: &[Row], keywords: &Keywords) -
         Property::BlobId => BlobId::whole(first.email).to_string().into(),
         Property::ThreadId => id::thread(first.thread).into(),
         Property::MailboxIds => {
-            let ids = rows.iter().map(|row| (id::mailbox(row.mailbox), Value::Bool(true)));
+            let ids = rows
+                .iter()
+                .map(|row| (id::mailbox(row.mailbox), Value::Bool(true)));
             Value::Object(ids.collect())
         }
         Property::Keywords => {
-            let flags = rows.iter().fold(Flags::default(), |all, row| all.with(row.flags));
+            let flags = rows
+                .iter()
+                .fold(Flags::default(), |all, row| all.with(row.flags));
             Value::Object(keyword::show(flags.visible(), keywords))
         }
         Property::Size => first.size.into(),

@@ -19,23 +19,35 @@ const SYSTEM: [(&str, Flags); 4] = [
 
 /// The `keywords` of an email, in lower case.
 pub fn show(flags: Flags, names: &Keywords) -> Map<String, Value> {
-    let system = SYSTEM.iter().filter(|(_, flag)| flags.has(*flag)).map(|(name, _)| *name);
-    let mut map: Map<String, Value> =
-        system.map(|name| (name.to_owned(), Value::Bool(true))).collect();
-    map.extend(names.names(flags).map(|name| (name.to_ascii_lowercase(), Value::Bool(true))));
+    let system = SYSTEM
+        .iter()
+        .filter(|(_, flag)| flags.has(*flag))
+        .map(|(name, _)| *name);
+    let mut map: Map<String, Value> = system
+        .map(|name| (name.to_owned(), Value::Bool(true)))
+        .collect();
+    map.extend(
+        names
+            .names(flags)
+            .map(|name| (name.to_ascii_lowercase(), Value::Bool(true))),
+    );
     map
 }
 
 /// The flag of a keyword that some email has or had; `None` if none ever did.
 pub fn flag(name: &str, names: &Keywords) -> Option<Flags> {
-    let system = SYSTEM.iter().find(|(system, _)| system.eq_ignore_ascii_case(name));
+    let system = SYSTEM
+        .iter()
+        .find(|(system, _)| system.eq_ignore_ascii_case(name));
     system.map(|(_, flag)| *flag).or_else(|| names.flag(name))
 }
 
 /// Whether a text may be a keyword (RFC 8621 §4.1.1).
 pub fn is_keyword(name: &str) -> bool {
     (1..=255).contains(&name.len())
-        && name.bytes().all(|b| (0x21..=0x7e).contains(&b) && !b"(){]%*\"\\".contains(&b))
+        && name
+            .bytes()
+            .all(|b| (0x21..=0x7e).contains(&b) && !b"(){]%*\"\\".contains(&b))
 }
 
 /// Sorts keywords into system flags and others.
@@ -43,7 +55,10 @@ pub fn split<'a>(names: impl IntoIterator<Item = &'a str>) -> (Flags, Vec<String
     let mut flags = Flags::default();
     let mut others = Vec::new();
     for name in names {
-        match SYSTEM.iter().find(|(system, _)| system.eq_ignore_ascii_case(name)) {
+        match SYSTEM
+            .iter()
+            .find(|(system, _)| system.eq_ignore_ascii_case(name))
+        {
             Some((_, flag)) => flags = flags.with(*flag),
             None => others.push(name.to_ascii_lowercase()),
         }
@@ -58,8 +73,14 @@ pub fn parse(value: &Value) -> Result<(Flags, Vec<String>), SetError> {
         Value::Object(map) => map,
         _ => return Err(SetError::property("keywords", "keywords must be an object")),
     };
-    if let Some((bad, _)) = map.iter().find(|(name, on)| **on != Value::Bool(true) || !is_keyword(name)) {
-        return Err(SetError::property("keywords", format!("{bad:?} is no keyword set to true")));
+    if let Some((bad, _)) = map
+        .iter()
+        .find(|(name, on)| **on != Value::Bool(true) || !is_keyword(name))
+    {
+        return Err(SetError::property(
+            "keywords",
+            format!("{bad:?} is no keyword set to true"),
+        ));
     }
     Ok(split(map.keys().map(String::as_str)))
 }
@@ -83,7 +104,10 @@ pub fn change(change: Change, update: &mut EmailUpdate) -> Result<(), SetError> 
             _ => return Err(SetError::property("keywords", "a keyword is true or null")),
         };
         if !is_keyword(name) {
-            return Err(SetError::property("keywords", format!("{name:?} is no keyword")));
+            return Err(SetError::property(
+                "keywords",
+                format!("{name:?} is no keyword"),
+            ));
         }
         list.push(name.as_str());
     }
@@ -132,7 +156,9 @@ pub fn change_mailboxes(
             Value::Bool(true) => update.add_to.push(mailbox(context, &text)?),
             // RFC 8620 §5.3: removing what is not there is a no-op.
             Value::Bool(false) | Value::Null => {
-                update.remove_from.extend(id::to_mailbox(context.resolve(&text)));
+                update
+                    .remove_from
+                    .extend(id::to_mailbox(context.resolve(&text)));
             }
             _ => return Err(bad("a mailbox is true or null")),
         }
@@ -158,8 +184,15 @@ mod tests {
     #[test]
     fn patches() {
         let mut update = EmailUpdate::default();
-        let members = [("$seen", json!(true)), ("$flagged", Value::Null), ("x", json!(false))];
-        let members = members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let members = [
+            ("$seen", json!(true)),
+            ("$flagged", Value::Null),
+            ("x", json!(false)),
+        ];
+        let members = members
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v))
+            .collect();
         change(Change::Members(members), &mut update).unwrap();
         assert_eq!(update.add.0, Flags::SEEN);
         assert_eq!(update.remove, (Flags::FLAGGED, vec!["x".to_owned()]));

@@ -58,10 +58,20 @@ pub async fn parse(context: &mut Context, mut args: Args) -> Answer {
             Parsed::Missing => not_found.push(Value::from(text)),
         }
     }
-    let list = |list: Vec<Value>| if list.is_empty() { Value::Null } else { list.into() };
+    let list = |list: Vec<Value>| {
+        if list.is_empty() {
+            Value::Null
+        } else {
+            list.into()
+        }
+    };
     let mut map = Map::new();
     map.insert("accountId".into(), ACCOUNT.into());
-    let parsed = if parsed.is_empty() { Value::Null } else { Value::Object(parsed) };
+    let parsed = if parsed.is_empty() {
+        Value::Null
+    } else {
+        Value::Object(parsed)
+    };
     map.insert("parsed".into(), parsed);
     map.insert("notParsable".into(), list(not_parsable));
     map.insert("notFound".into(), list(not_found));
@@ -75,14 +85,26 @@ enum Parsed {
 }
 
 async fn object(context: &Context, text: &str, wanted: &Wanted) -> Result<Parsed, MethodError> {
-    let Some(id) = BlobId::parse(text) else { return Ok(Parsed::Missing) };
+    let Some(id) = BlobId::parse(text) else {
+        return Ok(Parsed::Missing);
+    };
     let mail = &context.mail;
     let Some(blob) = open(mail, &id).await.map_err(method_error)? else {
         return Ok(Parsed::Missing);
     };
-    let structure = scan(mail, blob.bytes.run(0, u32::MAX)).await.map_err(method_error)?;
-    let span = structure.parts.first().map(|part| part.header).unwrap_or_default();
-    let head = blob.bytes.run(span.offset, span.len).all(mail, 4096).map_err(method_error)?;
+    let structure = scan(mail, blob.bytes.run(0, u32::MAX))
+        .await
+        .map_err(method_error)?;
+    let span = structure
+        .parts
+        .first()
+        .map(|part| part.header)
+        .unwrap_or_default();
+    let head = blob
+        .bytes
+        .run(span.offset, span.len)
+        .all(mail, 4096)
+        .map_err(method_error)?;
     // Anything with a header field is a message (RFC 5322 §2.1); an image is none.
     if header::fields(&head).next().is_none() {
         return Ok(Parsed::NoMessage);
@@ -94,7 +116,10 @@ async fn object(context: &Context, text: &str, wanted: &Wanted) -> Result<Parsed
         let value = match property {
             Property::BlobId => text.into(),
             Property::Size => size.into(),
-            _ => view.value(property, wanted).map_err(method_error)?.unwrap_or(Value::Null),
+            _ => view
+                .value(property, wanted)
+                .map_err(method_error)?
+                .unwrap_or(Value::Null),
         };
         map.insert(name.clone(), value);
     }

@@ -127,7 +127,11 @@ impl Wanted {
             }
         }
         let part = match args.texts("bodyProperties")? {
-            None => PARTS.into_iter().filter(|p| *p != "subParts").map(PartProperty::Plain).collect(),
+            None => PARTS
+                .into_iter()
+                .filter(|p| *p != "subParts")
+                .map(PartProperty::Plain)
+                .collect(),
             Some(names) => names.into_iter().map(part).collect::<Result<_, _>>()?,
         };
         let max_value = args.unsigned("maxBodyValueBytes")?.unwrap_or(0);
@@ -150,7 +154,10 @@ impl Wanted {
     pub fn rows_only(&self) -> bool {
         use Property::{BlobId, Id, Keywords, MailboxIds, ReceivedAt, Size, ThreadId};
         self.properties.iter().all(|(_, p)| {
-            matches!(p, Id | BlobId | ThreadId | MailboxIds | Keywords | Size | ReceivedAt)
+            matches!(
+                p,
+                Id | BlobId | ThreadId | MailboxIds | Keywords | Size | ReceivedAt
+            )
         })
     }
 }
@@ -164,6 +171,8 @@ fn part(name: String) -> Result<PartProperty, MethodError> {
     }
     match HeaderProperty::parse(&name) {
         Some(header) => Ok(PartProperty::Header(name, header)),
-        None => Err(MethodError::invalid(format!("a body part has no property {name:?}"))),
+        None => Err(MethodError::invalid(format!(
+            "a body part has no property {name:?}"
+        ))),
     }
 }

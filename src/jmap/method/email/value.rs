@@ -10,9 +10,13 @@ use crate::mime::{Address, DateTime, date, header, msgid};
 pub fn header(block: &[u8], property: &HeaderProperty) -> Value {
     let fields = header::fields(block).filter(|field| field.is(&property.name));
     if property.all {
-        return fields.map(|field| form(field.value, property.form)).collect();
+        return fields
+            .map(|field| form(field.value, property.form))
+            .collect();
     }
-    fields.last().map_or(Value::Null, |field| form(field.value, property.form))
+    fields
+        .last()
+        .map_or(Value::Null, |field| form(field.value, property.form))
 }
 
 /// The `headers` of a message or part: every field, in order.

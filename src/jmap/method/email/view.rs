@@ -12,7 +12,9 @@ use crate::jmap::wire::id::BlobId;
 use crate::limits;
 use crate::mail::{Mail, Result};
 use crate::mime::text::Bodies;
-use crate::mime::{Address, DateTime, Encoding, Flags, Kind, Part, Structure, charset, header, msgid};
+use crate::mime::{
+    Address, DateTime, Encoding, Flags, Kind, Part, Structure, charset, header, msgid,
+};
 
 /// A message and what is known of it.
 pub struct View<'a> {
@@ -31,7 +33,14 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// A message that has been scanned.
     pub fn new(mail: &'a Mail, blob: BlobId, bytes: Bytes, structure: Structure) -> View<'a> {
-        View { mail, blob, bytes, structure, header: None, bodies: None }
+        View {
+            mail,
+            blob,
+            bytes,
+            structure,
+            header: None,
+            bodies: None,
+        }
     }
 
     /// The value of a property that is in the message; `None` for one that is not.
@@ -60,7 +69,12 @@ impl<'a> View<'a> {
     /// The header section of the message.
     fn header(&mut self) -> Result<&[u8]> {
         if self.header.is_none() {
-            let span = self.structure.parts.first().map(|part| part.header).unwrap_or_default();
+            let span = self
+                .structure
+                .parts
+                .first()
+                .map(|part| part.header)
+                .unwrap_or_default();
             let bytes = self.bytes.run(span.offset, span.len);
             self.header = Some(bytes.all(self.mail, limits::JMAP_HEADER)?);
         }
@@ -100,12 +114,17 @@ impl<'a> View<'a> {
 
     fn parts(&mut self, which: fn(&Bodies) -> &Vec<usize>, wanted: &Wanted) -> Result<Value> {
         let indexes = which(self.bodies()).clone();
-        indexes.into_iter().map(|index| self.part(index, wanted, false)).collect()
+        indexes
+            .into_iter()
+            .map(|index| self.part(index, wanted, false))
+            .collect()
     }
 
     /// An EmailBodyPart; with `deep` its `subParts` too, and those whether asked for or not.
     fn part(&mut self, index: usize, wanted: &Wanted, deep: bool) -> Result<Value> {
-        let Some(part) = self.structure.parts.get(index).cloned() else { return Ok(Value::Null) };
+        let Some(part) = self.structure.parts.get(index).cloned() else {
+            return Ok(Value::Null);
+        };
         let multipart = part.kind == Kind::Multipart;
         let mut map = Map::new();
         let mut block = None;
@@ -113,17 +132,22 @@ impl<'a> View<'a> {
             let (name, value) = match property {
                 PartProperty::Plain("subParts") => continue,
                 PartProperty::Plain(name) => (*name, self.plain(name, index, &part)?),
-                PartProperty::Headers => ("headers", value::headers(self.block(&mut block, &part)?)),
-                PartProperty::Header(name, field) => {
-                    (name.as_str(), value::header(self.block(&mut block, &part)?, field))
+                PartProperty::Headers => {
+                    ("headers", value::headers(self.block(&mut block, &part)?))
                 }
+                PartProperty::Header(name, field) => (
+                    name.as_str(),
+                    value::header(self.block(&mut block, &part)?, field),
+                ),
             };
             map.insert(name.to_owned(), value);
         }
         if multipart && deep {
             let children: Vec<usize> = self.structure.children(index).collect();
-            let children: Result<Vec<Value>> =
-                children.into_iter().map(|child| self.part(child, wanted, true)).collect();
+            let children: Result<Vec<Value>> = children
+                .into_iter()
+                .map(|child| self.part(child, wanted, true))
+                .collect();
             map.insert("subParts".into(), children?.into());
         }
         Ok(Value::Object(map))
@@ -153,9 +177,12 @@ impl<'a> View<'a> {
             "charset" => charset_of(part).into(),
             "disposition" => part.disposition.as_ref().map(|it| text(&it.kind)).into(),
             "cid" => part.id.as_deref().map(|id| cid(&text(id))).into(),
-            "language" if !part.language.is_empty() => {
-                part.language.iter().map(|tag| text(tag)).collect::<Vec<_>>().into()
-            }
+            "language" if !part.language.is_empty() => part
+                .language
+                .iter()
+                .map(|tag| text(tag))
+                .collect::<Vec<_>>()
+                .into(),
             "location" => part.location.as_deref().map(text).into(),
             _ => Value::Null,
         })
@@ -175,7 +202,9 @@ impl<'a> View<'a> {
         }
         let mut map = Map::new();
         for index in indexes {
-            let Some(part) = self.structure.parts.get(index) else { continue };
+            let Some(part) = self.structure.parts.get(index) else {
+                continue;
+            };
             if part.media().0 == b"text" && !map.contains_key(&part_id(index)) {
                 map.insert(part_id(index), self.body_value(part, wanted.max_value)?);
             }
@@ -185,7 +214,11 @@ impl<'a> View<'a> {
 
     /// An EmailBodyValue: decoded, CRLF to LF, cut between characters and not inside a tag.
     fn body_value(&self, part: &Part, max: usize) -> Result<Value> {
-        let max = if max == 0 { limits::JMAP_BODY_VALUE } else { max.min(limits::JMAP_BODY_VALUE) };
+        let max = if max == 0 {
+            limits::JMAP_BODY_VALUE
+        } else {
+            max.min(limits::JMAP_BODY_VALUE)
+        };
         let mut decoder = charset::Decoder::new(&part.charset().unwrap_or_default());
         let mut bytes = self.bytes.part(part);
         let (mut text, mut piece) = (String::new(), Vec::new());
@@ -233,7 +266,8 @@ fn leaves(structure: &Structure) -> Vec<usize> {
 
 /// RFC 8621 §4.1.4: the parameter, `us-ascii` for text without one, else null.
 fn charset_of(part: &Part) -> Option<String> {
-    part.param("charset").or_else(|| (part.media().0 == b"text").then(|| "us-ascii".into()))
+    part.param("charset")
+        .or_else(|| (part.media().0 == b"text").then(|| "us-ascii".into()))
 }
 
 fn cid(id: &str) -> String {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Answer;
+use crate::jmap::capability::COLLATIONS;
 use crate::jmap::context::{Context, method_error};
 use crate::jmap::method::query::{QuerySince, Window};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::filter::{self, Comparator, Filter};
-use crate::jmap::capability::COLLATIONS;
 use crate::jmap::wire::id;
 use crate::mail::{Mailbox, MailboxId, Meta};
 
@@ -31,15 +31,30 @@ pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
     let question = Question::parse(context, &mut args)?;
     args.finish()?;
     let meta = context.mail.meta();
-    let (changes, only_counts) =
-        context.mail.mailbox_changes(since.modseq).map_err(method_error)?;
+    let (changes, only_counts) = context
+        .mail
+        .mailbox_changes(since.modseq)
+        .map_err(method_error)?;
     let nothing = only_counts
-        || (changes.created.is_empty() && changes.updated.is_empty() && changes.destroyed.is_empty());
+        || (changes.created.is_empty()
+            && changes.updated.is_empty()
+            && changes.destroyed.is_empty());
     let touched: HashSet<MailboxId> = match nothing {
         true => HashSet::new(),
-        false => meta.mailboxes.iter().map(|m| m.id).chain(changes.destroyed).collect(),
+        false => meta
+            .mailboxes
+            .iter()
+            .map(|m| m.id)
+            .chain(changes.destroyed)
+            .collect(),
     };
-    since.answer(&question.results(&meta), &touched, false, meta.modseq, id::mailbox)
+    since.answer(
+        &question.results(&meta),
+        &touched,
+        false,
+        meta.modseq,
+        id::mailbox,
+    )
 }
 
 /// One property of a FilterCondition.
@@ -64,9 +79,9 @@ impl Condition {
             ("role", Value::String(role)) => Ok(Condition::Role(Some(role))),
             ("hasAnyRole", Value::Bool(any)) => Ok(Condition::AnyRole(any)),
             ("isSubscribed", Value::Bool(subscribed)) => Ok(Condition::Subscribed(subscribed)),
-            ("parentId" | "name" | "role" | "hasAnyRole" | "isSubscribed", _) => {
-                Err(MethodError::invalid(format!("filter {name} has a wrong type")))
-            }
+            ("parentId" | "name" | "role" | "hasAnyRole" | "isSubscribed", _) => Err(
+                MethodError::invalid(format!("filter {name} has a wrong type")),
+            ),
             _ => Err(MethodError::new("unsupportedFilter").because(format!("{name:?}"))),
         }
     }
@@ -140,7 +155,9 @@ impl Question {
             .filter(|line| !self.filter_as_tree || line.iter().all(|m| matching.contains(&m.id)))
             .collect();
         out.sort_by(|a, b| self.compare(a, b));
-        out.iter().filter_map(|line| line.last().map(|m| m.id)).collect()
+        out.iter()
+            .filter_map(|line| line.last().map(|m| m.id))
+            .collect()
     }
 
     /// Compares two mailboxes, each given as the line from the top down to it.

@@ -30,10 +30,15 @@ async fn create_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
     while !waiting.is_empty() {
         let names: Vec<String> = waiting.iter().map(|(name, _)| name.clone()).collect();
         let (later, now): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(name, object)| {
-            parent_reference(object).is_some_and(|parent| parent != name && names.iter().any(|n| n == parent))
+            parent_reference(object)
+                .is_some_and(|parent| parent != name && names.iter().any(|n| n == parent))
         });
         // Nothing but parents that wait for each other: they fail for want of a parent.
-        let (now, later) = if now.is_empty() { (later, now) } else { (now, later) };
+        let (now, later) = if now.is_empty() {
+            (later, now)
+        } else {
+            (now, later)
+        };
         for (name, value) in now {
             match create_one(context, value).await {
                 Ok(object) => set.done.created(context, &name, object),
@@ -53,7 +58,10 @@ async fn create_one(context: &mut Context, value: Value) -> Result<Map<String, V
     let Value::Object(given) = value else {
         return Err(SetError::new("invalidProperties").because("a Mailbox is an object"));
     };
-    let mut update = MailboxUpdate { subscribed: Some(true), ..MailboxUpdate::default() };
+    let mut update = MailboxUpdate {
+        subscribed: Some(true),
+        ..MailboxUpdate::default()
+    };
     for (name, value) in &given {
         apply(context, &mut update, name, value.clone())?;
     }
@@ -61,12 +69,18 @@ async fn create_one(context: &mut Context, value: Value) -> Result<Map<String, V
         return Err(SetError::property("name", "a mailbox needs a name"));
     };
     let parent = update.parent.take().flatten();
-    let made = context.mail.create_below(parent, &name, update).await.map_err(in_parent)?;
+    let made = context
+        .mail
+        .create_below(parent, &name, update)
+        .await
+        .map_err(in_parent)?;
     let (meta, reader) = context.look().map_err(unavailable)?;
     let mailbox = meta.mailbox(made.id).unwrap_or(&made);
     // RFC 8620 §5.3: what the client did not send.
-    let missing: Vec<&str> =
-        PROPERTIES.into_iter().filter(|p| !given.contains_key(*p)).collect();
+    let missing: Vec<&str> = PROPERTIES
+        .into_iter()
+        .filter(|p| !given.contains_key(*p))
+        .collect();
     object(context, &reader, mailbox, &missing).map_err(unavailable)
 }
 
@@ -166,11 +180,15 @@ async fn update_one(
         Err(error) => return Ok(Err((false, error))),
     };
     use crate::mail::Error::{MailboxExists, NoSuchMailbox, RoleTaken};
-    Ok(context.mail.update_mailbox(id, update).await.map_err(|error| match error {
-        NoSuchMailbox => (false, SetError::new("notFound")),
-        error @ (MailboxExists | RoleTaken) => (true, set_error(error)),
-        error => (false, set_error(error)),
-    }))
+    Ok(context
+        .mail
+        .update_mailbox(id, update)
+        .await
+        .map_err(|error| match error {
+            NoSuchMailbox => (false, SetError::new("notFound")),
+            error @ (MailboxExists | RoleTaken) => (true, set_error(error)),
+            error => (false, set_error(error)),
+        }))
 }
 
 fn prepare(
@@ -183,7 +201,9 @@ fn prepare(
         return Ok(Err(SetError::new("notFound")));
     };
     let Value::Object(patch) = patch else {
-        return Ok(Err(SetError::new("invalidPatch").because("a patch is an object")));
+        return Ok(Err(
+            SetError::new("invalidPatch").because("a patch is an object")
+        ));
     };
     let changes: BTreeMap<String, Change> = match patch::parse(patch) {
         Ok(changes) => changes,
@@ -193,7 +213,9 @@ fn prepare(
     let mut update = MailboxUpdate::default();
     for (name, change) in changes {
         let Change::Whole(value) = change else {
-            return Ok(Err(SetError::new("invalidPatch").because(format!("{name} has no members"))));
+            return Ok(Err(
+                SetError::new("invalidPatch").because(format!("{name} has no members"))
+            ));
         };
         // RFC 8620 §5.3: a property of the server's may be sent as it is.
         if now.get(&name) == Some(&value) {
@@ -219,10 +241,14 @@ async fn destroy_all(context: &mut Context, set: &mut Set, with_emails: bool) {
     ids.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
     for (_, text) in ids {
         let result = match id::to_mailbox(&text) {
-            Some(id) => context.mail.delete(id, with_emails).await.map_err(|error| match error {
-                crate::mail::Error::NoSuchMailbox => SetError::new("notFound"),
-                error => set_error(error),
-            }),
+            Some(id) => context
+                .mail
+                .delete(id, with_emails)
+                .await
+                .map_err(|error| match error {
+                    crate::mail::Error::NoSuchMailbox => SetError::new("notFound"),
+                    error => set_error(error),
+                }),
             None => Err(SetError::new("notFound")),
         };
         match result {
