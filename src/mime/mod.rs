@@ -20,6 +20,7 @@ mod structure;
 mod tree;
 
 pub mod address;
+pub mod build;
 pub mod charset;
 pub mod date;
 pub mod header;

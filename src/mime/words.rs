@@ -138,11 +138,13 @@ fn decode_q(text: &[u8]) -> Vec<u8> {
 }
 
 /// Writes `text` as encoded words in UTF-8, base64 or Q by what is shorter, each at most 75 octets
-/// long and a space apart (RFC 2047 §2). Characters are never cut (§5).
-pub fn encode(text: &str) -> Vec<String> {
+/// long and a space apart (RFC 2047 §2). Characters are never cut (§5). `column` is where the first
+/// word will stand: its line, too, stays within 76 octets.
+pub fn encode(text: &str, column: usize) -> Vec<String> {
     let escaped = text.bytes().filter(|it| q_escapes(*it)).count();
     let base64 = escaped * 2 > text.len() / 3;
-    let room = WORD - "=?utf-8?B??=".len();
+    let full = WORD - "=?utf-8?B??=".len();
+    let mut room = full.saturating_sub(column).max(16);
     let mut words = Vec::new();
     let mut start = 0;
     let mut cost = 0;
@@ -152,14 +154,14 @@ pub fn encode(text: &str) -> Vec<String> {
         } else {
             q_cost(character)
         };
-        let too_long = if base64 {
-            (cost + step).div_ceil(3) * 4 > room
+        let size = if base64 {
+            (cost + step).div_ceil(3) * 4
         } else {
-            cost + step > room
+            cost + step
         };
-        if too_long {
+        if size > room {
             words.push(encoded(text.get(start..at).unwrap_or_default(), base64));
-            (start, cost) = (at, 0);
+            (start, cost, room) = (at, 0, full);
         }
         cost += step;
     }
@@ -247,7 +249,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_encoded_is_decoded(text in "[^\\p{C}]{0,200}") {
-            let words = encode(&text);
+            let words = encode(&text, 9);
             prop_assert!(words.iter().all(|it| it.len() <= WORD));
             prop_assert_eq!(decode(words.join(" ").as_bytes()), text);
         }
