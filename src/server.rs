@@ -24,7 +24,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// What every session is given. One per listener thread, shared by its sessions in an `Rc`.
@@ -164,13 +164,24 @@ impl Server {
             let started = listener::spawn(role.name(), socket, server.shared.clone(), move || {
                 handler(role, ctx, tls)
             });
-            let thread = started
-                .map_err(|e| Failure::new(Kind::Other, format!("cannot start a thread: {e}")))?;
+            let thread = started.map_err(|e| no_thread(&e))?;
             log::info!("{} on {address}", role.name());
             server.threads.push(thread);
             server.addresses.push((role, address));
         }
+        server.threads.push(server.start_queue()?);
         Ok(server)
+    }
+
+    /// The outbound queue's thread. It ends with the sessions; whatever it is at then is tried
+    /// again at the next start.
+    fn start_queue(&self) -> Result<JoinHandle<()>, Failure> {
+        let (ctx, halt) = (self.ctx.clone(), self.shared.halt.clone());
+        let thread = Builder::new()
+            .name("queue".into())
+            .stack_size(limits::THREAD_STACK);
+        let run = move || smol::block_on(crate::queue::run(Rc::new(ctx)).or(halt.wait()));
+        thread.spawn(run).map_err(|e| no_thread(&e))
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -232,6 +243,10 @@ impl Server {
         smol::unblock(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         self.ctx.mail.close().await;
     }
+}
+
+fn no_thread(e: &io::Error) -> Failure {
+    Failure::new(Kind::Other, format!("cannot start a thread: {e}"))
 }
 
 /// What serves a role's connections, on its listener's thread.

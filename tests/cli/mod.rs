@@ -1,0 +1,369 @@
+//! The real binary, as somebody at a terminal or a service manager meets it.
+mod run;
+
+use crate::harness::{Client, TempDir};
+use run::{Run, pillarbox};
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Flags for a server of which only IMAP listens, somewhere.
+const QUIET: [&str; 16] = [
+    "--smtp",
+    "off",
+    "--submission",
+    "off",
+    "--submissions",
+    "off",
+    "--imaps",
+    "off",
+    "--pop3",
+    "off",
+    "--pop3s",
+    "off",
+    "--http",
+    "off",
+    "--https",
+    "off",
+];
+
+fn serve(dir: &TempDir, more: &[&str]) -> Run {
+    let mut args = vec!["serve", "--db", "mail.redb", "--imap", "127.0.0.1:0"];
+    args.extend(QUIET);
+    args.extend(more);
+    Run::start(dir.path(), &args)
+}
+
+/// Runs to the end and returns exit code, standard output and error.
+fn once(dir: &TempDir, args: &[&str]) -> (i32, String, String) {
+    Run::start(dir.path(), args).finish()
+}
+
+/// Fails with this code and says these words.
+#[track_caller]
+fn fails(dir: &TempDir, args: &[&str], code: i32, words: &[&str]) {
+    let (got, out, err) = once(dir, args);
+    assert_eq!(got, code, "{out}{err}");
+    for word in words {
+        assert!(err.contains(word), "no {word:?} in {err:?}");
+    }
+    assert!(!err.contains("panicked"), "{err}");
+}
+
+fn can_log_in(run: &Run, user: &str, password: &str) -> bool {
+    let mut c = Client::connect(run.addr("imap"));
+    c.expect("* OK");
+    c.send(&format!("a LOGIN {user} \"{password}\""));
+    c.until("a ").pop().unwrap().starts_with("a OK")
+}
+
+fn shown_password(out: &str) -> String {
+    let line = out
+        .lines()
+        .find(|line| line.contains("password  "))
+        .unwrap();
+    line.split_whitespace().nth(2).unwrap().to_owned()
+}
+
+#[test]
+fn the_first_start_shows_a_password_and_the_second_nothing() {
+    let dir = TempDir::new();
+    let first = serve(&dir, &["--domain", "Example.Org", "--user", "anna"]);
+    first.ready();
+    let fingerprint = first.find("SHA-256 ");
+    let (code, out, err) = first.stop();
+    assert_eq!(code, 0, "{err}");
+    let password = shown_password(&out);
+    assert!(
+        out.contains("anna@example.org") && !err.contains(&password),
+        "{out}{err}"
+    );
+    assert_eq!(mode(&dir.join("mail.redb")), 0o600);
+    assert!(!dir.join("mail.redb.sock").exists());
+
+    let second = serve(&dir, &[]);
+    second.ready();
+    assert!(can_log_in(&second, "anna", &password));
+    assert!(can_log_in(&second, "Anna@example.org", &password));
+    assert!(!can_log_in(&second, "anna", "wrong"));
+    assert_eq!(second.find("SHA-256 "), fingerprint);
+    let (code, out, err) = second.stop();
+    assert_eq!((code, out.as_str()), (0, ""));
+    assert!(!err.contains(&password) && !err.contains("wrong"), "{err}");
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn init_makes_the_same_without_serving() {
+    let dir = TempDir::new();
+    let secret = dir.join("secret");
+    fs::write(&secret, "my own one\n").unwrap();
+    let args = ["init", "--domain=example.org", "--password-file", "secret"];
+    fs::set_permissions(&secret, Permissions::from_mode(0o644)).unwrap();
+    fails(
+        &dir,
+        &args,
+        8,
+        &["secret can be read by others", "chmod 600"],
+    );
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    let (code, out, err) = once(&dir, &args);
+    assert_eq!(code, 0, "{err}");
+    assert!(!out.contains("my own one"));
+    fails(&dir, &args, 4, &["has an account already"]);
+    let run = serve(&dir, &[]);
+    run.ready();
+    assert!(can_log_in(&run, "me", "my own one"));
+}
+
+#[test]
+fn flags_that_cannot_be_meant() {
+    let dir = TempDir::new();
+    fails(&dir, &[], 2, &["no command given", "--help"]);
+    fails(
+        &dir,
+        &["serve"],
+        2,
+        &["no mailbox at mail.redb yet", "--domain example.org"],
+    );
+    fails(&dir, &["serve", "--domain", "a b"], 2, &["--domain a b"]);
+    fails(
+        &dir,
+        &["serve", "--domain", "--try"],
+        2,
+        &["--domain needs a value"],
+    );
+    fails(
+        &dir,
+        &["serve", "--imap", "mail.example.org:143"],
+        2,
+        &["--imap", "numeric"],
+    );
+    fails(
+        &dir,
+        &["serve", "--cert", "x"],
+        2,
+        &["--cert and --key go together"],
+    );
+    fails(&dir, &["serve", "--nonsense"], 2, &["--nonsense"]);
+    fails(&dir, &["frobnicate"], 2, &["frobnicate"]);
+    fails(&dir, &["passwd", "--stdin"], 4, &["no store at mail.redb"]);
+    fails(&dir, &["token", "list"], 4, &["no store at mail.redb"]);
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "something was made"
+    );
+    let (code, out, _) = once(&dir, &["--version"]);
+    assert_eq!(
+        (code, out.trim()),
+        (0, concat!("pillarbox ", env!("CARGO_PKG_VERSION")))
+    );
+    for args in [
+        &["--help"][..],
+        &["help"],
+        &["serve", "-h"],
+        &["token", "add", "--help"],
+    ] {
+        let (code, out, err) = once(&dir, args);
+        assert!(
+            code == 0 && out.contains("Usage: pillarbox") && err.is_empty(),
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn every_exit_code_is_in_the_help() {
+    let (_, help, _) = once(&TempDir::new(), &["--help"]);
+    for (kind, meaning) in ::pillarbox::server::Kind::ALL {
+        assert!(
+            help.contains(&format!("  {} {meaning}", kind as u8)),
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn a_store_that_is_open_elsewhere() {
+    let dir = TempDir::new();
+    let first = serve(&dir, &["--domain", "example.org"]);
+    first.ready();
+    let mut again = vec!["serve", "--imap", "127.0.0.1:0"];
+    again.extend(QUIET);
+    fails(&dir, &again, 3, &["mail.redb", "another process"]);
+    // The first one does not care.
+    let password = shown_password(&first.out());
+    assert!(can_log_in(&first, "me", &password));
+}
+
+#[test]
+fn a_directory_that_is_not_there_or_not_ours() {
+    let dir = TempDir::new();
+    let args = ["init", "--domain", "example.org", "--db", "none/mail.redb"];
+    fails(&dir, &args, 4, &["none/mail.redb", "no such directory"]);
+    fs::write(dir.join("junk.redb"), "this is a text file, not a store").unwrap();
+    let args = ["init", "--domain", "example.org", "--db", "junk.redb"];
+    fails(&dir, &args, 9, &["junk.redb"]);
+    assert_eq!(
+        fs::read(dir.join("junk.redb")).unwrap(),
+        b"this is a text file, not a store"
+    );
+    // /proc takes no files, whoever asks.
+    let args = ["init", "--domain", "example.org", "--db", "/proc/mail.redb"];
+    fails(&dir, &args, 4, &["/proc/mail.redb"]);
+}
+
+#[test]
+fn a_port_in_use() {
+    let dir = TempDir::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut args = vec!["serve", "--domain", "example.org", "--imap", &address];
+    args.extend(QUIET);
+    fails(&dir, &args, 7, &["in use", &address, "--imap"]);
+    args[4] = "192.0.2.77:0";
+    fails(&dir, &args, 7, &["192.0.2.77", "no address"]);
+}
+
+#[test]
+fn certificates_that_cannot_be_used() {
+    let dir = TempDir::new();
+    let (cert, key) = certificate(&dir, "a");
+    let (_, other_key) = certificate(&dir, "b");
+    let mut args = vec!["serve", "--domain", "example.org", "--imap", "127.0.0.1:0"];
+    args.extend(QUIET);
+    let with = |cert: &str, key: &str, words: &[&str]| {
+        let mut args = args.clone();
+        args.extend(["--cert", cert, "--key", key]);
+        fails(&dir, &args, 6, words);
+    };
+    with("missing.pem", &key, &["missing.pem"]);
+    with(&key, &key, &[&key, "no certificate"]);
+    with(&cert, &cert, &[&cert]);
+    with(&cert, &other_key, &["does not belong"]);
+}
+
+/// A new certificate in PEM files; returns their names.
+fn certificate(dir: &TempDir, name: &str) -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let cert = params.self_signed(&key).unwrap();
+    let names = (format!("{name}.crt"), format!("{name}.key"));
+    fs::write(dir.join(&names.0), cert.pem()).unwrap();
+    fs::write(dir.join(&names.1), key.serialize_pem()).unwrap();
+    names
+}
+
+#[test]
+fn sighup_takes_the_new_certificate_and_keeps_the_old_if_it_is_wrong() {
+    let dir = TempDir::new();
+    let (cert, key) = certificate(&dir, "c");
+    let flags = ["--domain", "example.org", "--cert", &cert, "--key", &key];
+    let run = serve(&dir, &flags);
+    run.ready();
+    let mut old = Client::connect(run.addr("imap"));
+    old.expect("* OK");
+    let seen = |run: &Run| {
+        let mut c = Client::connect(run.addr("imap"));
+        c.expect("* OK");
+        c.ask("a STARTTLS", "a OK");
+        c.start_tls();
+        c.fingerprint()
+    };
+    let before = seen(&run);
+    certificate(&dir, "c");
+    run.signal("HUP");
+    run.find("reloaded; certificate SHA-256 ");
+    let after = seen(&run);
+    assert_ne!(before, after);
+    fs::write(dir.join(&cert), "nothing").unwrap();
+    run.signal("HUP");
+    run.find("not reloaded");
+    assert_eq!(seen(&run), after);
+    // Whoever was connected all the time still is.
+    old.ask("a NOOP", "a OK");
+}
+
+#[test]
+fn sigterm_says_good_bye_to_everybody() {
+    let dir = TempDir::new();
+    let run = serve(&dir, &["--domain", "example.org"]);
+    run.ready();
+    let mut c = Client::connect(run.addr("imap"));
+    c.expect("* OK");
+    c.ask("a NOOP", "a OK");
+    run.signal("TERM");
+    c.until("* BYE");
+    c.expect_closed();
+    let (code, _, err) = run.finish();
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.contains("stopped") && !err.contains("cutting off"),
+        "{err}"
+    );
+}
+
+#[test]
+fn the_password_changes_with_the_server_up_and_down() {
+    let dir = TempDir::new();
+    let run = serve(&dir, &["--domain", "example.org"]);
+    run.ready();
+    let first = shown_password(&run.out());
+    assert_eq!(mode(&dir.join("mail.redb.sock")), 0o600);
+    let passwd = |word: &str| pillarbox(dir.path(), &["passwd", "--stdin"], &format!("{word}\n"));
+    assert_eq!(passwd("second").0, 0);
+    assert!(can_log_in(&run, "me", "second"));
+    assert!(!can_log_in(&run, "me", &first));
+    assert_eq!(passwd("").0, 8);
+    run.stop();
+    assert_eq!(passwd("third").0, 0);
+    // A socket that a killed server left behind disturbs nobody.
+    drop(std::os::unix::net::UnixListener::bind(dir.join("mail.redb.sock")).unwrap());
+    assert_eq!(passwd("fourth").0, 0);
+    let run = serve(&dir, &[]);
+    run.ready();
+    assert!(can_log_in(&run, "me", "fourth"));
+    assert!(!can_log_in(&run, "me", "second"));
+}
+
+#[test]
+fn tokens_are_made_listed_and_revoked() {
+    let dir = TempDir::new();
+    assert_eq!(once(&dir, &["init", "--domain", "example.org"]).0, 0);
+    let (code, token, _) = once(&dir, &["token", "add", "my phone"]);
+    assert!(code == 0 && token.trim().len() == 26, "{token}");
+    fails(&dir, &["token", "add", "my phone"], 1, &["exists already"]);
+    let run = serve(&dir, &[]);
+    run.ready();
+    fails(&dir, &["token", "add", "my phone"], 10, &["exists already"]);
+    assert!(once(&dir, &["token", "list"]).1.ends_with("  my phone\n"));
+    assert_eq!(once(&dir, &["token", "revoke", "my phone"]).0, 0);
+    assert_eq!(once(&dir, &["token", "list"]).1, "");
+    fails(
+        &dir,
+        &["token", "revoke", "my phone"],
+        10,
+        &["no token named my phone"],
+    );
+}
+
+#[test]
+fn a_path_too_long_for_a_socket_works() {
+    let dir = TempDir::new();
+    let deep = "d".repeat(120);
+    fs::create_dir(dir.join(&deep)).unwrap();
+    let db = format!("{deep}/mail.redb");
+    let mut args = vec!["serve", "--domain", "example.org", "--db", &db];
+    args.extend(["--imap", "127.0.0.1:0"]);
+    args.extend(QUIET);
+    let run = Run::start(dir.path(), &args);
+    run.ready();
+    let done = pillarbox(dir.path(), &["passwd", "--stdin", "--db", &db], "new one\n");
+    assert_eq!(done.0, 0, "{done:?}");
+    assert!(can_log_in(&run, "me", "new one"));
+}

@@ -1,0 +1,134 @@
+//! One run of the binary.
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Lines as they come, and whether no more will.
+type Lines = Arc<(Mutex<(String, bool)>, Condvar)>;
+
+/// A child process, killed on drop.
+pub struct Run {
+    child: Child,
+    out: Lines,
+    err: Lines,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Run {
+    pub fn start(dir: &Path, args: &[&str]) -> Run {
+        Run::start_with(dir, args, "")
+    }
+
+    fn start_with(dir: &Path, args: &[&str], input: &str) -> Run {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pillarbox"))
+            .args(args)
+            .current_dir(dir)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A program that ends without reading is no error here.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let (out, err) = (Lines::default(), Lines::default());
+        let readers = vec![
+            collect(child.stdout.take().unwrap(), out.clone()),
+            collect(child.stderr.take().unwrap(), err.clone()),
+        ];
+        Run {
+            child,
+            out,
+            err,
+            readers,
+        }
+    }
+
+    /// Waits until the log has said this, and returns the rest of that line.
+    #[track_caller]
+    pub fn find(&self, words: &str) -> String {
+        let (lock, bell) = &*self.err;
+        let mut text = lock.lock().unwrap();
+        loop {
+            let found = text.0.lines().rev().find_map(|line| line.split_once(words));
+            if let Some((_, rest)) = found {
+                return rest.to_owned();
+            }
+            let (out, ended) = (self.out(), text.1);
+            assert!(!ended, "ended without saying {words:?}: {out}{}", text.0);
+            let (next, late) = bell.wait_timeout(text, Duration::from_secs(20)).unwrap();
+            text = next;
+            assert!(!late.timed_out(), "never said {words:?}: {out}{}", text.0);
+        }
+    }
+
+    #[track_caller]
+    pub fn ready(&self) {
+        self.find("ready: ");
+    }
+
+    /// Where a role listens.
+    #[track_caller]
+    pub fn addr(&self, role: &str) -> SocketAddr {
+        self.find(&format!(" {role} on ")).parse().unwrap()
+    }
+
+    /// Standard output so far.
+    pub fn out(&self) -> String {
+        self.out.0.lock().unwrap().0.clone()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let done = Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .unwrap();
+        assert!(done.success());
+    }
+
+    /// SIGTERM, and the end.
+    pub fn stop(self) -> (i32, String, String) {
+        self.signal("TERM");
+        self.finish()
+    }
+
+    /// Waits for the end: exit code, standard output, standard error.
+    pub fn finish(mut self) -> (i32, String, String) {
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        let err = self.err.0.lock().unwrap().0.clone();
+        (code, self.out(), err)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(source: impl Read + Send + 'static, into: Lines) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let (lock, bell) = &*into;
+        for line in BufReader::new(source).lines() {
+            let Ok(line) = line else { break };
+            lock.lock().unwrap().0.push_str(&format!("{line}\n"));
+            bell.notify_all();
+        }
+        lock.lock().unwrap().1 = true;
+        bell.notify_all();
+    })
+}
+
+/// Runs to the end with this on standard input.
+pub fn pillarbox(dir: &Path, args: &[&str], input: &str) -> (i32, String, String) {
+    Run::start_with(dir, args, input).finish()
+}
