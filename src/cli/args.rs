@@ -62,7 +62,7 @@ pub fn prepare(raw: impl Iterator<Item = OsString>) -> Result<Vec<String>, Failu
 
 fn needs_value(flag: &str) -> Failure {
     Failure::usage(format!(
-        "{flag} is not a flag without a value: give it one, or see --help"
+        "{flag} needs a value, or is no flag at all: see --help"
     ))
 }
 

@@ -79,7 +79,7 @@ impl Failure {
 
     /// Why the store at `path` did not open.
     pub fn of_store(path: &Path, error: &store::Error) -> Failure {
-        use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+        use std::io::ErrorKind::{InvalidData, NotFound, PermissionDenied, ReadOnlyFilesystem};
         let db = path.display();
         match error {
             store::Error::Locked => Failure::new(
@@ -98,6 +98,12 @@ impl Failure {
             store::Error::Damaged(what) => Failure::new(
                 Kind::Damaged,
                 format!("{db} is damaged: {what}; restore it from a backup"),
+            ),
+            store::Error::Io(e) if e.kind() == InvalidData => Failure::new(
+                Kind::Damaged,
+                format!(
+                    "{db} is not a pillarbox store, or is damaged ({e}): use another --db, or restore it from a backup"
+                ),
             ),
             store::Error::DiskFull => Failure::new(
                 Kind::Store,

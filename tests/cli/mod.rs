@@ -86,11 +86,14 @@ fn the_first_start_shows_a_password_and_the_second_nothing() {
     second.ready();
     assert!(can_log_in(&second, "anna", &password));
     assert!(can_log_in(&second, "Anna@example.org", &password));
-    assert!(!can_log_in(&second, "anna", "wrong"));
+    assert!(!can_log_in(&second, "anna", "hunter22"));
     assert_eq!(second.find("SHA-256 "), fingerprint);
     let (code, out, err) = second.stop();
     assert_eq!((code, out.as_str()), (0, ""));
-    assert!(!err.contains(&password) && !err.contains("wrong"), "{err}");
+    assert!(
+        !err.contains(&password) && !err.contains("hunter22"),
+        "{err}"
+    );
 }
 
 fn mode(path: &Path) -> u32 {
