@@ -229,6 +229,88 @@ fn readme_has_the_table() {
     panic!("README.md's RFC table is not tests/rfc.tsv; run with TIDY_WRITE=1 to write it");
 }
 
+/// The OpenWrt service knows every flag of `serve`, by its name, and no other.
+#[test]
+fn uci_is_the_flags() {
+    let init = read("openwrt/files/pillarbox.init");
+    let named = |list: &str| -> BTreeSet<String> {
+        let (_, rest) = init
+            .split_once(&format!("\n{list}=\""))
+            .unwrap_or_else(|| panic!("{list}"));
+        let words = rest
+            .split('"')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace();
+        words.map(|word| word.replace('_', "-")).collect()
+    };
+    let uci: BTreeSet<String> = ["OPTIONS", "SWITCHES", "LISTS"]
+        .into_iter()
+        .flat_map(named)
+        .collect();
+    let mut flags = flags("src/cli/serve.rs");
+    // Not for a service: it runs as its own user from the start, and is not being tried out.
+    flags.retain(|flag| !["try", "run-as"].contains(&flag.as_str()));
+    assert_eq!(uci, flags);
+    let config = read("openwrt/files/pillarbox.config");
+    for line in config
+        .lines()
+        .map(|line| line.trim_start_matches(['#', '\t', ' ']))
+    {
+        let mut words = line.split(' ');
+        if let (Some("option" | "list"), Some(name)) = (words.next(), words.next()) {
+            let flag = name.replace('_', "-");
+            assert!(
+                name == "enabled" || flags.contains(&flag),
+                "no flag --{flag}"
+            );
+        }
+    }
+}
+
+/// README's table names no flag that is not there.
+#[test]
+fn readme_knows_the_flags() {
+    let flags = flags("src/cli/serve.rs");
+    let readme = read("README.md");
+    for row in readme.lines().filter(|line| line.starts_with("| `-")) {
+        let cell = row.split(" | ").next().unwrap_or_default();
+        for flag in cell.split("--").skip(1) {
+            let name: String = flag
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+                .collect();
+            assert!(
+                flags.contains(&name),
+                "README.md: no flag --{name} in {cell}"
+            );
+        }
+    }
+}
+
+/// The long names of a command's flags, as its argh struct has them.
+fn flags(path: &str) -> BTreeSet<String> {
+    let text = read(path);
+    let mut found = BTreeSet::new();
+    let mut lines = text.lines().map(str::trim);
+    while let Some(line) = lines.next() {
+        if !line.starts_with("#[argh(option") && !line.starts_with("#[argh(switch") {
+            continue;
+        }
+        let mut attribute = line.to_owned();
+        while !attribute.ends_with(")]") {
+            attribute.push_str(lines.next().unwrap_or(")]"));
+        }
+        let field = lines.next().unwrap_or_default().trim_start_matches("pub ");
+        let long = attribute
+            .split_once("long = \"")
+            .and_then(|(_, rest)| rest.split('"').next());
+        found.insert(long.map_or_else(|| identifier(field).replace('_', "-"), str::to_owned));
+    }
+    assert!(!found.is_empty(), "{path}: no flags");
+    found
+}
+
 /// What deny.toml allows holds for every crate that is linked, without a tool to install.
 #[test]
 fn licences_are_allowed() {
@@ -529,7 +611,7 @@ fn blanked(text: &str) -> String {
         );
         at += len;
     }
-    String::from_utf8(out).unwrap()
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// How many octets of comment or literal start here.
