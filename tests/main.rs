@@ -5,4 +5,5 @@ mod engine;
 mod harness;
 mod net;
 mod pop3;
+mod smtp;
 mod tidy;

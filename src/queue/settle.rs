@@ -158,7 +158,7 @@ impl Queue {
         let full = failed && work.envelope.full == Some(true);
         let id = random::octets::<12>().map_err(|_| mail::Error::Unavailable)?;
         let id: String = id.iter().map(|octet| format!("{octet:02x}")).collect();
-        let report = Report {
+        let mut report = Report {
             hostname: &self.ctx.config.hostname,
             sender,
             envelope: &work.envelope,
@@ -169,11 +169,22 @@ impl Queue {
             date: &DateTime::utc(i64::from(clock::now())).mail(),
             arrived: &DateTime::utc(i64::from(work.envelope.created)).mail(),
         };
+        match self.write(work.email, &report).await {
+            // The message with the report around it is more than one message may be.
+            Err(mail::Error::TooLarge(_)) if full => {
+                report.full = false;
+                self.write(work.email, &report).await.map(Some)
+            }
+            written => written.map(Some),
+        }
+    }
+
+    async fn write(&self, email: EmailId, report: &Report<'_>) -> mail::Result<Staged> {
         let mut writer = self.mail().body(None)?;
         writer.push(report.head().as_bytes()).await?;
-        self.returned(work.email, full, &mut writer).await?;
+        self.returned(email, report.full, &mut writer).await?;
         writer.push(report.tail().as_bytes()).await?;
-        writer.finish(&[]).await.map(Some)
+        writer.finish(&[]).await
     }
 
     /// The message, or its header, as it left.

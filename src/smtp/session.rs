@@ -4,7 +4,6 @@
 //! (RFC 2920 §3.2). Memory: the transaction's addresses (bounded by [`limits::RECIPIENTS`]) and, while
 //! a message comes in, some chunks of it; never the message.
 use std::rc::Rc;
-use std::time::Instant;
 
 use super::command;
 use super::incoming::Incoming;
@@ -74,10 +73,6 @@ pub(super) struct Session {
 pub async fn serve(conn: Conn, ctx: Rc<Ctx>, role: Role) {
     let number = conn.number();
     log::info!("[{number}] {} from {}", role.name(), conn.peer());
-    conn.set_idle(Some(ctx.config.idle.unwrap_or(limits::IDLE_SMTP)));
-    if role.wants_login() {
-        conn.set_deadline(Some(Instant::now() + ctx.config.login_time));
-    }
     let mut session = Session {
         conn,
         ctx,

@@ -1,0 +1,76 @@
+//! Bounds: lines, recipients, errors, time.
+use super::{hello, talk, texts};
+use crate::harness::Server;
+use pillarbox::config::Role;
+use std::time::Duration;
+
+#[test]
+fn long_lines() {
+    let server = Server::start();
+    let mut client = hello(&server, Role::Smtp);
+    client.send(&format!("NOOP {}", "x".repeat(12_000)));
+    client.expect("250 ");
+    client.send(&format!("NOOP {}", "x".repeat(20_000)));
+    client.expect("500 5.5.6");
+    talk(&mut client, &[("NOOP", "250 ")]);
+    client.send(&format!("MAIL FROM:<{}@x>", "x".repeat(300)));
+    client.expect("501 5.1.7");
+    // A line without an end is no line.
+    let _ = client.try_send_raw(&vec![b'x'; 300_000]);
+    client.expect("421 4.7.0");
+}
+
+#[test]
+fn long_lines_in_the_message_are_kept() {
+    let server = Server::start();
+    let mut client = hello(&server, Role::Smtp);
+    super::to_data(&mut client);
+    let long = "y".repeat(100_000);
+    client.send(&format!("Subject: x\r\n\r\n{long}\r\n."));
+    client.expect("250 ");
+    assert!(texts(&server)[0].ends_with(&format!("{long}\r\n")));
+}
+
+#[test]
+fn recipients() {
+    let server = Server::start();
+    let mut client = hello(&server, Role::Smtp);
+    talk(&mut client, &[("MAIL FROM:<a@b>", "250 ")]);
+    for n in 0..200 {
+        talk(&mut client, &[(&format!("RCPT TO:<anna+{n}@example.org>"), "250 2.1.5")]);
+    }
+    talk(&mut client, &[("RCPT TO:<anna@example.org>", "452 4.5.3"), ("DATA", "354 ")]);
+    client.send("x\r\n.");
+    client.expect("250 ");
+    let text = texts(&server).remove(0);
+    assert!(!text.contains("\tfor <"), "many recipients are not told of each other");
+}
+
+#[test]
+fn errors() {
+    let server = Server::start();
+    let mut client = hello(&server, Role::Smtp);
+    for _ in 0..20 {
+        talk(&mut client, &[("GET / HTTP/1.1", "500 5.5.1")]);
+    }
+    client.expect("421 4.7.0");
+    client.expect_closed();
+}
+
+#[test]
+fn idle_clients_are_told() {
+    let server = Server::with(|config| config.idle = Some(Duration::from_millis(50)));
+    let mut client = hello(&server, Role::Smtp);
+    client.expect("421 4.4.2");
+    client.expect_closed();
+}
+
+#[test]
+fn quota() {
+    let server = Server::with(|config| config.quota = Some(2000));
+    let mut client = hello(&server, Role::Smtp);
+    super::to_data(&mut client);
+    client.send(&format!("{}\r\n.", "x".repeat(3000)));
+    client.expect("452 4.2.2");
+    talk(&mut client, &[("NOOP", "250 ")]);
+}
