@@ -4,10 +4,13 @@ use crate::harness::{Client, Server};
 use pillarbox::config::Role;
 
 fn open(client: &mut Client) {
-    talk(client, &[
-        ("MAIL FROM:<bob@else.where> BODY=BINARYMIME", "250 "),
-        ("RCPT TO:<anna@example.org>", "250 "),
-    ]);
+    talk(
+        client,
+        &[
+            ("MAIL FROM:<bob@else.where> BODY=BINARYMIME", "250 "),
+            ("RCPT TO:<anna@example.org>", "250 "),
+        ],
+    );
 }
 
 #[test]
@@ -29,7 +32,15 @@ fn pipelined_and_empty_chunks() {
     client.send_raw(
         b"MAIL FROM:<a@b>\r\nRCPT TO:<anna@example.org>\r\nBDAT 3\r\na\r\nBDAT 0\r\nBDAT 3\r\nb\r\nBDAT 0 LAST\r\nQUIT\r\n",
     );
-    for answer in ["250 2.1.0", "250 2.1.5", "250 2.0.0", "250 2.0.0", "250 2.0.0", "250 2.0.0 Ok", "221 "] {
+    for answer in [
+        "250 2.1.0",
+        "250 2.1.5",
+        "250 2.0.0",
+        "250 2.0.0",
+        "250 2.0.0",
+        "250 2.0.0 Ok",
+        "221 ",
+    ] {
         client.expect(answer);
     }
     assert_eq!(without_trace(&texts(&server)[0]), "a\r\nb\r\n");
@@ -46,7 +57,10 @@ fn refused_chunks_are_read_away() {
     for answer in ["250 ", "550 5.7.1", "554 5.5.1", "250 2.0.0"] {
         client.expect(answer);
     }
-    talk(&mut client, &[("BDAT x", "501 5.5.4"), ("BDAT 99999999999", "503 5.5.1")]);
+    talk(
+        &mut client,
+        &[("BDAT x", "501 5.5.4"), ("BDAT 99999999999", "503 5.5.1")],
+    );
     client.expect_closed();
 }
 
@@ -57,13 +71,16 @@ fn nothing_between_the_chunks_but_rset() {
     open(&mut client);
     client.send_raw(b"BDAT 1\r\na");
     client.expect("250 ");
-    talk(&mut client, &[
-        ("MAIL FROM:<a@b>", "503 5.5.1"),
-        ("RCPT TO:<anna@example.org>", "503 5.5.1"),
-        ("DATA", "503 5.5.1"),
-        ("NOOP", "250 "),
-        ("RSET", "250 "),
-    ]);
+    talk(
+        &mut client,
+        &[
+            ("MAIL FROM:<a@b>", "503 5.5.1"),
+            ("RCPT TO:<anna@example.org>", "503 5.5.1"),
+            ("DATA", "503 5.5.1"),
+            ("NOOP", "250 "),
+            ("RSET", "250 "),
+        ],
+    );
     open(&mut client);
     client.send_raw(b"BDAT 1 LAST\r\nb");
     client.expect("250 ");

@@ -10,7 +10,10 @@ fn dots_are_transparent() {
     to_data(&mut client);
     client.send_raw(b"Subject: dots\r\n\r\n..\r\n...x\r\n.y\r\n. \r\n\r\n.\r\n");
     client.expect("250 2.0.0");
-    assert_eq!(without_trace(&texts(&server)[0]), "Subject: dots\r\n\r\n.\r\n..x\r\ny\r\n \r\n\r\n");
+    assert_eq!(
+        without_trace(&texts(&server)[0]),
+        "Subject: dots\r\n\r\n.\r\n..x\r\ny\r\n \r\n\r\n"
+    );
 }
 
 #[test]
@@ -91,11 +94,14 @@ fn a_loop_is_broken() {
 fn binary_goes_by_bdat() {
     let server = Server::start();
     let mut client = hello(&server, Role::Smtp);
-    talk(&mut client, &[
-        ("MAIL FROM:<> BODY=BINARYMIME", "250 "),
-        ("RCPT TO:<anna@example.org>", "250 "),
-        ("DATA", "503 5.5.1"),
-    ]);
+    talk(
+        &mut client,
+        &[
+            ("MAIL FROM:<> BODY=BINARYMIME", "250 "),
+            ("RCPT TO:<anna@example.org>", "250 "),
+            ("DATA", "503 5.5.1"),
+        ],
+    );
 }
 
 #[test]

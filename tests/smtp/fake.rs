@@ -48,7 +48,14 @@ struct Shared {
 }
 
 /// What most servers offer.
-pub const USUAL: &[&str] = &["PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "STARTTLS", "AUTH PLAIN LOGIN"];
+pub const USUAL: &[&str] = &[
+    "PIPELINING",
+    "SIZE 10000000",
+    "8BITMIME",
+    "SMTPUTF8",
+    "STARTTLS",
+    "AUTH PLAIN LOGIN",
+];
 
 impl Fake {
     pub fn taking_all() -> Fake {
@@ -93,7 +100,12 @@ impl Fake {
             tls: Arc::new(config),
             implicit,
         });
-        let fake = Fake { address: listener.local_addr().unwrap(), shared: shared.clone(), dir, implicit };
+        let fake = Fake {
+            address: listener.local_addr().unwrap(),
+            shared: shared.clone(),
+            dir,
+            implicit,
+        };
         std::thread::spawn(move || {
             for socket in listener.incoming() {
                 if shared.stop.load(Ordering::SeqCst) {
@@ -111,7 +123,11 @@ impl Fake {
         Smarthost {
             host: "localhost".into(),
             port: self.address.port(),
-            tls: if self.implicit { SmarthostTls::Tls } else { SmarthostTls::None },
+            tls: if self.implicit {
+                SmarthostTls::Tls
+            } else {
+                SmarthostTls::None
+            },
             login: None,
             ca: Some(self.dir.join("ca.pem")),
         }
@@ -121,7 +137,12 @@ impl Fake {
     #[track_caller]
     pub fn wait(&self, count: usize) -> Vec<Message> {
         let seen = self.wait_until(|seen| seen.messages.len() >= count);
-        assert!(seen.messages.len() >= count, "only {} messages came: {:?}", seen.messages.len(), seen.lines);
+        assert!(
+            seen.messages.len() >= count,
+            "only {} messages came: {:?}",
+            seen.messages.len(),
+            seen.lines
+        );
         seen.messages.clone()
     }
 
@@ -129,13 +150,21 @@ impl Fake {
     #[track_caller]
     pub fn wait_for_connections(&self, count: usize) {
         let seen = self.wait_until(|seen| seen.connections >= count);
-        assert!(seen.connections >= count, "only {} connections came", seen.connections);
+        assert!(
+            seen.connections >= count,
+            "only {} connections came",
+            seen.connections
+        );
     }
 
     fn wait_until(&self, done: impl Fn(&Seen) -> bool) -> std::sync::MutexGuard<'_, Seen> {
         let seen = self.shared.seen.lock().unwrap();
         let limit = Duration::from_secs(20);
-        self.shared.changed.wait_timeout_while(seen, limit, |seen| !done(seen)).unwrap().0
+        self.shared
+            .changed
+            .wait_timeout_while(seen, limit, |seen| !done(seen))
+            .unwrap()
+            .0
     }
 
     /// Messages so far.
@@ -145,7 +174,14 @@ impl Fake {
 
     /// Every line so far.
     pub fn lines(&self) -> Vec<String> {
-        self.shared.seen.lock().unwrap().lines.iter().map(|(_, line)| line.clone()).collect()
+        self.shared
+            .seen
+            .lock()
+            .unwrap()
+            .lines
+            .iter()
+            .map(|(_, line)| line.clone())
+            .collect()
     }
 }
 
@@ -177,7 +213,12 @@ impl Connection<'_> {
             seen.connections - 1
         };
         shared.changed.notify_all();
-        let mut connection = Connection { wire: Wire::Plain(socket), input: Vec::new(), number, shared };
+        let mut connection = Connection {
+            wire: Wire::Plain(socket),
+            input: Vec::new(),
+            number,
+            shared,
+        };
         if shared.implicit {
             connection.start_tls();
         }
@@ -189,7 +230,11 @@ impl Connection<'_> {
         self.answer("CONNECT", "220 fake ESMTP")?;
         loop {
             let line = self.line()?;
-            let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+            let verb = line
+                .split([' ', ':'])
+                .next()
+                .unwrap_or_default()
+                .to_ascii_uppercase();
             match verb.as_str() {
                 "EHLO" => {
                     let mut text = String::from("250-fake\r\n");
@@ -269,7 +314,9 @@ impl Connection<'_> {
     }
 
     fn start_tls(&mut self) {
-        let Wire::Plain(mut socket) = std::mem::replace(&mut self.wire, Wire::Gone) else { return };
+        let Wire::Plain(mut socket) = std::mem::replace(&mut self.wire, Wire::Gone) else {
+            return;
+        };
         let mut session = ServerConnection::new(self.shared.tls.clone()).unwrap();
         while session.is_handshaking() {
             if session.complete_io(&mut socket).is_err() {
@@ -298,7 +345,12 @@ impl Connection<'_> {
             if let Some(end) = self.input.windows(2).position(|two| two == b"\r\n") {
                 let line: Vec<u8> = self.input.drain(..end + 2).collect();
                 let line = String::from_utf8_lossy(&line[..end]).into_owned();
-                self.shared.seen.lock().unwrap().lines.push((self.number, line.clone()));
+                self.shared
+                    .seen
+                    .lock()
+                    .unwrap()
+                    .lines
+                    .push((self.number, line.clone()));
                 return Some(line);
             }
             self.fill()?;
@@ -311,7 +363,10 @@ impl Connection<'_> {
             let end = if self.input.starts_with(b".\r\n") {
                 Some(3)
             } else {
-                self.input.windows(5).position(|five| five == b"\r\n.\r\n").map(|at| at + 5)
+                self.input
+                    .windows(5)
+                    .position(|five| five == b"\r\n.\r\n")
+                    .map(|at| at + 5)
             };
             if let Some(end) = end {
                 message.raw = self.input.drain(..end).collect();

@@ -37,13 +37,25 @@ fn recipients() {
     let mut client = hello(&server, Role::Smtp);
     talk(&mut client, &[("MAIL FROM:<a@b>", "250 ")]);
     for n in 0..200 {
-        talk(&mut client, &[(&format!("RCPT TO:<anna+{n}@example.org>"), "250 2.1.5")]);
+        talk(
+            &mut client,
+            &[(&format!("RCPT TO:<anna+{n}@example.org>"), "250 2.1.5")],
+        );
     }
-    talk(&mut client, &[("RCPT TO:<anna@example.org>", "452 4.5.3"), ("DATA", "354 ")]);
+    talk(
+        &mut client,
+        &[
+            ("RCPT TO:<anna@example.org>", "452 4.5.3"),
+            ("DATA", "354 "),
+        ],
+    );
     client.send("x\r\n.");
     client.expect("250 ");
     let text = texts(&server).remove(0);
-    assert!(!text.contains("\tfor <"), "many recipients are not told of each other");
+    assert!(
+        !text.contains("\tfor <"),
+        "many recipients are not told of each other"
+    );
 }
 
 #[test]

@@ -15,7 +15,6 @@ mod submission;
 
 use crate::harness::{Client, PASSWORD, Server, USER};
 use pillarbox::config::Role;
-use pillarbox::mail;
 use std::time::{Duration, Instant};
 
 /// The user's address.
@@ -32,7 +31,10 @@ fn hello(server: &Server, role: Role) -> Client {
 /// A client that may submit.
 fn logged_in(server: &Server) -> Client {
     let mut client = hello(server, Role::Submissions);
-    client.send(&format!("AUTH PLAIN {}", base64(&format!("\0{USER}\0{PASSWORD}"))));
+    client.send(&format!(
+        "AUTH PLAIN {}",
+        base64(&format!("\0{USER}\0{PASSWORD}"))
+    ));
     client.expect("235 2.7.0");
     client
 }
@@ -43,24 +45,30 @@ fn talk(client: &mut Client, dialogue: &[(&str, &str)]) {
     for (line, answer) in dialogue {
         client.send(line);
         let got = client.line();
-        assert!(got.starts_with(answer), "{line:?}: expected {answer:?}, got {got:?}");
+        assert!(
+            got.starts_with(answer),
+            "{line:?}: expected {answer:?}, got {got:?}"
+        );
     }
 }
 
 /// Opens a transaction from a stranger to the user, up to DATA's 354.
 #[track_caller]
 fn to_data(client: &mut Client) {
-    talk(client, &[
-        ("MAIL FROM:<bob@else.where>", "250 2.1.0"),
-        ("RCPT TO:<anna@example.org>", "250 2.1.5"),
-        ("DATA", "354 "),
-    ]);
+    talk(
+        client,
+        &[
+            ("MAIL FROM:<bob@else.where>", "250 2.1.0"),
+            ("RCPT TO:<anna@example.org>", "250 2.1.5"),
+            ("DATA", "354 "),
+        ],
+    );
 }
 
 /// The octets of every message in INBOX, oldest first.
 fn inbox(server: &Server) -> Vec<Vec<u8>> {
     let meta = server.mail().meta();
-    let inbox = meta.by_role(mail::Role::Inbox).unwrap().id;
+    let inbox = meta.by_role(pillarbox::mail::Role::Inbox).unwrap().id;
     let reader = server.mail().reader().unwrap();
     let mut emails = Vec::new();
     reader
@@ -72,7 +80,11 @@ fn inbox(server: &Server) -> Vec<Vec<u8>> {
     let octets = |email| {
         let message = reader.message(email).unwrap().unwrap();
         let mut out = Vec::new();
-        while reader.read(&message, out.len() as u32, 65_536, &mut out).unwrap() > 0 {}
+        while reader
+            .read(&message, out.len() as u32, 65_536, &mut out)
+            .unwrap()
+            > 0
+        {}
         out
     };
     emails.into_iter().map(octets).collect()
@@ -80,13 +92,19 @@ fn inbox(server: &Server) -> Vec<Vec<u8>> {
 
 /// INBOX as text.
 fn texts(server: &Server) -> Vec<String> {
-    inbox(server).iter().map(|octets| String::from_utf8_lossy(octets).into_owned()).collect()
+    inbox(server)
+        .iter()
+        .map(|octets| String::from_utf8_lossy(octets).into_owned())
+        .collect()
 }
 
 /// The message without the trace fields that we put in front (each folded by a tab).
 fn without_trace(text: &str) -> &str {
     let mut rest = text;
-    while rest.starts_with("Return-Path:") || rest.starts_with("Received:") || rest.starts_with('\t') {
+    while rest.starts_with("Return-Path:")
+        || rest.starts_with("Received:")
+        || rest.starts_with('\t')
+    {
         rest = rest.split_once("\r\n").unwrap().1;
     }
     rest
@@ -124,7 +142,11 @@ fn queued(server: &Server) -> usize {
 fn wait_for_empty_queue(server: &Server) {
     let until = Instant::now() + Duration::from_secs(20);
     while queued(server) > 0 {
-        assert!(Instant::now() < until, "{} rows stay in the queue", queued(server));
+        assert!(
+            Instant::now() < until,
+            "{} rows stay in the queue",
+            queued(server)
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -37,18 +37,40 @@ fn goes_to_the_smarthost() {
     let fake = Fake::taking_all();
     let server = server(fake.smarthost());
     let mut client = logged_in(&server);
-    submit(&mut client, FROM, &["<bob@else.where>", "<eve@else.where>", "<carol@third.place>"], "hi");
+    submit(
+        &mut client,
+        FROM,
+        &[
+            "<bob@else.where>",
+            "<eve@else.where>",
+            "<carol@third.place>",
+        ],
+        "hi",
+    );
     let messages = fake.wait(2);
     wait_for_empty_queue(&server);
     assert_eq!(messages.len(), 2, "one per domain");
     assert!(messages[0].envelope[0].starts_with("MAIL FROM:<anna@example.org> SIZE="));
-    assert_eq!(messages[0].envelope[1..], ["RCPT TO:<bob@else.where>", "RCPT TO:<eve@else.where>"]);
+    assert_eq!(
+        messages[0].envelope[1..],
+        ["RCPT TO:<bob@else.where>", "RCPT TO:<eve@else.where>"]
+    );
     assert_eq!(messages[1].envelope[1..], ["RCPT TO:<carol@third.place>"]);
     let text = String::from_utf8_lossy(&messages[0].raw).into_owned();
     assert!(text.starts_with("Received: from client.example "), "{text}");
-    assert!(!text.contains("Return-Path") && !text.contains("secret"), "{text}");
+    assert!(
+        !text.contains("Return-Path") && !text.contains("secret"),
+        "{text}"
+    );
     assert!(text.ends_with("\r\n\r\nhi\r\n.\r\n"), "{text}");
-    assert_eq!(fake.lines().iter().filter(|line| line.starts_with("EHLO")).count(), 1, "one session");
+    assert_eq!(
+        fake.lines()
+            .iter()
+            .filter(|line| line.starts_with("EHLO"))
+            .count(),
+        1,
+        "one session"
+    );
     assert!(texts(&server).is_empty());
 }
 
@@ -57,22 +79,44 @@ fn local_and_remote_in_one_commit() {
     let fake = Fake::taking_all();
     let server = server(fake.smarthost());
     let mut client = logged_in(&server);
-    submit(&mut client, FROM, &["<anna@example.org>", "<bob@else.where>"], "both");
+    submit(
+        &mut client,
+        FROM,
+        &["<anna@example.org>", "<bob@else.where>"],
+        "both",
+    );
     assert_eq!(texts(&server).len(), 1);
     fake.wait(1);
     wait_for_empty_queue(&server);
-    assert_eq!(texts(&server).len(), 1, "the local copy stays when the queue lets go");
+    assert_eq!(
+        texts(&server).len(),
+        1,
+        "the local copy stays when the queue lets go"
+    );
 }
 
 #[test]
 fn over_tls_and_starttls_with_a_login() {
     for implicit in [true, false] {
-        let fake = if implicit { Fake::with_tls() } else { Fake::taking_all() };
+        let fake = if implicit {
+            Fake::with_tls()
+        } else {
+            Fake::taking_all()
+        };
         let mut smarthost = fake.smarthost();
-        smarthost.tls = if implicit { SmarthostTls::Tls } else { SmarthostTls::StartTls };
+        smarthost.tls = if implicit {
+            SmarthostTls::Tls
+        } else {
+            SmarthostTls::StartTls
+        };
         smarthost.login = Some(("relay-user".into(), "relay-pass".into()));
         let server = server(smarthost);
-        submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "secure");
+        submit(
+            &mut logged_in(&server),
+            FROM,
+            &["<bob@else.where>"],
+            "secure",
+        );
         fake.wait(1);
         let auth = super::base64("\0relay-user\0relay-pass");
         let lines = fake.lines();
@@ -92,7 +136,12 @@ fn no_password_and_no_mail_without_the_tls_that_was_asked_for() {
     let server = server(smarthost.clone());
     submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "x");
     fake.wait_for_connections(1);
-    assert!(!fake.lines().iter().any(|line| line.starts_with("AUTH") || line.starts_with("MAIL")));
+    assert!(
+        !fake
+            .lines()
+            .iter()
+            .any(|line| line.starts_with("AUTH") || line.starts_with("MAIL"))
+    );
     assert_eq!(queued(&server), 2);
     // A certificate that nobody vouches for.
     let fake = Fake::with_tls();
@@ -110,11 +159,17 @@ fn no_password_and_no_mail_without_the_tls_that_was_asked_for() {
 fn tried_again_after_4xx() {
     let tries = counter();
     let fake = Fake::start(USUAL, move |_, line| {
-        let first = line.starts_with("RCPT") && tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        let first = line.starts_with("RCPT")
+            && tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
         first.then(|| "450 4.2.1 greylisted".into())
     });
     let server = server(fake.smarthost());
-    submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "again");
+    submit(
+        &mut logged_in(&server),
+        FROM,
+        &["<bob@else.where>"],
+        "again",
+    );
     fake.wait_for_connections(1);
     retry_until(&server, || fake.count() == 1);
     wait_for_empty_queue(&server);
@@ -137,14 +192,18 @@ fn retry_until(server: &Server, done: impl Fn() -> bool) {
 #[test]
 fn a_refusal_is_bounced() {
     let fake = Fake::start(USUAL, |_, line| {
-        line.starts_with("RCPT TO:<bob").then(|| "550-5.1.1 no such\r\n550 5.1.1 user".into())
+        line.starts_with("RCPT TO:<bob")
+            .then(|| "550-5.1.1 no such\r\n550 5.1.1 user".into())
     });
     let server = server(fake.smarthost());
     let mut client = logged_in(&server);
     submit(
         &mut client,
         "<anna@example.org> ENVID=QQ7 RET=FULL",
-        &["<bob@else.where> ORCPT=rfc822;Bob@else.where", "<eve@else.where>"],
+        &[
+            "<bob@else.where> ORCPT=rfc822;Bob@else.where",
+            "<eve@else.where>",
+        ],
         "the body",
     );
     let bounce = wait_for_inbox(&server, 1).remove(0);
@@ -170,18 +229,30 @@ fn a_refusal_is_bounced() {
 
 #[test]
 fn a_bounce_returns_the_header_unless_asked_for_more() {
-    let fake = Fake::start(USUAL, |_, line| (line == ".").then(|| "554 5.7.1 spam".into()));
+    let fake = Fake::start(USUAL, |_, line| {
+        (line == ".").then(|| "554 5.7.1 spam".into())
+    });
     let server = server(fake.smarthost());
-    submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "the body");
+    submit(
+        &mut logged_in(&server),
+        FROM,
+        &["<bob@else.where>"],
+        "the body",
+    );
     let bounce = wait_for_inbox(&server, 1).remove(0);
-    assert!(bounce.contains("Content-Type: text/rfc822-headers\r\n"), "{bounce}");
+    assert!(
+        bounce.contains("Content-Type: text/rfc822-headers\r\n"),
+        "{bounce}"
+    );
     assert!(bounce.contains("Status: 5.7.1\r\n") && bounce.contains("\r\nSubject: out\r\n"));
     assert!(!bounce.contains("the body"));
 }
 
 #[test]
 fn notify_never_and_the_null_sender_are_not_told() {
-    let fake = Fake::start(USUAL, |_, line| line.starts_with("RCPT").then(|| "550 5.1.1 no".into()));
+    let fake = Fake::start(USUAL, |_, line| {
+        line.starts_with("RCPT").then(|| "550 5.1.1 no".into())
+    });
     let server = server(fake.smarthost());
     let mut client = logged_in(&server);
     submit(&mut client, FROM, &["<bob@else.where> NOTIFY=NEVER"], "x");
@@ -198,12 +269,21 @@ fn success_is_reported_where_the_next_host_does_not() {
     let to = ["<bob@else.where> NOTIFY=SUCCESS", "<anna@example.org>"];
     submit(&mut logged_in(&server), FROM, &to, "x");
     let texts = wait_for_inbox(&server, 2);
-    assert!(texts[1].contains("Action: relayed\r\nStatus: 2.0.0\r\n"), "{}", texts[1]);
+    assert!(
+        texts[1].contains("Action: relayed\r\nStatus: 2.0.0\r\n"),
+        "{}",
+        texts[1]
+    );
     // A host with DSN is told what was asked, and reports itself.
     let fake = Fake::start(&["PIPELINING", "DSN", "SIZE"], |_, _| None);
     let server = self::server(fake.smarthost());
     let to = ["<bob@else.where> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@c"];
-    submit(&mut logged_in(&server), "<anna@example.org> RET=HDRS ENVID=a+2Bb", &to, "x");
+    submit(
+        &mut logged_in(&server),
+        "<anna@example.org> RET=HDRS ENVID=a+2Bb",
+        &to,
+        "x",
+    );
     let message = fake.wait(1).remove(0);
     assert_eq!(
         message.envelope,
@@ -234,7 +314,12 @@ fn a_connection_lost_at_any_step_loses_and_doubles_nothing() {
 
 #[test]
 fn a_server_that_talks_nonsense_is_left() {
-    for nonsense in ["HTTP/1.1 200 OK", "250-a\r\n550 b", "999 x", "421 4.3.2 closing"] {
+    for nonsense in [
+        "HTTP/1.1 200 OK",
+        "250-a\r\n550 b",
+        "999 x",
+        "421 4.3.2 closing",
+    ] {
         let fake = Fake::start(USUAL, move |connection, line| {
             (connection == 0 && line.starts_with("MAIL")).then(|| nonsense.into())
         });
@@ -274,15 +359,33 @@ fn the_queue_survives_a_restart() {
 fn what_the_next_host_cannot_take_is_bounced_and_not_changed() {
     const PLAIN: &[&str] = &["PIPELINING", "SIZE 1000"];
     for (from, to, body, status) in [
-        ("<anna@example.org>", "<bob@else.where>", "caf\u{e9}".to_owned(), "5.6.3"),
-        ("<anna@example.org> SMTPUTF8", "<b\u{f8}b@else.where>", "x".into(), "5.6.7"),
-        ("<anna@example.org>", "<bob@else.where>", "x".repeat(2000), "5.3.4"),
+        (
+            "<anna@example.org>",
+            "<bob@else.where>",
+            "caf\u{e9}".to_owned(),
+            "5.6.3",
+        ),
+        (
+            "<anna@example.org> SMTPUTF8",
+            "<b\u{f8}b@else.where>",
+            "x".into(),
+            "5.6.7",
+        ),
+        (
+            "<anna@example.org>",
+            "<bob@else.where>",
+            "x".repeat(2000),
+            "5.3.4",
+        ),
     ] {
         let fake = Fake::start(PLAIN, |_, _| None);
         let server = server(fake.smarthost());
         submit(&mut logged_in(&server), from, &[to], &body);
         let bounce = wait_for_inbox(&server, 1).remove(0);
-        assert!(bounce.contains(&format!("Status: {status}\r\n")), "{bounce}");
+        assert!(
+            bounce.contains(&format!("Status: {status}\r\n")),
+            "{bounce}"
+        );
         wait_for_empty_queue(&server);
         assert!(!fake.lines().iter().any(|line| line.starts_with("MAIL")));
     }
@@ -294,29 +397,53 @@ fn eight_bits_and_utf8_are_announced() {
     let server = server(fake.smarthost());
     let mut client = logged_in(&server);
     submit(&mut client, FROM, &["<bob@else.where>"], "caf\u{e9}");
-    submit(&mut client, "<anna@example.org> SMTPUTF8", &["<b\u{f8}b@else.where>"], "x");
+    submit(
+        &mut client,
+        "<anna@example.org> SMTPUTF8",
+        &["<b\u{f8}b@else.where>"],
+        "x",
+    );
     let messages = fake.wait(2);
-    assert!(messages[0].envelope[0].ends_with(" BODY=8BITMIME"), "{:?}", messages[0].envelope);
-    assert!(messages[1].envelope[0].ends_with(" SMTPUTF8"), "{:?}", messages[1].envelope);
+    assert!(
+        messages[0].envelope[0].ends_with(" BODY=8BITMIME"),
+        "{:?}",
+        messages[0].envelope
+    );
+    assert!(
+        messages[1].envelope[0].ends_with(" SMTPUTF8"),
+        "{:?}",
+        messages[1].envelope
+    );
 }
 
 #[test]
 fn binary_goes_by_bdat_or_not_at_all() {
     for offered in [true, false] {
-        let extensions: &[&str] = if offered { &["CHUNKING", "BINARYMIME", "8BITMIME"] } else { USUAL };
+        let extensions: &[&str] = if offered {
+            &["CHUNKING", "BINARYMIME", "8BITMIME"]
+        } else {
+            USUAL
+        };
         let fake = Fake::start(extensions, |_, _| None);
         let server = server(fake.smarthost());
         let mut client = logged_in(&server);
-        talk(&mut client, &[
-            ("MAIL FROM:<anna@example.org> BODY=BINARYMIME", "250 "),
-            ("RCPT TO:<bob@else.where>", "250 "),
-        ]);
+        talk(
+            &mut client,
+            &[
+                ("MAIL FROM:<anna@example.org> BODY=BINARYMIME", "250 "),
+                ("RCPT TO:<bob@else.where>", "250 "),
+            ],
+        );
         client.send_raw(b"BDAT 12 LAST\r\nS: x\r\n\r\n\0\r\n.");
         client.expect("250 ");
         if offered {
             let message = fake.wait(1).remove(0);
             assert!(message.envelope[0].contains(" BODY=BINARYMIME"));
-            assert!(message.raw.ends_with(b"\r\n\r\n\0\r\n."), "{:?}", message.raw);
+            assert!(
+                message.raw.ends_with(b"\r\n\r\n\0\r\n."),
+                "{:?}",
+                message.raw
+            );
         } else {
             assert!(wait_for_inbox(&server, 1)[0].contains("Status: 5.6.3\r\n"));
         }
@@ -326,10 +453,15 @@ fn binary_goes_by_bdat_or_not_at_all() {
 
 #[test]
 fn a_host_without_ehlo_and_pipelining() {
-    let fake = Fake::start(&[], |_, line| line.starts_with("EHLO").then(|| "502 5.5.1 what".into()));
+    let fake = Fake::start(&[], |_, line| {
+        line.starts_with("EHLO").then(|| "502 5.5.1 what".into())
+    });
     let server = server(fake.smarthost());
     submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "x");
-    assert_eq!(fake.wait(1)[0].envelope, ["MAIL FROM:<anna@example.org>", "RCPT TO:<bob@else.where>"]);
+    assert_eq!(
+        fake.wait(1)[0].envelope,
+        ["MAIL FROM:<anna@example.org>", "RCPT TO:<bob@else.where>"]
+    );
     assert!(fake.lines().contains(&"HELO mail.example.org".to_owned()));
 }
 
@@ -338,7 +470,9 @@ fn enqueue(server: &Server, created: u32, to: &str, notify: Option<Notify>) -> E
     smol::block_on(async {
         let mail = server.mail();
         let mut body = mail.body(None).unwrap();
-        body.push(b"Subject: old\r\nBcc: x@y\r\n\r\nbody\r\n").await.unwrap();
+        body.push(b"Subject: old\r\nBcc: x@y\r\n\r\nbody\r\n")
+            .await
+            .unwrap();
         let staged = body.finish(b"").await.unwrap();
         let inbox = mail.meta().by_role(pillarbox::mail::Role::Sent).unwrap().id;
         let email = NewEmail {
@@ -357,19 +491,35 @@ fn enqueue(server: &Server, created: u32, to: &str, notify: Option<Notify>) -> E
             binary: false,
             created,
         };
-        let to = Recipient { address: Address::parse(to).unwrap(), notify, orcpt: None };
-        outbound::enqueue(mail, email, envelope, vec![to]).await.unwrap();
+        let to = Recipient {
+            address: Address::parse(to).unwrap(),
+            notify,
+            orcpt: None,
+        };
+        outbound::enqueue(mail, email, envelope, vec![to])
+            .await
+            .unwrap();
         email
     })
 }
 
 #[test]
 fn given_up_after_five_days() {
-    let fake = Fake::start(USUAL, |_, line| line.starts_with("MAIL").then(|| "451 4.3.0 later".into()));
+    let fake = Fake::start(USUAL, |_, line| {
+        line.starts_with("MAIL").then(|| "451 4.3.0 later".into())
+    });
     let server = server(fake.smarthost());
-    enqueue(&server, pillarbox::sys::clock::now() - 6 * 86_400, "bob@else.where", None);
+    enqueue(
+        &server,
+        pillarbox::sys::clock::now() - 6 * 86_400,
+        "bob@else.where",
+        None,
+    );
     let bounce = wait_for_inbox(&server, 1).remove(0);
-    assert!(bounce.contains("Action: failed\r\nStatus: 4.4.7\r\n"), "{bounce}");
+    assert!(
+        bounce.contains("Action: failed\r\nStatus: 4.4.7\r\n"),
+        "{bounce}"
+    );
     assert!(bounce.contains("451 4.3.0 later"), "{bounce}");
     wait_for_empty_queue(&server);
 }
@@ -378,7 +528,12 @@ fn given_up_after_five_days() {
 fn given_up_when_nobody_answers() {
     let smarthost = Fake::taking_all().smarthost();
     let server = server(smarthost);
-    enqueue(&server, pillarbox::sys::clock::now() - 6 * 86_400, "bob@else.where", None);
+    enqueue(
+        &server,
+        pillarbox::sys::clock::now() - 6 * 86_400,
+        "bob@else.where",
+        None,
+    );
     let bounce = wait_for_inbox(&server, 1).remove(0);
     assert!(bounce.contains("Status: 4.4.7\r\n"), "{bounce}");
     wait_for_empty_queue(&server);
@@ -386,14 +541,34 @@ fn given_up_when_nobody_answers() {
 
 #[test]
 fn lateness_is_told_once_to_who_asked() {
-    let fake = Fake::start(USUAL, |_, line| line.starts_with("MAIL").then(|| "451 4.3.0 later".into()));
+    let fake = Fake::start(USUAL, |_, line| {
+        line.starts_with("MAIL").then(|| "451 4.3.0 later".into())
+    });
     let server = server(fake.smarthost());
-    let notify = Notify { success: false, failure: true, delay: true };
-    enqueue(&server, pillarbox::sys::clock::now() - 5 * 3600, "bob@else.where", Some(notify));
+    let notify = Notify {
+        success: false,
+        failure: true,
+        delay: true,
+    };
+    enqueue(
+        &server,
+        pillarbox::sys::clock::now() - 5 * 3600,
+        "bob@else.where",
+        Some(notify),
+    );
     let told = wait_for_inbox(&server, 1).remove(0);
-    assert!(told.contains("Action: delayed\r\nStatus: 4.3.0\r\n"), "{told}");
+    assert!(
+        told.contains("Action: delayed\r\nStatus: 4.3.0\r\n"),
+        "{told}"
+    );
     for tries in 2..4 {
-        retry_until(&server, || fake.lines().iter().filter(|line| line.starts_with("MAIL")).count() >= tries);
+        retry_until(&server, || {
+            fake.lines()
+                .iter()
+                .filter(|line| line.starts_with("MAIL"))
+                .count()
+                >= tries
+        });
     }
     assert_eq!(texts(&server).len(), 1);
     assert_eq!(queued(&server), 2);
@@ -402,14 +577,26 @@ fn lateness_is_told_once_to_who_asked() {
 #[test]
 fn local_recipients_of_jmap_are_delivered() {
     let server = Server::start();
-    let notify = Notify { success: true, failure: true, delay: false };
+    let notify = Notify {
+        success: true,
+        failure: true,
+        delay: false,
+    };
     enqueue(&server, pillarbox::sys::clock::now(), ANNA, Some(notify));
     let texts = wait_for_inbox(&server, 2);
-    assert_eq!(texts[0], "Return-Path: <anna@example.org>\r\nSubject: old\r\n\r\nbody\r\n");
+    assert_eq!(
+        texts[0],
+        "Return-Path: <anna@example.org>\r\nSubject: old\r\n\r\nbody\r\n"
+    );
     assert!(texts[1].contains("Action: delivered\r\n"));
     wait_for_empty_queue(&server);
     // An address that is not there (any more).
-    enqueue(&server, pillarbox::sys::clock::now(), "bob@example.org", None);
+    enqueue(
+        &server,
+        pillarbox::sys::clock::now(),
+        "bob@example.org",
+        None,
+    );
     assert!(wait_for_inbox(&server, 3)[2].contains("Status: 5.1.1\r\n"));
     wait_for_empty_queue(&server);
 }

@@ -7,26 +7,32 @@ use pillarbox::config::Role;
 fn the_users_addresses() {
     let server = Server::with(|config| config.aliases.push("shop@example.org".into()));
     let mut client = hello(&server, Role::Smtp);
-    talk(&mut client, &[
-        ("MAIL FROM:<bob@else.where>", "250 "),
-        ("RCPT TO:<anna@example.org>", "250 2.1.5"),
-        ("RCPT TO:<ANNA@EXAMPLE.ORG>", "250 2.1.5"),
-        ("RCPT TO:<\"anna\"@example.org>", "250 2.1.5"),
-        ("RCPT TO:<anna+lists@example.org>", "250 2.1.5"),
-        ("RCPT TO:<shop@example.org>", "250 2.1.5"),
-        ("RCPT TO:<Postmaster>", "250 2.1.5"),
-        ("RCPT TO:<postmaster@example.org>", "250 2.1.5"),
-        ("RCPT TO:<anna@[127.0.0.1]>", "250 2.1.5"),
-        ("RCPT TO:<@else.where:anna@example.org>", "250 2.1.5"),
-        ("RCPT TO:<anna@example.org> NOTIFY=NEVER ORCPT=rfc822;a+2Bb@c", "250 2.1.5"),
-        ("RCPT TO:<bob@example.org>", "550 5.1.1"),
-        ("RCPT TO:<anna@else.where>", "550 5.7.1"),
-        ("RCPT TO:<\u{f8}@example.org>", "553 5.6.7"),
-        ("RCPT TO:<>", "501 5.1.3"),
-        ("RCPT TO:<anna@example.org> NOTIFY=NEVER,DELAY", "501 5.5.4"),
-        ("RCPT TO:<anna@example.org> SIZE=1", "555 5.5.4"),
-        ("DATA", "354 "),
-    ]);
+    talk(
+        &mut client,
+        &[
+            ("MAIL FROM:<bob@else.where>", "250 "),
+            ("RCPT TO:<anna@example.org>", "250 2.1.5"),
+            ("RCPT TO:<ANNA@EXAMPLE.ORG>", "250 2.1.5"),
+            ("RCPT TO:<\"anna\"@example.org>", "250 2.1.5"),
+            ("RCPT TO:<anna+lists@example.org>", "250 2.1.5"),
+            ("RCPT TO:<shop@example.org>", "250 2.1.5"),
+            ("RCPT TO:<Postmaster>", "250 2.1.5"),
+            ("RCPT TO:<postmaster@example.org>", "250 2.1.5"),
+            ("RCPT TO:<anna@[127.0.0.1]>", "250 2.1.5"),
+            ("RCPT TO:<@else.where:anna@example.org>", "250 2.1.5"),
+            (
+                "RCPT TO:<anna@example.org> NOTIFY=NEVER ORCPT=rfc822;a+2Bb@c",
+                "250 2.1.5",
+            ),
+            ("RCPT TO:<bob@example.org>", "550 5.1.1"),
+            ("RCPT TO:<anna@else.where>", "550 5.7.1"),
+            ("RCPT TO:<\u{f8}@example.org>", "553 5.6.7"),
+            ("RCPT TO:<>", "501 5.1.3"),
+            ("RCPT TO:<anna@example.org> NOTIFY=NEVER,DELAY", "501 5.5.4"),
+            ("RCPT TO:<anna@example.org> SIZE=1", "555 5.5.4"),
+            ("DATA", "354 "),
+        ],
+    );
     client.send("x\r\n.");
     client.expect("250 2.0.0");
     // Many addresses of one user are one message.
@@ -37,11 +43,14 @@ fn the_users_addresses() {
 fn catch_all_on_request() {
     let server = Server::with(|config| config.catch_all = true);
     let mut client = hello(&server, Role::Smtp);
-    talk(&mut client, &[
-        ("MAIL FROM:<bob@else.where>", "250 "),
-        ("RCPT TO:<anybody@example.org>", "250 2.1.5"),
-        ("RCPT TO:<anybody@else.where>", "550 5.7.1"),
-    ]);
+    talk(
+        &mut client,
+        &[
+            ("MAIL FROM:<bob@else.where>", "250 "),
+            ("RCPT TO:<anybody@example.org>", "250 2.1.5"),
+            ("RCPT TO:<anybody@else.where>", "550 5.7.1"),
+        ],
+    );
 }
 
 #[test]
@@ -55,9 +64,22 @@ fn trace_fields_are_as_the_rfc_wants_them() {
     let lines: Vec<_> = text.split("\r\n").collect();
     assert_eq!(lines[0], "Return-Path: <bob@else.where>");
     assert_eq!(lines[1], "Received: from client.example ([127.0.0.1])");
-    assert!(lines[2].starts_with("\tby mail.example.org with ESMTP id "), "{}", lines[2]);
+    assert!(
+        lines[2].starts_with("\tby mail.example.org with ESMTP id "),
+        "{}",
+        lines[2]
+    );
     assert_eq!(lines[3], "\tfor <anna@example.org>;");
     assert!(lines[4].ends_with(" +0000"));
     // What came is kept to the octet.
-    assert_eq!(lines[5..], ["Return-Path: <old@x>", "Subject: hi", "", "\u{fffd} body", ""]);
+    assert_eq!(
+        lines[5..],
+        [
+            "Return-Path: <old@x>",
+            "Subject: hi",
+            "",
+            "\u{fffd} body",
+            ""
+        ]
+    );
 }

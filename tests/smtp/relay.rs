@@ -8,7 +8,12 @@ use pillarbox::config::Role;
 fn strangers_cannot_reach_others() {
     let fake = Fake::taking_all();
     let server = Server::with(|config| config.smarthost = Some(fake.smarthost()));
-    for sender in ["bob@else.where", "anna@example.org", "", "postmaster@example.org"] {
+    for sender in [
+        "bob@else.where",
+        "anna@example.org",
+        "",
+        "postmaster@example.org",
+    ] {
         let mut client = hello(&server, Role::Smtp);
         client.send(&format!("MAIL FROM:<{sender}>"));
         client.expect("250 ");
@@ -43,11 +48,14 @@ fn submission_wants_a_login() {
     let server = Server::start();
     for role in [Role::Submission, Role::Submissions] {
         let mut client = hello(&server, role);
-        talk(&mut client, &[
-            ("MAIL FROM:<anna@example.org>", "530 5.7.0"),
-            ("RCPT TO:<anna@example.org>", "503 5.5.1"),
-            ("DATA", "503 5.5.1"),
-            ("BDAT 0 LAST", "503 5.5.1"),
-        ]);
+        talk(
+            &mut client,
+            &[
+                ("MAIL FROM:<anna@example.org>", "530 5.7.0"),
+                ("RCPT TO:<anna@example.org>", "503 5.5.1"),
+                ("DATA", "503 5.5.1"),
+                ("BDAT 0 LAST", "503 5.5.1"),
+            ],
+        );
     }
 }

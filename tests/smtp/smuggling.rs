@@ -6,11 +6,22 @@ use pillarbox::config::Role;
 
 /// What other servers have taken for an end.
 const ENDS: &[&str] = &[
-    "\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r", "\r.\n", "\r\n\0.\r\n",
-    "\r\n.\0\r\n", "\n\n.\r\r\n", "\r\r\n.\n",
+    "\n.\n",
+    "\n.\r\n",
+    "\r\n.\n",
+    "\r.\r",
+    "\r.\r\n",
+    "\r\n.\r",
+    "\n.\r",
+    "\r.\n",
+    "\r\n\0.\r\n",
+    "\r\n.\0\r\n",
+    "\n\n.\r\r\n",
+    "\r\r\n.\n",
 ];
 
-const SECOND: &str = "MAIL FROM:<evil@else.where>\r\nRCPT TO:<anna@example.org>\r\nDATA\r\nsmuggled\r\n";
+const SECOND: &str =
+    "MAIL FROM:<evil@else.where>\r\nRCPT TO:<anna@example.org>\r\nDATA\r\nsmuggled\r\n";
 
 #[test]
 fn no_other_spelling_ends_a_message() {
@@ -48,11 +59,14 @@ fn what_we_send_holds_no_end() {
     let server = Server::with(|config| config.smarthost = Some(fake.smarthost()));
     let mut client = logged_in(&server);
     for end in ENDS {
-        talk(&mut client, &[
-            ("MAIL FROM:<anna@example.org>", "250 "),
-            ("RCPT TO:<bob@else.where>", "250 "),
-            ("DATA", "354 "),
-        ]);
+        talk(
+            &mut client,
+            &[
+                ("MAIL FROM:<anna@example.org>", "250 "),
+                ("RCPT TO:<bob@else.where>", "250 "),
+                ("DATA", "354 "),
+            ],
+        );
         client.send_raw(format!("Subject: x\r\n\r\nfirst{end}{SECOND}\r\n.\r\n").as_bytes());
         client.expect("250 2.0.0");
     }
@@ -61,7 +75,11 @@ fn what_we_send_holds_no_end() {
     for message in &messages {
         let text = String::from_utf8_lossy(&message.raw).into_owned();
         assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "{text:?}");
-        assert_eq!(text.split("\r\n").filter(|line| *line == ".").count(), 1, "{text:?}");
+        assert_eq!(
+            text.split("\r\n").filter(|line| *line == ".").count(),
+            1,
+            "{text:?}"
+        );
     }
     assert_eq!(messages.len(), ENDS.len());
 }

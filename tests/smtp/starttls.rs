@@ -7,9 +7,22 @@ use pillarbox::config::Role;
 fn encrypts_and_forgets() {
     let server = Server::start();
     let mut client = hello(&server, Role::Smtp);
-    talk(&mut client, &[("MAIL FROM:<a@b>", "250 "), ("STARTTLS now", "501 5.5.4"), ("STARTTLS", "220 2.0.0")]);
+    talk(
+        &mut client,
+        &[
+            ("MAIL FROM:<a@b>", "250 "),
+            ("STARTTLS now", "501 5.5.4"),
+            ("STARTTLS", "220 2.0.0"),
+        ],
+    );
     client.start_tls();
-    talk(&mut client, &[("RCPT TO:<anna@example.org>", "503 "), ("MAIL FROM:<a@b>", "503 5.5.1")]);
+    talk(
+        &mut client,
+        &[
+            ("RCPT TO:<anna@example.org>", "503 "),
+            ("MAIL FROM:<a@b>", "503 5.5.1"),
+        ],
+    );
     let lines = client.ask("EHLO client.example", "250 ");
     assert!(!lines.iter().any(|line| line.contains("STARTTLS")));
     talk(&mut client, &[("STARTTLS", "503 5.5.1")]);

@@ -15,7 +15,10 @@ fn senders_are_the_users_own() {
         ("bob@example.org", "550 5.7.1"),
         ("anna@else.where", "550 5.7.1"),
     ] {
-        talk(&mut client, &[(&format!("MAIL FROM:<{sender}>"), answer), ("RSET", "250 ")]);
+        talk(
+            &mut client,
+            &[(&format!("MAIL FROM:<{sender}>"), answer), ("RSET", "250 ")],
+        );
     }
 }
 
@@ -34,24 +37,35 @@ fn without_a_smarthost_others_are_refused_in_words() {
 fn a_header_is_mended() {
     let server = Server::start();
     let mut client = logged_in(&server);
-    talk(&mut client, &[
-        ("MAIL FROM:<anna@example.org>", "250 "),
-        ("RCPT TO:<anna@example.org>", "250 "),
-        ("DATA", "354 "),
-    ]);
+    talk(
+        &mut client,
+        &[
+            ("MAIL FROM:<anna@example.org>", "250 "),
+            ("RCPT TO:<anna@example.org>", "250 "),
+            ("DATA", "354 "),
+        ],
+    );
     client.send_raw(
         b"Subject: hi\r\nbcc: secret@else.where,\r\n more@else.where\r\nReturn-Path: <x>\r\nResent-Bcc: z\r\n\r\n\
           Bcc: body\nbare\rcr\r\n.\r\n",
     );
     client.expect("250 2.0.0");
     let text = texts(&server).remove(0);
-    assert!(text.starts_with("Return-Path: <anna@example.org>\r\nReceived: from client.example ([127.0.0.1])\r\n"));
+    assert!(text.starts_with(
+        "Return-Path: <anna@example.org>\r\nReceived: from client.example ([127.0.0.1])\r\n"
+    ));
     assert!(text.contains(" with ESMTPSA id "), "{text}");
     let text = without_trace(&text);
     assert!(text.starts_with("Subject: hi\r\nDate: "), "{text}");
-    assert!(text.contains("\r\nMessage-ID: <") && text.contains("@mail.example.org>\r\n"), "{text}");
+    assert!(
+        text.contains("\r\nMessage-ID: <") && text.contains("@mail.example.org>\r\n"),
+        "{text}"
+    );
     assert!(text.contains("\r\nFrom: anna@example.org\r\n"), "{text}");
-    assert!(!text.contains("secret") && !text.contains("more@") && !text.contains("Resent-Bcc"), "{text}");
+    assert!(
+        !text.contains("secret") && !text.contains("more@") && !text.contains("Resent-Bcc"),
+        "{text}"
+    );
     assert!(text.ends_with("\r\n\r\nBcc: body\r\nbare cr\r\n"), "{text}");
 }
 
@@ -59,11 +73,14 @@ fn a_header_is_mended() {
 fn a_whole_header_is_left_alone() {
     let server = Server::start();
     let mut client = logged_in(&server);
-    talk(&mut client, &[
-        ("MAIL FROM:<anna@example.org>", "250 "),
-        ("RCPT TO:<anna@example.org>", "250 "),
-        ("DATA", "354 "),
-    ]);
+    talk(
+        &mut client,
+        &[
+            ("MAIL FROM:<anna@example.org>", "250 "),
+            ("RCPT TO:<anna@example.org>", "250 "),
+            ("DATA", "354 "),
+        ],
+    );
     let message = "From: Anna <anna@example.org>\r\nDATE: Sat, 21 Nov 2026 11:05:29 +0000\r\nMessage-Id: <a@b>\r\n\r\nx\r\n";
     client.send_raw(format!("{message}.\r\n").as_bytes());
     client.expect("250 ");
@@ -74,10 +91,13 @@ fn a_whole_header_is_left_alone() {
 fn binary_is_not_mended_line_by_line() {
     let server = Server::start();
     let mut client = logged_in(&server);
-    talk(&mut client, &[
-        ("MAIL FROM:<anna@example.org> BODY=BINARYMIME", "250 "),
-        ("RCPT TO:<anna@example.org>", "250 "),
-    ]);
+    talk(
+        &mut client,
+        &[
+            ("MAIL FROM:<anna@example.org> BODY=BINARYMIME", "250 "),
+            ("RCPT TO:<anna@example.org>", "250 "),
+        ],
+    );
     client.send_raw(b"BDAT 15 LAST\r\nS: x\r\n\r\n\0\r\xff\n.\r\n");
     client.expect("250 ");
     assert!(inbox(&server)[0].ends_with(b"\r\n\r\n\0\r\xff\n.\r\n"));
@@ -90,8 +110,14 @@ fn starttls_then_login() {
     talk(&mut client, &[("STARTTLS", "220 ")]);
     client.start_tls();
     client.ask("EHLO x", "250 ");
-    talk(&mut client, &[
-        (&format!("AUTH PLAIN {}", super::base64("\0anna\0correct horse")), "235 "),
-        ("MAIL FROM:<anna@example.org>", "250 "),
-    ]);
+    talk(
+        &mut client,
+        &[
+            (
+                &format!("AUTH PLAIN {}", super::base64("\0anna\0correct horse")),
+                "235 ",
+            ),
+            ("MAIL FROM:<anna@example.org>", "250 "),
+        ],
+    );
 }
