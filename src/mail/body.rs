@@ -24,6 +24,8 @@ pub struct BodyWriter {
     /// Encoded octets that are not staged yet.
     encoded: Vec<u8>,
     staged: Pieces,
+    /// A write failed or was given up: octets are missing.
+    broken: bool,
 }
 
 /// The pieces that are in the store already; they go when this is dropped.
@@ -38,7 +40,7 @@ struct Pieces {
 impl Drop for Pieces {
     fn drop(&mut self) {
         if let (Some(store), Some(email)) = (&self.store, self.email) {
-            store.abandon(email);
+            store.abandon(email, self.epoch);
         }
     }
 }
@@ -71,6 +73,7 @@ impl BodyWriter {
             blocks: Vec::new(),
             encoded: Vec::new(),
             staged: Pieces::default(),
+            broken: false,
         }
     }
 
@@ -87,11 +90,14 @@ impl BodyWriter {
     /// Adds bytes.
     ///
     /// Errors: [`Error::TooLarge`] beyond the size limit, and again at each later call (the caller
-    /// drains its peer); storage errors.
+    /// drains its peer); storage errors, after which all that follows is [`Error::Unavailable`].
     pub async fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
         self.len += bytes.len() as u64;
         if self.len > self.limit {
             return Err(Error::TooLarge(self.limit));
+        }
+        if self.broken {
+            return Err(Error::Unavailable);
         }
         self.scanner.push(bytes);
         while !bytes.is_empty() {
@@ -124,25 +130,40 @@ impl BodyWriter {
             self.staged.count,
         );
         let count = bytes.len() / PIECE;
-        let (email, epoch) = self
+        let store = self.store.clone();
+        // Until all of it is written: octets are missing, and nothing more is taken.
+        self.broken = true;
+        let new = self
             .store
             .write(bytes.len(), move |txn| {
-                let email = match begun {
-                    Some((email, epoch)) if epoch == txn.state.epoch => email,
+                let (email, new) = match begun {
+                    Some((email, epoch)) if txn.is_begun(email, epoch) => (email, None),
                     // The store was reopened: what was staged before may be lost.
                     Some(_) => return Ok(Err(Error::Unavailable)),
-                    None => txn.begin_body(),
+                    None => {
+                        let email = txn.begin_body();
+                        // Owned from here on: when nobody waits for the answer any more, it is
+                        // swept.
+                        let pieces = Pieces {
+                            store: Some(store),
+                            email: Some(email),
+                            count: 0,
+                            epoch: txn.state.epoch,
+                        };
+                        (email, Some(pieces))
+                    }
                 };
                 for (i, piece) in bytes.chunks(PIECE).enumerate() {
                     txn.put_piece(email, first + i, piece)?;
                 }
-                Ok(Ok((email, txn.state.epoch)))
+                Ok(Ok(new))
             })
             .await??;
-        self.staged.store = Some(self.store.clone());
-        self.staged.email = Some(email);
-        self.staged.epoch = epoch;
+        if let Some(pieces) = new {
+            self.staged = pieces;
+        }
         self.staged.count += count;
+        self.broken = false;
         Ok(())
     }
 
@@ -155,6 +176,9 @@ impl BodyWriter {
         }
         if self.len > self.limit {
             return Err(Error::TooLarge(self.limit));
+        }
+        if self.broken {
+            return Err(Error::Unavailable);
         }
         if !self.raw.is_empty() {
             self.block();
@@ -227,6 +251,11 @@ impl Staged {
         self.pieces
             .email
             .map(|email| (email, self.pieces.count, self.pieces.epoch))
+    }
+
+    /// Is everything there that the block table names?
+    pub(super) fn adds_up(&self) -> bool {
+        self.pieces.count * PIECE + self.encoded.len() == self.row.head.stored as usize
     }
 
     /// It is part of a message now: nothing is to be swept.

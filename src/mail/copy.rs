@@ -47,10 +47,6 @@ impl Mail {
             if !txn.state.mailboxes.contains_key(&from.0) {
                 return Err(Error::NoSuchMailbox.into());
             }
-            let next = txn.state.counters.get(&to.0).map_or(1, |c| c.uidnext);
-            if u64::from(next) + u64::from(uids.len()) > u64::from(Uid::MAX) {
-                return Err(Error::Limit("this mailbox has used all its UIDs").into());
-            }
             // A mailbox onto itself must not meet the copies that it is making.
             let last = txn
                 .state
@@ -58,6 +54,10 @@ impl Mail {
                 .get(&from.0)
                 .map_or(0, |c| c.uidnext.saturating_sub(1));
             let uids = uids.and(&UidSet::range(1, last));
+            let next = txn.state.counters.get(&to.0).map_or(1, |c| c.uidnext);
+            if u64::from(next) + u64::from(uids.len()) > u64::from(Uid::MAX) {
+                return Err(Error::Limit("this mailbox has used all its UIDs").into());
+            }
             flags::each_row(txn, from, &uids, |txn, row| {
                 let uid = transfer(txn, row, to, moves)?;
                 out.from.insert(row.uid);

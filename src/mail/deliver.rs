@@ -86,16 +86,18 @@ impl Mail {
     /// Several things in one durable commit, or none of them. Errors as for [`Mail::add`].
     pub async fn commit(&self, mut commit: Commit) -> Result<Vec<Added>> {
         let mut weight = 0;
+        let mut adopted = Vec::new();
         for new in &mut commit.add {
             match &new.source {
                 Source::Staged(staged) => weight += staged.encoded.len(),
                 // A second use of the same bytes copies them, outside of the writer.
-                Source::Blob(email) => {
-                    if let Some(copy) = self.copy_of(*email).await? {
+                Source::Blob(email) => match self.copy_of(*email, adopted.contains(email)).await? {
+                    Some(copy) => {
                         weight += copy.encoded.len();
                         new.source = Source::Staged(copy);
                     }
-                }
+                    None => adopted.push(*email),
+                },
             }
         }
         let quota = self.options.quota;
@@ -161,10 +163,11 @@ impl Mail {
         .await
     }
 
-    /// A copy of the bytes of `email` when it cannot be adopted because a mailbox shows it.
-    async fn copy_of(&self, email: EmailId) -> Result<Option<Staged>> {
+    /// A copy of the bytes of `email` when it cannot be adopted: a mailbox shows it, or did (ids do
+    /// not come back, RFC 8621 §1.6.2), or the same commit adopts it already.
+    async fn copy_of(&self, email: EmailId, adopted: bool) -> Result<Option<Staged>> {
         let message = self.reader()?.message(email)?.ok_or(Error::NoSuchEmail)?;
-        if message.row.head.birth == 0 {
+        if message.created == 0 && !adopted {
             return Ok(None);
         }
         let prefix_len = message.row.head.prefix_len;
@@ -202,10 +205,8 @@ fn read_upload_key(key: &[u8]) -> Option<(u32, EmailId)> {
 
 fn run(txn: &mut Txn<'_>, commit: &mut Commit, quota: u64) -> Done<Vec<Added>> {
     let mut bytes = txn.state.global.bytes;
-    let mut keywords = Vec::with_capacity(commit.add.len());
     for new in &commit.add {
         bytes += check(txn, new)?;
-        keywords.push(flags::resolve(txn, &new.keywords)?);
     }
     if quota > 0 && !commit.add.is_empty() && bytes > quota {
         return Err(Error::OverQuota.into());
@@ -213,6 +214,11 @@ fn run(txn: &mut Txn<'_>, commit: &mut Commit, quota: u64) -> Done<Vec<Added>> {
     for email in &commit.hold {
         txn.head(*email)?.ok_or(Error::NoSuchEmail)?;
     }
+    // All names at once: a slot that the first one takes is not free for the second.
+    let names: Vec<&[String]> = commit.add.iter().map(|n| n.keywords.as_slice()).collect();
+    flags::resolve(txn, &names.concat())?;
+    let known = |n: &NewEmail| flags::known(txn, &n.keywords);
+    let keywords: Vec<Flags> = commit.add.iter().map(known).collect();
     let mut added = Vec::with_capacity(commit.add.len());
     for (new, keywords) in commit.add.iter_mut().zip(keywords) {
         added.push(add(txn, new, keywords)?);
@@ -257,14 +263,16 @@ fn check(txn: &mut Txn<'_>, new: &NewEmail) -> Done<u64> {
     }
     match &new.source {
         Source::Staged(staged) => match staged.begun() {
-            // The store was reopened meanwhile: what was written before may be lost.
-            Some((.., epoch)) if epoch != txn.state.epoch => Err(Error::Unavailable.into()),
+            Some((email, _, epoch)) if !txn.is_begun(email, epoch) => {
+                Err(Error::Unavailable.into())
+            }
+            _ if !staged.adds_up() => Err(Error::Unavailable.into()),
             _ => Ok(u64::from(staged.size())),
         },
         Source::Blob(email) => {
             let head = txn.head(*email)?.ok_or(Error::NoSuchEmail)?;
             // Shown by a mailbox since the caller looked: it would have to be copied.
-            if head.birth != 0 {
+            if head.created != 0 {
                 return Err(Error::Unavailable.into());
             }
             Ok(0)

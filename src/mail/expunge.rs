@@ -1,6 +1,6 @@
 //! The end of memberships, and of emails with their last one.
 
-use super::fail::{Done, Fail};
+use super::fail::Done;
 use super::{Error, Flags, Mail, MailboxId, Result, UidSet, flags};
 use crate::store::{Gone, Kind, Pending, Row, Txn};
 
@@ -109,9 +109,7 @@ pub(super) fn end(txn: &mut Txn<'_>, row: &Row) -> Done<()> {
     let mut last = true;
     if row.flags.has(Flags::SHARED) {
         txn.delete_loc(row)?;
-        let head = txn
-            .head(row.email)?
-            .ok_or(Fail::Refused(Error::NoSuchEmail))?;
+        let head = txn.head(row.email)?.unwrap_or_default();
         last = txn.memberships(row.email, &head)?.is_empty();
     }
     if last {

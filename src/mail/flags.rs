@@ -126,9 +126,7 @@ pub(super) fn apply(txn: &mut Txn<'_>, row: &Row, new: Flags) -> Done<Option<Mod
     write(txn, row, new, modseq)?;
     let shared = new.only(Flags::OF_EMAIL);
     if row.flags.has(Flags::SHARED) && shared != old.only(Flags::OF_EMAIL) {
-        let head = txn
-            .head(row.email)?
-            .ok_or(Fail::Refused(Error::NoSuchEmail))?;
+        let head = txn.head(row.email)?.unwrap_or_default();
         for other in txn.memberships(row.email, &head)? {
             if (other.mailbox, other.uid) != (row.mailbox, row.uid) {
                 let own = other.flags.only(Flags::DELETED);
@@ -172,7 +170,20 @@ fn slot(txn: &Txn<'_>, name: &str) -> Option<usize> {
 }
 
 /// The flag bits of keywords; a new name takes a free slot, or one that no email uses any more.
+/// When it refuses, no slot is taken.
 pub(super) fn resolve(txn: &mut Txn<'_>, names: &[String]) -> Done<Flags> {
+    if names.iter().all(|name| slot(txn, name).is_some()) {
+        return Ok(known(txn, names));
+    }
+    let before = txn.state.keywords.clone();
+    let all = name_slots(txn, names);
+    if all.is_err() {
+        *txn.state.keywords_mut() = before;
+    }
+    all
+}
+
+fn name_slots(txn: &mut Txn<'_>, names: &[String]) -> Done<Flags> {
     let mut all = known(txn, names);
     for name in names {
         if slot(txn, name).is_some() {

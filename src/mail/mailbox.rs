@@ -47,9 +47,10 @@ impl Mail {
                     return Err(Error::MailboxExists.into());
                 }
                 role_free(txn.state, role, None)?;
-                let parent = ensure_parents(txn, &path)?;
-                let name = path.rsplit('/').next().unwrap_or_default();
-                make(txn, parent, name, role, true)
+                let place = Place::find(txn.state, &path)?;
+                place.room(txn.state, 1)?;
+                let parent = place.make(txn)?;
+                make(txn, parent, place.name, role, true)
             })
             .await?;
         self.meta().mailbox(id).cloned().ok_or(Error::NoSuchMailbox)
@@ -92,25 +93,22 @@ impl Mail {
             if find(txn.state, &to).is_some() {
                 return Err(Error::MailboxExists.into());
             }
-            let name = to.rsplit('/').next().unwrap_or_default();
+            let place = Place::find(txn.state, &to)?;
             if is_inbox(&from) {
-                let parent = ensure_parents(txn, &to)?;
-                let target = make(txn, parent, name, None, true)?;
+                place.room(txn.state, 1)?;
+                let parent = place.make(txn)?;
+                let target = make(txn, parent, place.name, None, true)?;
                 return flags::each_row(txn, id, &UidSet::range(1, u32::MAX), |txn, row| {
                     transfer(txn, row, target, true).map(drop)
                 });
             }
-            let inside = to
-                .strip_prefix(&from)
-                .is_some_and(|rest| rest.starts_with('/'));
-            if inside {
-                return Err(Error::ParentLoop.into());
-            }
-            let parent = ensure_parents(txn, &to)?;
-            check_place(txn.state, parent, name, Some(id))?;
+            place.room(txn.state, 0)?;
+            check_above(txn.state, place.parent, place.missing.len(), Some(id))?;
+            let parent = place.make(txn)?;
             let changed = txn.state.bump();
             let mailbox = txn.state.mailbox_mut(id);
-            (mailbox.parent, mailbox.name, mailbox.changed) = (parent, name.to_owned(), changed);
+            mailbox.name = place.name.to_owned();
+            (mailbox.parent, mailbox.changed) = (parent, changed);
             txn.touch();
             Ok(())
         })
@@ -234,26 +232,57 @@ fn parent_number(state: &State, parent: Option<MailboxId>) -> Done<u32> {
     }
 }
 
-/// The parent of `path`, made with its own parents where missing (RFC 9051 §6.3.4: "SHOULD create
-/// any superior hierarchical names"). Refuses a bad name anywhere before it makes anything.
-fn ensure_parents(txn: &mut Txn<'_>, path: &str) -> Done<u32> {
-    let names: Vec<&str> = path.split('/').collect();
-    if names.len() > MAILBOX_DEPTH {
-        return Err(Error::BadName("nested too deeply").into());
+/// Where a path is to stand: nothing is made before everything is looked at.
+struct Place<'a> {
+    /// The lowest of its parents that exists, 0 for the top.
+    parent: u32,
+    /// Parents to be made below it.
+    missing: Vec<&'a str>,
+    /// Its own name.
+    name: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn find(state: &State, path: &'a str) -> Done<Place<'a>> {
+        let mut names: Vec<&str> = path.split('/').collect();
+        if names.len() > MAILBOX_DEPTH {
+            return Err(Error::BadName("nested too deeply").into());
+        }
+        for name in &names {
+            check_name(name)?;
+        }
+        let name = names.pop().unwrap_or_default();
+        let (mut parent, mut existing) = (0, 0);
+        for name in &names {
+            let Some(child) = child_of(state, parent, name) else {
+                break;
+            };
+            (parent, existing) = (child, existing + 1);
+        }
+        Ok(Place {
+            parent,
+            missing: names.split_off(existing),
+            name,
+        })
     }
-    for name in &names {
-        check_name(name)?;
+
+    /// Is there room for what is missing and `more`?
+    fn room(&self, state: &State, more: usize) -> Done<()> {
+        if state.mailboxes.len() + self.missing.len() + more > MAILBOXES {
+            return Err(Error::Limit("so many mailboxes").into());
+        }
+        Ok(())
     }
-    let (_, parents) = names.split_last().ok_or(Error::BadName("empty"))?;
-    let mut parent = 0;
-    for name in parents {
-        let child = child_of(txn.state, parent, name);
-        parent = match child {
-            Some(id) => id,
-            None => make(txn, parent, name, None, true)?.0,
-        };
+
+    /// Makes what is missing (RFC 9051 §6.3.4: "SHOULD create any superior hierarchical names").
+    /// Returns the parent.
+    fn make(&self, txn: &mut Txn<'_>) -> Done<u32> {
+        let mut parent = self.parent;
+        for name in &self.missing {
+            parent = make(txn, parent, name, None, true)?.0;
+        }
+        Ok(parent)
     }
-    Ok(parent)
 }
 
 fn child_of(state: &State, parent: u32, name: &str) -> Option<u32> {
@@ -271,18 +300,39 @@ fn check_place(state: &State, parent: u32, name: &str, own: Option<MailboxId>) -
     if child_of(state, parent, name).is_some_and(|id| Some(MailboxId(id)) != own) {
         return Err(Error::MailboxExists.into());
     }
-    let (mut at, mut depth) = (parent, 1);
-    while at != 0 {
+    check_above(state, parent, 0, own)
+}
+
+/// May `own`, or something new, stand `between` levels under `parent`? Not inside itself, and with
+/// what it takes along not too deep.
+fn check_above(state: &State, parent: u32, between: usize, own: Option<MailboxId>) -> Done<()> {
+    let height = own.map_or(0, |id| height(state, id));
+    let (mut at, mut depth) = (parent, 1 + between + height);
+    while let Some(mailbox) = state.mailboxes.get(&at) {
         if Some(MailboxId(at)) == own {
             return Err(Error::ParentLoop.into());
         }
         depth += 1;
-        if depth > MAILBOX_DEPTH {
-            return Err(Error::BadName("nested too deeply").into());
-        }
-        at = state.mailboxes.get(&at).map_or(0, |m| m.parent);
+        at = mailbox.parent;
+    }
+    if depth > MAILBOX_DEPTH {
+        return Err(Error::BadName("nested too deeply").into());
     }
     Ok(())
+}
+
+/// Levels of mailboxes below this one.
+fn height(state: &State, id: MailboxId) -> usize {
+    let below = |mut at: u32| {
+        let mut levels = 0;
+        while at != id.0 {
+            at = state.mailboxes.get(&at).filter(|m| m.parent != 0)?.parent;
+            levels += 1;
+        }
+        Some(levels)
+    };
+    let levels = state.mailboxes.keys().filter_map(|&at| below(at));
+    levels.max().unwrap_or(0)
 }
 
 fn check_name(name: &str) -> Done<()> {

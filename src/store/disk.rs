@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A random-access file. Written bytes may be lost until [`Disk::sync`] returns.
 pub trait Disk: Debug + Send + Sync + 'static {
@@ -23,6 +24,10 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Returns when everything written is on the medium.
     fn sync(&self) -> io::Result<()>;
+    /// Not used any more, though a reader may still hold it: gives the lock back.
+    fn close(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A file, locked against other processes as long as it is open.
@@ -81,26 +86,63 @@ impl Disk for FileDisk {
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
     }
+    fn close(&self) -> io::Result<()> {
+        // Where there are no locks there is nothing to give back.
+        let _ = self.0.unlock();
+        Ok(())
+    }
 }
 
+/// Called once, at the first I/O error: redb refuses everything after it.
+pub(super) type Reporter = Box<dyn Fn() + Send + Sync>;
+
 /// Lets redb use a [`Disk`].
-#[derive(Debug)]
-pub(super) struct Backend(pub Arc<dyn Disk>);
+pub(super) struct Backend {
+    disk: Arc<dyn Disk>,
+    report: Reporter,
+    failed: AtomicBool,
+}
+
+impl Backend {
+    pub(super) fn new(disk: Arc<dyn Disk>, report: Reporter) -> Backend {
+        Backend {
+            disk,
+            report,
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    fn watch<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+        if outcome.is_err() && !self.failed.swap(true, Ordering::Relaxed) {
+            (self.report)();
+        }
+        outcome
+    }
+}
+
+impl std::fmt::Debug for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.disk.fmt(f)
+    }
+}
 
 impl redb::StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        self.0.len()
+        self.watch(self.disk.len())
     }
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
+        self.watch(self.disk.read(offset, out))
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.watch(self.disk.set_len(len))
     }
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync()
+        self.watch(self.disk.sync())
     }
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
+        self.watch(self.disk.write(offset, data))
+    }
+    fn close(&self) -> io::Result<()> {
+        self.disk.close()
     }
 }

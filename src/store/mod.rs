@@ -52,8 +52,9 @@ pub struct Store {
 /// What readers and the writer share.
 struct Shared {
     db: RwLock<Option<Guard>>,
-    /// Staged bodies that nobody wants any more; swept with the next commit.
-    abandoned: Mutex<Vec<EmailId>>,
+    /// Staged bodies that nobody wants any more, with the epoch of their id; swept with the next
+    /// commit.
+    abandoned: Mutex<Vec<(EmailId, u32)>>,
     len: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
@@ -89,7 +90,7 @@ impl Shared {
         }
     }
 
-    fn take_abandoned(&self) -> Vec<EmailId> {
+    fn take_abandoned(&self) -> Vec<(EmailId, u32)> {
         std::mem::take(
             &mut *self
                 .abandoned
@@ -104,7 +105,7 @@ impl Shared {
             .abandoned
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        list.extend(state.global.in_flight.iter().map(|&n| EmailId(n)));
+        list.extend(left_in_flight(state));
     }
 
     fn len(&self) -> u64 {
@@ -121,21 +122,23 @@ impl Store {
         cache: usize,
         observe: impl FnOnce(&State) -> Arc<O>,
     ) -> Result<(Store, Arc<O>), Error> {
-        let (db, state) = open::open(&*source, cache)?;
+        let (inbox, jobs) = async_channel::bounded(crate::limits::WRITE_QUEUE);
+        let weak = inbox.downgrade();
+        let (db, state) = open::open(&*source, cache, writer::reporter(&weak, 0))?;
         let observer = observe(&state);
         let length = source.clone();
         let shared = Arc::new(Shared {
             db: RwLock::new(Some(Arc::new(db))),
-            abandoned: Mutex::new(state.global.in_flight.iter().map(|&n| EmailId(n)).collect()),
+            abandoned: Mutex::new(left_in_flight(&state).collect()),
             len: Box::new(move || length.len()),
         });
-        let (inbox, jobs) = async_channel::bounded(crate::limits::WRITE_QUEUE);
         let writer = Writer {
             shared: shared.clone(),
             source,
             cache,
             state,
             inbox: jobs,
+            weak,
             observer: observer.clone(),
             unsealed: false,
             last_seal: None,
@@ -175,13 +178,14 @@ impl Store {
         outcome.recv().await.map_err(|_| Error::Closed)?
     }
 
-    /// The staged body of `email` is not wanted any more: its pieces go with the next commit.
-    pub fn abandon(&self, email: EmailId) {
+    /// The body that was begun as `email` under `epoch` is not wanted any more: its pieces go with
+    /// the next commit. After a reopening the id may be another body's, so the epoch counts.
+    pub fn abandon(&self, email: EmailId, epoch: u32) {
         self.shared
             .abandoned
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(email);
+            .push((email, epoch));
     }
 
     /// Seals and closes. Whatever comes later gets [`Error::Closed`].
@@ -191,6 +195,12 @@ impl Store {
             let _ = closed.recv().await;
         }
     }
+}
+
+/// The bodies that were being written when `state` was saved.
+fn left_in_flight(state: &State) -> impl Iterator<Item = (EmailId, u32)> + '_ {
+    let ids = state.global.in_flight.iter();
+    ids.map(|&n| (EmailId(n), state.epoch))
 }
 
 /// Does a store exist at `path`?

@@ -1,6 +1,6 @@
 //! Making, opening and reopening the file.
 
-use super::disk::{Backend, Disk, FileDisk};
+use super::disk::{Backend, Disk, FileDisk, Reporter};
 use super::state::State;
 use super::{Error, tables};
 use redb::Database;
@@ -59,7 +59,7 @@ pub fn create(path: &Path) -> Result<(), Error> {
 pub fn format(disk: Arc<dyn Disk>) -> Result<(), Error> {
     let db = Database::builder()
         .set_cache_size(1 << 20)
-        .create_with_backend(Backend(disk))?;
+        .create_with_backend(Backend::new(disk, Box::new(|| ())))?;
     let txn = db.begin_write()?;
     txn.open_table(tables::MBOX)?;
     txn.open_table(tables::HOT_ROWS)?;
@@ -76,8 +76,12 @@ pub fn format(disk: Arc<dyn Disk>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens the database behind `source` and loads its state.
-pub(super) fn open(source: &dyn Source, cache: usize) -> Result<(Database, State), Error> {
+/// Opens the database behind `source` and loads its state. `report` is called at the first I/O error.
+pub(super) fn open(
+    source: &dyn Source,
+    cache: usize,
+    report: Reporter,
+) -> Result<(Database, State), Error> {
     let disk = source.open().map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => Error::Locked,
         _ => Error::from(error),
@@ -93,7 +97,7 @@ pub(super) fn open(source: &dyn Source, cache: usize) -> Result<(Database, State
                 repair.progress() * 100.0
             );
         })
-        .create_with_backend(Backend(disk))?;
+        .create_with_backend(Backend::new(disk, report))?;
     let state = State::load(&db)?;
     Ok((db, state))
 }

@@ -223,6 +223,12 @@ impl<'t> Txn<'t> {
         email
     }
 
+    /// Is this body still being written? Not when the store was reopened since (what was staged may
+    /// be lost, and the id another's), nor when it was swept.
+    pub fn is_begun(&self, email: EmailId, epoch: u32) -> bool {
+        epoch == self.state.epoch && self.state.global.in_flight.contains(&email.0)
+    }
+
     /// The body is part of a message now.
     pub fn end_body(&mut self, email: EmailId) {
         self.state.global.in_flight.retain(|&e| e != email.0);

@@ -3,12 +3,13 @@
 //! It takes one job, drains what is already waiting, commits once, tells the observer, and only
 //! then answers. It never waits for more jobs: the time of a flush is what brings them together.
 
+use super::disk::Reporter;
 use super::open::{self, Source};
 use super::state::State;
 use super::txn::{Change, Txn};
 use super::{Error, Shared};
 use crate::limits;
-use async_channel::{Receiver, Sender, TryRecvError};
+use async_channel::{Receiver, Sender, TryRecvError, WeakSender};
 use redb::{Database, Durability};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -34,8 +35,21 @@ pub(super) trait Job: Send {
 
 pub(super) enum Message {
     Job(Box<dyn Job>),
+    /// The disk failed under a reader of this epoch: the database refuses everything from then on.
+    Failed(u32),
     /// Seal, close, and end the thread.
     Close(Sender<()>),
+}
+
+/// Tells the writer of the first I/O error under `epoch`. A full queue needs no telling: its jobs
+/// meet the error themselves.
+pub(super) fn reporter(inbox: &WeakSender<Message>, epoch: u32) -> Reporter {
+    let inbox = inbox.clone();
+    Box::new(move || {
+        if let Some(inbox) = inbox.upgrade() {
+            let _ = inbox.try_send(Message::Failed(epoch));
+        }
+    })
 }
 
 /// A closure as a job.
@@ -83,6 +97,8 @@ pub(super) struct Writer {
     pub cache: usize,
     pub state: State,
     pub inbox: Receiver<Message>,
+    /// The other end, for the disk's own reports; does not keep the thread alive.
+    pub weak: WeakSender<Message>,
     pub observer: Arc<dyn Observer>,
     /// Commits since the last seal.
     pub unsealed: bool,
@@ -94,7 +110,11 @@ impl Writer {
     pub fn run(mut self) {
         loop {
             let Some(message) = self.next() else {
-                self.seal();
+                if self.broken_since.is_some() {
+                    self.reopen();
+                } else {
+                    self.seal();
+                }
                 continue;
             };
             match message {
@@ -103,20 +123,23 @@ impl Writer {
                         return self.close(Some(done));
                     }
                 }
+                Ok(Message::Failed(epoch)) => self.failed(epoch),
                 Ok(Message::Close(done)) => return self.close(Some(done)),
                 Err(()) => return self.close(None),
             }
         }
     }
 
-    /// The next message; None when it is time to seal; Err when every handle is gone.
+    /// The next message; None when it is time to seal, or to open a broken store again (those who
+    /// only read wait for that too); Err when every handle is gone.
     fn next(&self) -> Option<Result<Message, ()>> {
-        if !self.unsealed {
-            return Some(self.inbox.recv_blocking().map_err(|_| ()));
-        }
-        let wait = match self.last_seal {
-            Some(last) => SEAL_EVERY.saturating_sub(last.elapsed()).max(SEAL_AFTER),
-            None => SEAL_AFTER,
+        let wait = match (self.broken_since, self.last_seal) {
+            (Some(_), _) => REOPEN_EVERY,
+            (None, _) if !self.unsealed => {
+                return Some(self.inbox.recv_blocking().map_err(|_| ()));
+            }
+            (None, Some(last)) => SEAL_EVERY.saturating_sub(last.elapsed()).max(SEAL_AFTER),
+            (None, None) => SEAL_AFTER,
         };
         smol::block_on(smol::future::or(
             async { Some(self.inbox.recv().await.map_err(|_| ())) },
@@ -132,13 +155,14 @@ impl Writer {
         let mut jobs = Vec::with_capacity(4);
         let mut weight = first.weight();
         jobs.push(first);
-        let mut closer = None;
+        let (mut closer, mut failed) = (None, None);
         while jobs.len() < limits::GROUP && weight < self.cache / 4 {
             match self.inbox.try_recv() {
                 Ok(Message::Job(job)) => {
                     weight += job.weight();
                     jobs.push(job);
                 }
+                Ok(Message::Failed(epoch)) => failed = Some(epoch),
                 Ok(Message::Close(done)) => {
                     closer = Some(done);
                     break;
@@ -157,6 +181,9 @@ impl Writer {
         for job in jobs {
             job.answer(outcome.as_ref().map(|_| ()).map_err(Error::again));
         }
+        if let Some(epoch) = failed {
+            self.failed(epoch);
+        }
         closer
     }
 
@@ -165,8 +192,10 @@ impl Writer {
         let mut txn = db.begin_write()?;
         let abandoned = self.shared.take_abandoned();
         let mut work = Txn::new(&txn, &mut self.state);
-        for email in abandoned {
-            work.sweep(email)?;
+        for (email, epoch) in abandoned {
+            if epoch == work.state.epoch {
+                work.sweep(email)?;
+            }
         }
         for job in jobs.iter_mut() {
             job.run(&mut work)?;
@@ -189,6 +218,14 @@ impl Writer {
         Ok(())
     }
 
+    /// A reader met an I/O error. Once per opening, or a bad sector would keep us busy.
+    fn failed(&mut self, epoch: u32) {
+        if epoch == self.state.epoch && self.broken_since.is_none() {
+            log::error!("the store could not be read");
+            self.reopen();
+        }
+    }
+
     fn ensure_open(&mut self) -> Result<(), Error> {
         if self
             .broken_since
@@ -203,10 +240,12 @@ impl Writer {
     fn reopen(&mut self) {
         self.shared.set_database(None);
         self.unsealed = false;
-        match open::open(&*self.source, self.cache) {
+        // Each attempt has its own: what an earlier one reports does not count.
+        let epoch = self.state.epoch.wrapping_add(1);
+        self.state.epoch = epoch;
+        match open::open(&*self.source, self.cache, reporter(&self.weak, epoch)) {
             Ok((db, state)) => {
                 self.shared.set_database(Some(db));
-                let epoch = self.state.epoch.wrapping_add(1);
                 self.state = state;
                 self.state.epoch = epoch;
                 self.shared.abandon_all(&self.state);
@@ -242,6 +281,7 @@ impl Writer {
         while let Ok(message) = self.inbox.try_recv() {
             match message {
                 Message::Job(job) => job.answer(Err(Error::Closed)),
+                Message::Failed(_) => {}
                 Message::Close(done) => drop(done.try_send(())),
             }
         }

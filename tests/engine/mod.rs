@@ -339,3 +339,81 @@ fn mailboxes_are_made_moved_and_deleted() {
         mail.close().await;
     });
 }
+
+#[test]
+fn a_refused_operation_leaves_nothing_behind() {
+    let folder = Folder::new("refused");
+    smol::block_on(async {
+        let mail = folder.mail();
+        let inbox = inbox(&mail);
+        mail.create("INBOX/a", None).await.expect("creates");
+        let before = mail.meta().mailboxes.len();
+        assert!(matches!(
+            mail.rename("inbox/a", "INBOX/a/x/y").await,
+            Err(Error::ParentLoop)
+        ));
+        add(&mail, inbox, message("1", "", "x").as_bytes()).await;
+        assert_eq!(mail.meta().mailboxes.len(), before);
+        let bad = FlagChange {
+            mode: FlagMode::Add,
+            flags: Flags::default(),
+            keywords: vec!["fine".into(), "not fine".into()],
+        };
+        let one = UidSet::range(1, 1);
+        let refused = mail.set_flags(inbox, &one, bad, None).await;
+        assert!(matches!(refused, Err(Error::BadKeyword)));
+        add(&mail, inbox, message("2", "", "x").as_bytes()).await;
+        assert_eq!(mail.meta().keywords.all().count(), 0);
+        // As deep as can be, and then moved deeper.
+        let deep = ["d"; 20].join("/");
+        mail.create(&deep, None).await.expect("creates");
+        assert!(matches!(
+            mail.rename("d", "e/d").await,
+            Err(Error::BadName(_))
+        ));
+        mail.close().await;
+    });
+}
+
+#[test]
+fn bytes_are_adopted_once_and_copied_afterwards() {
+    let folder = Folder::new("adopted");
+    smol::block_on(async {
+        let mail = folder.mail();
+        let inbox = inbox(&mail);
+        let text = message("1", "", "x");
+        let mut body = mail.body(None).expect("a body");
+        body.push(text.as_bytes()).await.expect("pushes");
+        let staged = body.finish(b"").await.expect("finishes");
+        let blob = mail.upload(staged, 1_000).await.expect("uploads");
+        let import = || NewEmail {
+            source: Source::Blob(blob),
+            mailboxes: vec![inbox],
+            flags: Flags::default(),
+            keywords: Vec::new(),
+            internaldate: None,
+            hold: false,
+        };
+        let both = Commit {
+            add: vec![import(), import()],
+            ..Commit::default()
+        };
+        let added = mail.commit(both).await.expect("imports");
+        assert_eq!(added[0].email, blob);
+        assert_ne!(added[1].email, blob);
+        mail.destroy_emails(vec![blob]).await.expect("destroys");
+        // The upload is still there, its id is used up.
+        let again = mail.add(import()).await.expect("imports");
+        assert!(again.email != blob && bytes(&mail, again.email) == text.as_bytes());
+        mail.sweep_uploads(1_001).await.expect("sweeps");
+        assert!(
+            mail.reader()
+                .expect("reader")
+                .message(blob)
+                .expect("reads")
+                .is_none()
+        );
+        check(&mail);
+        mail.close().await;
+    });
+}
