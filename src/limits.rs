@@ -226,7 +226,7 @@ pub const LOGIN_WAITING: u32 = 4;
 pub const TOKENS: usize = 64;
 /// Nested criteria in one SEARCH (`NOT NOT ..`, `((..))`, `OR OR ..`); beyond it: `BAD` with the position. Searches
 /// that clients write for many addresses are chains of `OR`, a level each.
-pub const IMAP_SEARCH_DEPTH: usize = 200;
+pub const IMAP_SEARCH_DEPTH: usize = 64;
 
 /// Octets of one IMAP command, its literals included, an APPEND's message not; beyond it: `BAD [LIMIT]`. Clients
 /// split long UID sets at 8 KiB or less.

@@ -4,6 +4,7 @@ mod cli;
 mod engine;
 mod harness;
 mod net;
+mod imap;
 mod pop3;
 mod smtp;
 mod tidy;

@@ -72,7 +72,7 @@ impl Session {
     }
 
     /// A keyword that the client has not seen yet is announced before it turns up.
-    fn tell_keywords(&mut self, mail: &Mail) -> Result<(), Stop> {
+    pub(super) fn tell_keywords(&mut self, mail: &Mail) -> Result<(), Stop> {
         let meta = mail.meta();
         let count = meta.keywords.all().count();
         let selected = self.selected_mut()?;

@@ -9,6 +9,7 @@ use super::answer::Answer;
 use super::wire::Numbers;
 use super::wire::set::{End, Set};
 use crate::mail::{Changes, MailboxId, Modseq, Uid, UidSet, View};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// The UIDs that the client's sequence numbers stand for.
@@ -37,7 +38,7 @@ pub struct Selected {
     /// The client knows all changes up to here, but for `gone`.
     modseq: Modseq,
     /// This session's own flag changes, which need not be told to it again.
-    own: Vec<(UidSet, Modseq)>,
+    own: Vec<(UidSet, RangeInclusive<Modseq>)>,
 }
 
 /// What has to be told after [`Selected::take`], beside expunges.
@@ -98,10 +99,10 @@ impl Selected {
         !self.gone.is_empty()
     }
 
-    /// Notes a change of flags that this session made: it is not told to it again.
-    pub fn made(&mut self, uids: UidSet, modseq: Modseq) {
+    /// Notes changes of flags that this session made: they are not told to it again.
+    pub fn made(&mut self, uids: UidSet, modseqs: RangeInclusive<Modseq>) {
         if !uids.is_empty() {
-            self.own.push((uids, modseq));
+            self.own.push((uids, modseqs));
         }
     }
 
@@ -109,7 +110,7 @@ impl Selected {
     pub fn is_own(&self, uid: Uid, modseq: Modseq) -> bool {
         self.own
             .iter()
-            .any(|(uids, at)| *at == modseq && uids.contains(uid))
+            .any(|(uids, modseqs)| modseqs.contains(&modseq) && uids.contains(uid))
     }
 
     /// Takes in what happened. `now` is asked for only when the engine no longer remembers what
@@ -127,7 +128,7 @@ impl Selected {
         if !vanished.is_empty() {
             self.gone = self.gone.or(&vanished);
         }
-        let above = self.uids().last().map_or(0, |last| last);
+        let above = self.uids().last().unwrap_or(0);
         let mut news = News::default();
         for (first, last) in changes.changed.runs() {
             // UIDs only grow: whatever is new lies above all that is known.

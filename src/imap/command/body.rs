@@ -1,4 +1,4 @@
-//! `BODY[...]`, `BINARY[...]` and RFC 822's items: which octets of the message a section is
+//! `BODY[...]`, `BINARY[...]` and the items named RFC822: which octets of the message a section is
 //! (RFC 9051 §6.4.5), and their way to the client, a piece at a time.
 
 use super::fetch::{Look, spill};

@@ -22,13 +22,14 @@ pub async fn run(session: &mut Session, args: Select, read_only: bool) -> Run {
     let Some(mailbox) = meta.by_path(&args.name).cloned() else {
         return Answer::no("[NONEXISTENT] no such mailbox").stop();
     };
-    let view = mail.view(mailbox.id)?;
-    let uidnext = view.uidnext;
-    let mut selected = Selected::new(mailbox.id, read_only, view);
     let from = match read_only {
-        true => mailbox.counters.recent_from,
+        true => mail.peek_recent(mailbox.id)?,
         false => mail.take_recent(mailbox.id)?,
     };
+    let view = mail.view(mailbox.id)?;
+    let above = view.uids.last().map_or(1, |last| last.saturating_add(1));
+    let uidnext = view.uidnext.max(above);
+    let mut selected = Selected::new(mailbox.id, read_only, view);
     selected.recent = selected.uids().and(&UidSet::range(from.max(1), Uid::MAX));
     selected.keywords = meta.keywords.all().count();
     session.flags_lines(&meta, read_only);

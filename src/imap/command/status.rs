@@ -47,11 +47,13 @@ impl Session {
         let counters = &mailbox.counters;
         Ok(match item {
             Item::Messages => counters.total.into(),
-            Item::Recent if counters.recent_from >= counters.uidnext => 0,
-            Item::Recent => {
-                let uids = &self.ctx.mail.view(mailbox.id)?.uids;
-                (uids.len() - uids.rank(counters.recent_from)).into()
-            }
+            Item::Recent => match self.ctx.mail.peek_recent(mailbox.id)? {
+                from if from >= counters.uidnext => 0,
+                from => {
+                    let view = self.ctx.mail.view(mailbox.id)?;
+                    (view.uids.len() - view.uids.rank(from)).into()
+                }
+            },
             Item::UidNext => counters.uidnext.into(),
             Item::UidValidity => mailbox.uidvalidity.into(),
             Item::Unseen => counters.unseen.into(),

@@ -6,7 +6,7 @@ use crate::imap::tell::batch;
 use crate::imap::wire::flag::Flag;
 use crate::imap::wire::store::{How, Store};
 use crate::imap::wire::{Numbers, encode, set};
-use crate::mail::{FlagChange, FlagMode, Flags, FlagsChanged, UidSet};
+use crate::mail::{Changes, FlagChange, FlagMode, Flags, FlagsChanged, UidSet};
 
 /// STORE: one commit, whatever the number of messages.
 pub async fn run(session: &mut Session, args: Store, numbers: Numbers) -> Run {
@@ -21,14 +21,37 @@ pub async fn run(session: &mut Session, args: Store, numbers: Numbers) -> Run {
     }
     let change = change(args.how, args.flags);
     let mail = session.mail();
+    let before = mail.changes(mailbox, selected.modseq())?;
     let done = mail
         .set_flags(mailbox, &uids, change, args.unchanged_since)
         .await?;
-    let selected = session.selected_mut()?;
-    // Told here, as far as the client wants it: not once more at the end.
-    selected.made(done.changed.clone(), done.modseq);
+    own(session, before, &done, args.silent)?;
     report(session, &done, args.silent).await?;
     answer(session, &uids, &done, numbers)
+}
+
+/// What this command changed is told by its own responses, not once more at the end. Silence covers
+/// only this change: where somebody else's came before it, the client has to hear of that one
+/// (RFC 9051 §6.4.6).
+fn own(
+    session: &mut Session,
+    before: Changes,
+    done: &FlagsChanged,
+    silent: bool,
+) -> Result<(), Stop> {
+    let count = u64::from(done.changed.len());
+    if count == 0 {
+        return Ok(());
+    }
+    // One modification sequence for each message changed, in a row.
+    let first = done.modseq.saturating_sub(count - 1);
+    let selected = session.selected_mut()?;
+    if !silent {
+        selected.made(done.changed.clone(), first..=done.modseq);
+    } else if before.modseq + 1 == first {
+        selected.made(done.changed.minus(&before.changed), first..=done.modseq);
+    }
+    Ok(())
 }
 
 fn change(how: How, wanted: Vec<Flag>) -> FlagChange {
@@ -70,6 +93,7 @@ async fn report(session: &mut Session, done: &FlagsChanged, silent: bool) -> Res
         return Ok(());
     }
     let mail = session.mail();
+    session.tell_keywords(&mail)?;
     let mailbox = session.selected()?.mailbox;
     let uids = if silent { &done.changed } else { &done.done };
     let mut from = uids.first();

@@ -73,7 +73,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over `byte`.
-    pub fn expect(&mut self, byte: u8, wanted: &'static str) -> Parsed<()> {
+    pub fn must(&mut self, byte: u8, wanted: &'static str) -> Parsed<()> {
         if self.eat(byte) {
             Ok(())
         } else {
@@ -83,17 +83,17 @@ impl<'a> Cursor<'a> {
 
     /// One space.
     pub fn space(&mut self) -> Parsed<()> {
-        self.expect(b' ', "a space")
+        self.must(b' ', "a space")
     }
 
     /// `(`.
     pub fn open(&mut self) -> Parsed<()> {
-        self.expect(b'(', "'('")
+        self.must(b'(', "'('")
     }
 
     /// `)`.
     pub fn close(&mut self) -> Parsed<()> {
-        self.expect(b')', "')'")
+        self.must(b')', "')'")
     }
 
     /// The command's end. Spaces before it are forgiven: some clients send them.
@@ -207,7 +207,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn quoted(&mut self) -> Parsed<Cow<'a, [u8]>> {
-        self.expect(b'"', "a quoted string")?;
+        self.must(b'"', "a quoted string")?;
         let plain = self.take_while(|b| !matches!(b, b'"' | b'\\' | b'\r' | b'\n' | 0));
         if self.eat(b'"') {
             return Ok(Cow::Borrowed(plain));
@@ -237,12 +237,12 @@ impl<'a> Cursor<'a> {
     }
 
     fn literal(&mut self) -> Parsed<&'a [u8]> {
-        self.expect(b'{', "a literal")?;
+        self.must(b'{', "a literal")?;
         let size = self.number64()?;
         self.eat(b'+');
-        self.expect(b'}', "'}'")?;
+        self.must(b'}', "'}'")?;
         self.eat(b'\r');
-        self.expect(b'\n', "a line end behind the literal's length")?;
+        self.must(b'\n', "a line end behind the literal's length")?;
         let octets = usize::try_from(size)
             .ok()
             .and_then(|n| self.rest().get(..n));

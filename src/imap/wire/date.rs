@@ -14,21 +14,21 @@ pub fn date(c: &mut Cursor<'_>) -> Parsed<i64> {
     let quoted = c.eat(b'"');
     let day = day_month_year(c)?;
     if quoted {
-        c.expect(b'"', "a closing '\"'")?;
+        c.must(b'"', "a closing '\"'")?;
     }
     Ok(day)
 }
 
 /// `date-time`: seconds since 1970, UTC.
 pub fn date_time(c: &mut Cursor<'_>) -> Parsed<i64> {
-    c.expect(b'"', "a date and time in quotes")?;
+    c.must(b'"', "a date and time in quotes")?;
     c.eat(b' ');
     let days = day_month_year(c)?;
     c.space()?;
     let hour = below(c, 24)?;
-    c.expect(b':', "':'")?;
+    c.must(b':', "':'")?;
     let minute = below(c, 60)?;
-    c.expect(b':', "':'")?;
+    c.must(b':', "':'")?;
     let second = below(c, 61)?;
     c.space()?;
     let east = match c.peek() {
@@ -49,7 +49,7 @@ pub fn date_time(c: &mut Cursor<'_>) -> Parsed<i64> {
             });
         }
     };
-    c.expect(b'"', "a closing '\"'")?;
+    c.must(b'"', "a closing '\"'")?;
     let offset = east * (hhmm / 100 * 3600 + hhmm % 100 * 60);
     Ok(days * 86_400 + hour * 3600 + minute * 60 + second - offset)
 }
@@ -69,7 +69,7 @@ fn day_month_year(c: &mut Cursor<'_>) -> Parsed<i64> {
     let at = c.position();
     let wanted = "a date such as 1-Feb-2026";
     let day = i64::from(c.number()?);
-    c.expect(b'-', wanted)?;
+    c.must(b'-', wanted)?;
     let word = c.take_while(|b| b.is_ascii_alphabetic());
     let month = MONTHS
         .iter()
@@ -78,7 +78,7 @@ fn day_month_year(c: &mut Cursor<'_>) -> Parsed<i64> {
         .and_then(|m| i64::try_from(m).ok())
         .ok_or(Error { at, wanted })?
         + 1;
-    c.expect(b'-', wanted)?;
+    c.must(b'-', wanted)?;
     let year = i64::from(c.number()?);
     let days = days_of(year, month, day);
     if year > 9999 || civil(days) != (year, month, day) {

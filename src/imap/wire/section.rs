@@ -44,25 +44,25 @@ pub struct Partial {
 
 /// `section`, from its `[`.
 pub fn section(c: &mut Cursor<'_>) -> Parsed<Section> {
-    c.expect(b'[', "'['")?;
+    c.must(b'[', "'['")?;
     let (path, more) = path(c)?;
     let text = match c.peek() {
         Some(b']') if !more => Text::All,
         _ if path.is_empty() || more => text(c, &path)?,
         _ => return c.fail("'.' or ']'"),
     };
-    c.expect(b']', "']'")?;
+    c.must(b']', "']'")?;
     Ok(Section { path, text })
 }
 
 /// `section-binary`: part numbers only.
 pub fn binary(c: &mut Cursor<'_>) -> Parsed<Vec<u32>> {
-    c.expect(b'[', "'['")?;
+    c.must(b'[', "'['")?;
     let (path, more) = path(c)?;
     if more {
         return c.fail("a part number");
     }
-    c.expect(b']', "']'")?;
+    c.must(b']', "']'")?;
     Ok(path)
 }
 
@@ -107,7 +107,7 @@ pub fn partial(c: &mut Cursor<'_>) -> Parsed<Option<Partial>> {
         return Ok(None);
     }
     let offset = c.number64()?;
-    c.expect(b'.', "'.'")?;
+    c.must(b'.', "'.'")?;
     let at = c.position();
     let length = c.number64()?;
     if length == 0 {
@@ -116,7 +116,7 @@ pub fn partial(c: &mut Cursor<'_>) -> Parsed<Option<Partial>> {
             wanted: "a length above 0",
         });
     }
-    c.expect(b'>', "'>'")?;
+    c.must(b'>', "'>'")?;
     Ok(Some(Partial { offset, length }))
 }
 
