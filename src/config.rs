@@ -301,13 +301,11 @@ impl Config {
         if self.is_own_address(local, domain) {
             return true;
         }
-        if let Some((at, _)) = local
-            .char_indices()
-            .find(|(i, c)| *i > 0 && self.detail_separators.contains(*c))
+        let detail = |(at, c): &(usize, char)| *at > 0 && self.detail_separators.contains(*c);
+        if let Some((at, _)) = local.char_indices().find(detail)
+            && self.is_own_address(local.get(..at).unwrap_or_default(), domain)
         {
-            if self.is_own_address(local.get(..at).unwrap_or_default(), domain) {
-                return true;
-            }
+            return true;
         }
         self.is_own_domain(domain)
             && (self.catch_all

@@ -257,7 +257,8 @@ fn handler(role: Role, ctx: Ctx, tls: Option<Tls>) -> Handler {
 
 /// One connection: TLS first where the role wants it, then the protocol.
 async fn session(role: Role, mut conn: Conn, ctx: Rc<Ctx>, tls: Option<Tls>) {
-    conn.set_idle(ctx.config.idle.or(role.idle()));
+    // HTTP has no idle time here, flag or not: it keeps its own, and event streams stay silent.
+    conn.set_idle(role.idle().map(|usual| ctx.config.idle.unwrap_or(usual)));
     if role.wants_login() {
         conn.set_deadline(Some(Instant::now() + ctx.config.login_time));
     }

@@ -262,9 +262,13 @@ impl Auth {
         self.settings
             .set_setting(KEY_PASSWORD, record.encode().into_bytes())
             .await?;
-        let mut state = lock(&self.state);
-        state.record = Some(Arc::new(record));
-        state.good = None;
+        {
+            let mut state = lock(&self.state);
+            state.record = Some(Arc::new(record));
+            state.good = None;
+        }
+        // What was wrong until now may be right: a device that was told first.
+        lock(&self.throttle).forget_tried();
         Ok(())
     }
 

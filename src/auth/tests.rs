@@ -69,6 +69,10 @@ fn a_new_password_ends_the_old_one_at_once_and_outlives_a_restart() {
         let text = String::from_utf8(stored).unwrap();
         assert!(text.starts_with("SCRAM-SHA-256$4096:") && !text.contains("two"));
         assert!(again.set_password("", true).await.is_err());
+        // A device that was told the new password before the server was.
+        assert!(again.login_plain("anna", "three", HOME).await.is_err());
+        again.set_password("three", true).await.unwrap();
+        again.login_plain("anna", "three", HOME).await.unwrap();
     });
 }
 

@@ -109,6 +109,13 @@ impl Throttle {
         f.last = now;
     }
 
+    /// Forgets which credentials failed (the password was changed), not how often.
+    pub(super) fn forget_tried(&mut self) {
+        for f in self.of.values_mut() {
+            f.wrong = [0; 2];
+        }
+    }
+
     /// Forgets an address that has shown the right password.
     pub(super) fn succeeded(&mut self, ip: IpAddr) {
         self.of.remove(&network_of(ip));

@@ -46,7 +46,7 @@ struct Top {
 #[derive(FromArgs)]
 #[argh(subcommand)]
 enum Command {
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Init(init::Init),
     Passwd(passwd::Passwd),
     Token(token::TokenCommand),

@@ -132,7 +132,8 @@ pub struct Serve {
     /// $CREDENTIALS_DIRECTORY/smarthost-password)
     #[argh(option, arg_name = "FILE")]
     smarthost_password_file: Option<String>,
-    /// further trusted certificates in PEM for the smarthost (default: the system's only)
+    /// further trusted certificates in PEM for the smarthost (default: the system's only,
+    /// or those in $SSL_CERT_FILE)
     #[argh(option, arg_name = "FILE")]
     smarthost_ca: Option<PathBuf>,
 
@@ -435,10 +436,10 @@ async fn serve(ready: Ready, bound: Vec<Bound>, mail: Arc<Mail>) -> Result<(), F
     log::info!("ready: {}", db.display());
     sys::notify::notify("READY=1");
     let controlled = async {
-        if let Ok(control) = &control {
-            if let Err(e) = control.serve(&auth).await {
-                log::warn!("control socket: {e}");
-            }
+        if let Ok(control) = &control
+            && let Err(e) = control.serve(&auth).await
+        {
+            log::warn!("control socket: {e}");
         }
         std::future::pending().await
     };

@@ -370,3 +370,19 @@ fn a_path_too_long_for_a_socket_works() {
     assert_eq!(done.0, 0, "{done:?}");
     assert!(can_log_in(&run, "me", "new one"));
 }
+
+#[test]
+fn running_out_of_descriptors_is_survived() {
+    let dir = TempDir::new();
+    assert_eq!(once(&dir, &["init", "--domain", "example.org"]).0, 0);
+    let mut args = vec!["serve", "--imap", "127.0.0.1:0"];
+    args.extend(QUIET);
+    let run = Run::start_with_descriptors(dir.path(), &args, 40);
+    run.ready();
+    let many: Vec<Client> = (0..60).map(|_| Client::connect(run.addr("imap"))).collect();
+    run.find("cannot accept: ");
+    drop(many);
+    let mut c = Client::connect(run.addr("imap"));
+    c.expect("* OK");
+    c.ask("a NOOP", "a OK");
+}

@@ -24,8 +24,23 @@ impl Run {
     }
 
     fn start_with(dir: &Path, args: &[&str], input: &str) -> Run {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pillarbox"))
-            .args(args)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pillarbox"));
+        command.args(args);
+        Run::of(command, dir, input)
+    }
+
+    /// With so few file descriptors.
+    pub fn start_with_descriptors(dir: &Path, args: &[&str], descriptors: u32) -> Run {
+        let mut command = Command::new("/bin/sh");
+        let script = format!("ulimit -n {descriptors}; exec \"$@\"");
+        command
+            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_pillarbox")])
+            .args(args);
+        Run::of(command, dir, "")
+    }
+
+    fn of(mut command: Command, dir: &Path, input: &str) -> Run {
+        let mut child = command
             .current_dir(dir)
             .env_clear()
             .stdin(Stdio::piped())
