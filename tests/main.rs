@@ -3,6 +3,7 @@
 mod cli;
 mod engine;
 mod harness;
+mod mime;
 mod net;
 mod imap;
 mod pop3;

@@ -289,8 +289,14 @@ pub fn parse(value: &[u8]) -> Option<DateTime> {
         (day, month) = (number(first)?, month_number(words.next()?)?);
         (year, clock) = (words.next()?, words.next().unwrap_or("0:00"));
     }
+    // Some leave out the space before the zone.
+    let cut = clock.find(['+', '-']).unwrap_or(clock.len());
+    let (clock, joined) = clock.split_at_checked(cut)?;
     let (hour, minute, second) = time(clock)?;
-    let offset = words.next().map_or(0, zone);
+    let offset = Some(joined)
+        .filter(|it| !it.is_empty())
+        .or_else(|| words.next())
+        .map_or(0, zone);
     DateTime::from_civil(
         Civil {
             year: full_year(year)?,
@@ -435,6 +441,7 @@ mod tests {
             ("1 Jan 103 00:00 Z", "2003-01-01T00:00:00Z"),
             ("Sat Nov 21 11:05:28 2026", "2026-11-21T11:05:28Z"),
             ("Sat Nov 21 11:05:28 CET 2026", ""),
+            ("01 Jan 2001 00:01+0100", "2001-01-01T00:01:00+01:00"),
             ("31 Feb 2020 00:00 +0000", ""),
             ("", ""),
             ("garbage", ""),

@@ -21,7 +21,7 @@ pub struct Parsed {
 pub fn parse(raw: &[u8], max: usize) -> Parsed {
     let mut input = Input { octets: raw, at: 0 };
     let mut parsed = Parsed {
-        value: input.bare(b";", true),
+        value: input.first(),
         ..Parsed::default()
     };
     while input.skip_separator() {
@@ -140,6 +140,29 @@ impl Input<'_> {
             }
         }
         false
+    }
+
+    /// The value before the parameters. Some senders leave out the `;` after a media type: white
+    /// space ends it where another word follows.
+    fn first(&mut self) -> Vec<u8> {
+        let rest = self.octets.get(self.at..).unwrap_or_default();
+        let end = rest.iter().position(|it| *it == b';').unwrap_or(rest.len());
+        let head = rest.get(..end).unwrap_or_default();
+        let media = head.trim_ascii_start();
+        let word = media
+            .iter()
+            .position(|it| is_space(*it))
+            .unwrap_or(media.len());
+        let (word, after) = media.split_at_checked(word).unwrap_or((media, &[]));
+        let whole = word
+            .iter()
+            .position(|it| *it == b'/')
+            .is_some_and(|at| at + 1 < word.len());
+        if whole && !word.contains(&b'(') && after.contains(&b'=') {
+            self.at += head.len() - after.len();
+            return word.to_vec();
+        }
+        self.bare(b";", true)
     }
 
     /// Octets up to one of `stops`, white space at both ends and comments removed; white space
@@ -271,6 +294,9 @@ mod tests {
             "unterminated"
         );
         assert_eq!(get("a/b;name=\"a\\\"b\" junk; x=y", "x").unwrap(), "y");
+        assert_eq!(parse(b"a/b x=y; z=1", 9).value, b"a/b");
+        assert_eq!(get("a/b x=y; z=1", "x").unwrap(), "y");
+        assert_eq!(parse(b"a / b (x=y)", 9).value, b"a/b");
         assert_eq!(
             get("a/b; name=\"=?utf-8?Q?caf=C3=A9?=\"", "name").unwrap(),
             "café"

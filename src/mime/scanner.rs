@@ -634,7 +634,7 @@ mod tests {
             b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\nhi\n--x\nContent-Type: a/b";
         assert_eq!(show(open)[1..], ["1 text/plain [hi] 1 2", "1 a/b [] 0 0"]);
         let empty = crlf(
-            "Content-Type: multipart/mixed; boundary=x\n\n--x\n--x\nContent-Type: message/rfc822\n--x--\n",
+            "Content-Type: multipart/mixed; boundary=x\n\n--x\n\n--x\n--x\nContent-Type: message/rfc822\n--x--\n",
         );
         assert_eq!(
             show(&empty)[1..],

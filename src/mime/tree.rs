@@ -252,7 +252,25 @@ impl Tree {
         }
     }
 
+    /// Two delimiter lines in a row have no part between them: the line end that the second one
+    /// needs before it belongs to the first (RFC 2046 §5.1.1). Nor does one follow a delimiter that
+    /// is the last line of the message.
+    fn drop_unbegun(&mut self, at: u64) {
+        let last = self.parts.len().saturating_sub(1);
+        let unbegun = |it: &Open| it.part == last && !it.message;
+        let begins = self.parts.last().map(|it| it.header.offset);
+        if self.in_header && self.open.last().is_some_and(unbegun) && begins == Some(offset(at)) {
+            self.parts.pop();
+            self.open.pop();
+            self.in_header = false;
+            if let Some(outer) = self.open.last().and_then(|it| self.parts.get_mut(it.part)) {
+                outer.children = outer.children.saturating_sub(1);
+            }
+        }
+    }
+
     fn close_above(&mut self, level: usize, end: End) {
+        self.drop_unbegun(end.place.at);
         while self.open.len() > level + 1 {
             self.close_top(end);
         }
@@ -305,6 +323,7 @@ impl Tree {
 
     /// The message has ended.
     pub(super) fn finish(mut self, end: End) -> Structure {
+        self.drop_unbegun(end.place.at);
         while !self.open.is_empty() {
             self.close_top(end);
         }
