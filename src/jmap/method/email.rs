@@ -3,6 +3,7 @@
 mod build;
 mod changes;
 mod copy;
+mod filter;
 mod get;
 mod import;
 mod keyword;

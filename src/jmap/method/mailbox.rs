@@ -96,7 +96,7 @@ pub fn object(
 }
 
 /// Counts a mailbox, unless nothing in it changed since the last time.
-fn count(context: &Context, reader: &Reader, mailbox: &Mailbox) -> Result<Counts, MethodError> {
+pub fn count(context: &Context, reader: &Reader, mailbox: &Mailbox) -> Result<Counts, MethodError> {
     let modseq = mailbox.counters.highest_modseq;
     if let Some((of, counts)) = context.site.counts.borrow().get(&mailbox.id) {
         if *of == modseq {

@@ -1,13 +1,149 @@
-//! Email/query
-use super::Answer;
-use crate::jmap::context::Context;
+//! Email/query and Email/queryChanges (RFC 8621 §4.4, §4.5).
+use std::collections::HashSet;
+
+use super::{Answer, changes, filter, visible};
+use crate::jmap::capability::COLLATIONS;
+use crate::jmap::context::{Context, method_error};
+use crate::jmap::method::query::{QuerySince, Window};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
-/// q
-pub async fn query(_: &mut Context, _: Args) -> Answer {
-    Err(MethodError::new("unsupportedFilter"))
+use crate::jmap::wire::filter::{self as wire, Comparator};
+use crate::jmap::wire::id;
+use crate::mail::emails::{EmailQuery, SortKey};
+use crate::mail::{EmailId, Flags, Keywords, Modseq};
+use crate::limits;
+
+/// Email/query.
+pub async fn query(context: &mut Context, mut args: Args) -> Answer {
+    let window = Window::parse(context, &mut args)?;
+    let mut question = Question::parse(context, &mut args)?;
+    args.finish()?;
+    let meta = context.mail.meta();
+    question.of.reach = window.reach();
+    let counted = question.counted(context)?;
+    let results = context.mail.query_emails(&question.of).await.map_err(method_error)?;
+    let mut map = window.answer(&results, meta.modseq, id::email)?;
+    if let Some(total) = counted.filter(|_| window.total) {
+        map.insert("total".into(), total.into());
+    }
+    Ok(map)
 }
-/// q
-pub async fn query_changes(_: &mut Context, _: Args) -> Answer {
-    Err(MethodError::new("cannotCalculateChanges"))
+
+/// Email/queryChanges. Whatever was touched is taken out and, where it is still among the results,
+/// put back at its place; where threads matter, all emails of touched threads.
+pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
+    let since = QuerySince::parse(context, &mut args)?;
+    let question = Question::parse(context, &mut args)?;
+    args.finish()?;
+    let meta = context.mail.meta();
+    let touched = touched(context, since.modseq, question.threads)?;
+    let results = context.mail.query_emails(&question.of).await.map_err(method_error)?;
+    since.answer(&results, &touched, question.immutable, meta.modseq, id::email)
+}
+
+fn touched(
+    context: &Context,
+    since: Modseq,
+    threads: bool,
+) -> Result<HashSet<EmailId>, MethodError> {
+    let mail = &context.mail;
+    let mut changed = mail.email_changes(since, limits::JMAP_QUERY).map_err(method_error)?;
+    if changed.more {
+        return Err(MethodError::new("cannotCalculateChanges").because("too much has changed"));
+    }
+    let reader = mail.reader().map_err(method_error)?;
+    changes::hide(&reader, &mut changed)?;
+    let all = changed.created.into_iter().chain(changed.updated).chain(changed.destroyed);
+    let mut touched: HashSet<EmailId> = all.collect();
+    if threads {
+        let changed = mail.thread_changes(since, limits::JMAP_QUERY).map_err(method_error)?;
+        if changed.more {
+            return Err(MethodError::new("cannotCalculateChanges").because("too much has changed"));
+        }
+        // An email of a thread changes what the others are worth.
+        let emails: Vec<EmailId> = touched.iter().copied().collect();
+        let mut ids: HashSet<_> = changed.created.into_iter().chain(changed.updated).collect();
+        for email in emails {
+            ids.extend(visible(&reader, email)?.first().map(|row| row.thread));
+        }
+        for thread in ids {
+            touched.extend(reader.thread(thread).map_err(method_error)?);
+        }
+    }
+    Ok(touched)
+}
+
+/// Filter, sort and what follows from them.
+struct Question {
+    of: EmailQuery,
+    /// Other emails of a thread decide about one.
+    threads: bool,
+    /// Nothing that can change decides.
+    immutable: bool,
+    /// The filter is one mailbox and nothing else.
+    plain_mailbox: bool,
+}
+
+impl Question {
+    fn parse(context: &Context, args: &mut Args) -> Result<Question, MethodError> {
+        let meta = context.mail.meta();
+        let filter = filter::parse(context, &meta.keywords, args.value("filter"))?;
+        let comparators = wire::sort(args.value("sort"))?;
+        let collapse = args.flag("collapseThreads")?;
+        let sort = comparators
+            .iter()
+            .map(|by| Ok((sort_key(by, &meta.keywords)?, by.ascending)))
+            .collect::<Result<Vec<_>, MethodError>>()?;
+        let by_thread =
+            |key: &SortKey| matches!(key, SortKey::AllInThread(_) | SortKey::SomeInThread(_));
+        let by_flag = |key: &SortKey| by_thread(key) || matches!(key, SortKey::Has(_));
+        Ok(Question {
+            threads: collapse || filter.threads || sort.iter().any(|(key, _)| by_thread(key)),
+            immutable: !collapse && !filter.mutable && !sort.iter().any(|(key, _)| by_flag(key)),
+            plain_mailbox: filter.plain_mailbox,
+            of: EmailQuery {
+                mailbox: filter.mailbox,
+                query: filter.query,
+                sort,
+                collapse,
+                reach: None,
+            },
+        })
+    }
+
+    /// The total where the mailbox's counts tell it (RFC 8621 §4.4): then a page needs no more.
+    fn counted(&mut self, context: &Context) -> Result<Option<u32>, MethodError> {
+        let Some(mailbox) = self.of.mailbox.filter(|_| self.plain_mailbox) else {
+            return Ok(None);
+        };
+        let (meta, reader) = context.look()?;
+        let Some(mailbox) = meta.mailbox(mailbox) else { return Ok(None) };
+        let counts = crate::jmap::method::mailbox::count(context, &reader, mailbox)?;
+        Ok(Some(if self.of.collapse { counts.threads } else { counts.emails }))
+    }
+}
+
+/// A comparator (RFC 8621 §4.4.2).
+fn sort_key(by: &Comparator, keywords: &Keywords) -> Result<SortKey, MethodError> {
+    let unsupported = || MethodError::new("unsupportedSort").because(by.property.clone());
+    if by.collation.as_deref().is_some_and(|c| !COLLATIONS.contains(&c)) {
+        return Err(MethodError::new("unsupportedSort").because("unknown collation"));
+    }
+    let flags = || -> Result<Flags, MethodError> {
+        let name = by.keyword.as_deref();
+        let name = name.ok_or_else(|| MethodError::invalid("this sort needs a keyword"))?;
+        filter::flag(name, keywords)
+    };
+    Ok(match by.property.as_str() {
+        "receivedAt" => SortKey::Received,
+        "size" => SortKey::Size,
+        "sentAt" => SortKey::Sent,
+        "from" => SortKey::From,
+        "to" => SortKey::To,
+        "subject" => SortKey::Subject,
+        "hasKeyword" => SortKey::Has(flags()?),
+        "allInThreadHaveKeyword" => SortKey::AllInThread(flags()?),
+        "someInThreadHaveKeyword" => SortKey::SomeInThread(flags()?),
+        _ => return Err(unsupported()),
+    })
 }

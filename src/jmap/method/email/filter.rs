@@ -1,0 +1,265 @@
+//! The FilterCondition of an Email (RFC 8621 §4.4.1), as a query of the engine's.
+use serde_json::Value;
+
+use super::keyword;
+use crate::jmap::context::Context;
+use crate::jmap::wire::args::MAX_INT;
+use crate::jmap::wire::date;
+use crate::jmap::wire::error::MethodError;
+use crate::jmap::wire::filter::Filter;
+use crate::jmap::wire::id;
+use crate::mail::search::{Field, Needle, Query};
+use crate::mail::{Flags, Keywords, MailboxId};
+
+/// A filter, understood.
+pub struct EmailFilter {
+    /// The mailbox that everything must be in, if the filter says so at the top.
+    pub mailbox: Option<MailboxId>,
+    /// Everything else.
+    pub query: Query,
+    /// Other emails of a thread decide about one.
+    pub threads: bool,
+    /// Something that can change decides.
+    pub mutable: bool,
+    /// It is a mailbox and nothing else.
+    pub plain_mailbox: bool,
+}
+
+/// Conditions in one filter.
+const CONDITIONS: usize = 200;
+/// Words of one text condition.
+const WORDS: usize = 16;
+
+/// One condition.
+struct Condition {
+    query: Query,
+    mailbox: Option<MailboxId>,
+    threads: bool,
+    mutable: bool,
+}
+
+/// Reads a filter argument.
+pub fn parse(
+    context: &Context,
+    keywords: &Keywords,
+    value: Value,
+) -> Result<EmailFilter, MethodError> {
+    let mut count = 0;
+    let filter = Filter::parse(value, &mut |name, value| {
+        count += 1;
+        if count > CONDITIONS {
+            return Err(MethodError::new("unsupportedFilter").because("too many conditions"));
+        }
+        condition(context, keywords, name, value)
+    })?;
+    let threads = filter.any(&mut |c: &Condition| c.threads);
+    let mutable = filter.any(&mut |c: &Condition| c.mutable);
+    let (mailbox, rest) = split(filter);
+    let query = translate(rest);
+    let plain_mailbox = mailbox.is_some() && query == Query::All(Vec::new());
+    Ok(EmailFilter { mailbox, query, threads, mutable, plain_mailbox })
+}
+
+/// Takes one mailbox out of an AND at the top: what is left is asked of its rows alone.
+fn split(filter: Filter<Condition>) -> (Option<MailboxId>, Filter<Condition>) {
+    match filter {
+        Filter::Is(Condition { mailbox: Some(mailbox), .. }) => {
+            (Some(mailbox), Filter::And(Vec::new()))
+        }
+        Filter::And(all) => {
+            let (mut mailbox, mut rest) = (None, Vec::new());
+            for filter in all {
+                if mailbox.is_some() {
+                    rest.push(filter);
+                    continue;
+                }
+                let (found, left) = split(filter);
+                mailbox = found;
+                if !matches!(&left, Filter::And(all) if all.is_empty()) {
+                    rest.push(left);
+                }
+            }
+            (mailbox, Filter::And(rest))
+        }
+        other => (None, other),
+    }
+}
+
+fn translate(filter: Filter<Condition>) -> Query {
+    let each = |all: Vec<Filter<Condition>>| all.into_iter().map(translate).collect();
+    match filter {
+        Filter::And(all) => Query::All(each(all)),
+        Filter::Or(any) => Query::Any(each(any)),
+        Filter::Not(none) => Query::Not(Box::new(Query::Any(each(none)))),
+        Filter::Is(condition) => condition.query,
+    }
+}
+
+fn condition(
+    context: &Context,
+    keywords: &Keywords,
+    name: &str,
+    value: Value,
+) -> Result<Condition, MethodError> {
+    let wrong = || MethodError::invalid(format!("filter {name} has a wrong type"));
+    let text = || value.as_str().ok_or_else(wrong);
+    let seconds = || text()?.pipe(date::parse_utc).ok_or_else(wrong);
+    let size = || value.as_u64().filter(|n| *n <= MAX_INT as u64).ok_or_else(wrong);
+    let with = |flag: Flags| match flag.0 {
+        0 => Query::nothing(),
+        _ => Query::Flags(flag),
+    };
+    let mut made = Condition {
+        query: Query::nothing(),
+        mailbox: None,
+        threads: false,
+        mutable: false,
+    };
+    made.query = match name {
+        "inMailbox" => {
+            made.mutable = true;
+            match id::to_mailbox(context.resolve(text()?)) {
+                Some(id) => {
+                    made.mailbox = Some(id);
+                    Query::In(id)
+                }
+                None => Query::nothing(),
+            }
+        }
+        "inMailboxOtherThan" => {
+            made.mutable = true;
+            let ids = value.as_array().ok_or_else(wrong)?;
+            let ids = ids.iter().map(|id| id.as_str().ok_or_else(wrong));
+            let ids = ids.collect::<Result<Vec<_>, _>>()?;
+            let ids = ids.into_iter().filter_map(|id| id::to_mailbox(context.resolve(id)));
+            Query::InOtherThan(ids.collect())
+        }
+        "before" => Query::Received(i64::MIN..seconds()?),
+        "after" => Query::Received(seconds()?..i64::MAX),
+        "minSize" => Query::Size(size()?..u64::MAX),
+        "maxSize" => Query::Size(0..size()?),
+        "hasKeyword" => {
+            made.mutable = true;
+            with(flag(text()?, keywords)?)
+        }
+        "notKeyword" => {
+            made.mutable = true;
+            Query::Not(Box::new(with(flag(text()?, keywords)?)))
+        }
+        "allInThreadHaveKeyword" | "someInThreadHaveKeyword" | "noneInThreadHaveKeyword" => {
+            (made.mutable, made.threads) = (true, true);
+            in_thread(name, flag(text()?, keywords)?)
+        }
+        "hasAttachment" => {
+            let wanted = value.as_bool().ok_or_else(wrong)?;
+            let has = Query::Flags(Flags::ATTACHMENT);
+            if wanted { has } else { Query::Not(Box::new(has)) }
+        }
+        "text" => words(text()?, Query::Text)?,
+        "body" => words(text()?, Query::Body)?,
+        "from" => words(text()?, |needle| Query::Envelope(Field::From, needle))?,
+        "to" => words(text()?, |needle| Query::Envelope(Field::To, needle))?,
+        "cc" => words(text()?, |needle| Query::Envelope(Field::Cc, needle))?,
+        "bcc" => words(text()?, |needle| Query::Envelope(Field::Bcc, needle))?,
+        "subject" => words(text()?, |needle| Query::Envelope(Field::Subject, needle))?,
+        "header" => header(value.as_array().ok_or_else(wrong)?).ok_or_else(wrong)?,
+        _ => return Err(MethodError::new("unsupportedFilter").because(format!("{name:?}"))),
+    };
+    Ok(made)
+}
+
+trait Pipe: Sized {
+    fn pipe<T>(self, f: impl FnOnce(Self) -> T) -> T {
+        f(self)
+    }
+}
+
+impl Pipe for &str {}
+
+/// A keyword's flag; no flag at all when no email ever had it.
+pub fn flag(name: &str, keywords: &Keywords) -> Result<Flags, MethodError> {
+    if !keyword::is_keyword(name) {
+        return Err(MethodError::invalid(format!("{name:?} is no keyword")));
+    }
+    Ok(keyword::flag(name, keywords).unwrap_or_default())
+}
+
+fn in_thread(name: &str, flag: Flags) -> Query {
+    let some = match flag.0 {
+        0 => Query::nothing(),
+        _ => Query::SomeInThread(flag),
+    };
+    match name {
+        "allInThreadHaveKeyword" if flag.0 != 0 => Query::AllInThread(flag),
+        "noneInThreadHaveKeyword" => Query::Not(Box::new(some)),
+        _ => some,
+    }
+}
+
+/// `[name]` or `[name, text]`.
+fn header(value: &[Value]) -> Option<Query> {
+    let name = value.first()?.as_str()?;
+    match value.get(1) {
+        None => Some(Query::Header(name.to_owned(), Needle::new(""))),
+        Some(text) if value.len() == 2 => {
+            words(text.as_str()?, |needle| Query::Header(name.to_owned(), needle)).ok()
+        }
+        Some(_) => None,
+    }
+}
+
+/// A text to look for: words that must all be there, phrases in quotes (RFC 8621 §4.4.1).
+fn words(text: &str, query: impl Fn(Needle) -> Query) -> Result<Query, MethodError> {
+    let words = tokens(text);
+    if words.len() > WORDS {
+        return Err(MethodError::new("unsupportedFilter").because("too many words"));
+    }
+    let mut queries: Vec<Query> = words.iter().map(|word| query(Needle::new(word))).collect();
+    Ok(match queries.len() {
+        1 => queries.remove(0),
+        _ => Query::All(queries),
+    })
+}
+
+fn tokens(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut word = String::new();
+    let mut quote = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') if chars.peek().is_some_and(|c| "'\"\\".contains(*c)) => {
+                word.extend(chars.next());
+            }
+            (Some(open), _) if c == open => {
+                quote = None;
+                out.push(std::mem::take(&mut word));
+            }
+            (Some(_), _) => word.push(c),
+            // A quote opens a phrase at the start of a word, and only if it is closed again.
+            (None, '"' | '\'') if word.is_empty() && chars.clone().any(|later| later == c) => {
+                quote = Some(c);
+            }
+            (None, _) if c.is_whitespace() => out.push(std::mem::take(&mut word)),
+            (None, _) => word.push(c),
+        }
+    }
+    out.push(word);
+    out.retain(|word| !word.is_empty());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_phrases() {
+        assert_eq!(tokens("a  bc"), ["a", "bc"]);
+        assert_eq!(tokens(r#"x "two words" y"#), ["x", "two words", "y"]);
+        assert_eq!(tokens(r#""say \"hi\"" 'it\'s'"#), [r#"say "hi""#, "it's"]);
+        assert_eq!(tokens("don't"), ["don't"]);
+        assert_eq!(tokens("'tis the"), ["'tis", "the"]);
+        assert!(tokens("  ").is_empty());
+    }
+}
