@@ -375,3 +375,7 @@ pub const JMAP_PING: (u64, u64) = (5, 3600);
 pub const JMAP_UPLOAD_KEPT: u32 = 6 * 3600;
 /// Octets of a header section that JMAP looks at. What is behind is not found.
 pub const JMAP_HEADER: usize = 256 * 1024;
+/// Octets of a refused request's body that are read away, so that the client sees the answer.
+pub const HTTP_DRAIN: u64 = 64 * 1024 * 1024;
+/// Seconds that this may take.
+pub const HTTP_DRAIN_TIME: u64 = 10;

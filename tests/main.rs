@@ -4,6 +4,7 @@ mod cli;
 mod engine;
 mod harness;
 mod mime;
+mod jmap;
 mod net;
 mod imap;
 mod pop3;

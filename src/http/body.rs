@@ -81,8 +81,9 @@ pub struct Upload {
 impl Upload {
     /// Reads at most `max` octets from `incoming`; one more is [`ReadError::TooLarge`], found out
     /// before reading when the client announces the length.
-    pub fn new(incoming: Incoming, max: u64) -> Result<Upload, ReadError> {
+    pub async fn new(incoming: Incoming, max: u64) -> Result<Upload, ReadError> {
         if incoming.size_hint().lower() > max {
+            drain(incoming, limits::HTTP_DRAIN).await;
             return Err(ReadError::TooLarge);
         }
         Ok(Upload {
@@ -126,6 +127,24 @@ impl Upload {
         }
         Ok(out)
     }
+}
+
+/// Reads a body away, so that a client that is still sending sees the answer instead of a reset:
+/// at most `max` octets, and for [`limits::HTTP_DRAIN_TIME`] seconds.
+pub(super) async fn drain(mut incoming: Incoming, max: u64) {
+    let read = async {
+        let mut left = max;
+        while left > 0 {
+            let incoming = &mut incoming;
+            let frame = std::future::poll_fn(|cx| Pin::new(&mut *incoming).poll_frame(cx)).await;
+            let Some(Ok(frame)) = frame else { return };
+            left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+        }
+    };
+    let late = async {
+        smol::Timer::after(Duration::from_secs(limits::HTTP_DRAIN_TIME)).await;
+    };
+    read.or(late).await;
 }
 
 async fn stalled<T>() -> Result<T, ReadError> {

@@ -51,7 +51,13 @@ impl<S> Exchange<S> {
     }
 
     /// Takes the body, of which no more than `max` octets are read.
-    pub fn into_body(self, max: u64) -> Result<Upload, ReadError> {
-        Upload::new(self.body, max)
+    pub async fn into_body(self, max: u64) -> Result<Upload, ReadError> {
+        // RFC 9110 §10.1.1: whoever asks first has sent nothing yet.
+        let asks = self.head.contains_key("expect");
+        let announced = hyper::body::Body::size_hint(&self.body).lower();
+        if asks && announced > max {
+            return Err(ReadError::TooLarge);
+        }
+        Upload::new(self.body, max).await
     }
 }

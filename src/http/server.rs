@@ -14,6 +14,7 @@ use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
+use super::body::drain;
 use super::route::{self, Route};
 use super::{Credentials, Exchange, Paced, Policy, Problem, Response, login, problem};
 use crate::limits;
@@ -90,27 +91,34 @@ pub async fn serve<S: Site>(
 async fn answer<S: Site>(site: Rc<S>, origin: Origin, request: Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
     let fields = head.headers.clone();
-    let mut response = match dispatch(&site, origin, head, body) {
-        Ok((logged_in, run)) => match logged_in.await {
-            Ok(()) => run().await,
-            Err(refusal) => refusal,
+    let mut body = Some(body);
+    let mut response = match dispatch(&site, origin, head, &mut body) {
+        Ok((logged_in, run, exchange)) => match logged_in.await {
+            Ok(()) => run(exchange).await,
+            Err(refusal) => {
+                body = Some(exchange.body);
+                refusal
+            }
         },
         Err(response) => response,
     };
+    if let Some(body) = body.filter(|_| !fields.contains_key(header::EXPECT)) {
+        drain(body, limits::HTTP_DRAIN).await;
+    }
     site.policy().dress(&fields, response.headers_mut());
     response
 }
 
 type Checked = Pin<Box<dyn Future<Output = Result<(), Response>>>>;
-type Run = Box<dyn FnOnce() -> route::Answer>;
+type Run<S> = fn(Exchange<S>) -> route::Answer;
 
 /// Finds the route and prepares its log-in; an error is the answer.
 fn dispatch<S: Site>(
     site: &Rc<S>,
     origin: Origin,
     head: hyper::http::request::Parts,
-    body: Incoming,
-) -> Result<(Checked, Run), Response> {
+    body: &mut Option<Incoming>,
+) -> Result<(Checked, Run<S>, Exchange<S>), Response> {
     let path = head.uri.path();
     let here: Vec<(&Route<S>, Vec<String>)> = site
         .routes()
@@ -143,6 +151,9 @@ fn dispatch<S: Site>(
         Box::pin(check(Rc::clone(site), origin, head.headers.clone()))
     };
     let run = route.run;
+    let Some(body) = body.take() else {
+        return Err(problem::empty(StatusCode::INTERNAL_SERVER_ERROR));
+    };
     let exchange = Exchange {
         site: Rc::clone(site),
         peer: origin.peer,
@@ -153,7 +164,7 @@ fn dispatch<S: Site>(
         head: head.headers,
         body,
     };
-    Ok((checked, Box::new(move || run(exchange))))
+    Ok((checked, run, exchange))
 }
 
 async fn check<S: Site>(site: Rc<S>, origin: Origin, head: HeaderMap) -> Result<(), Response> {

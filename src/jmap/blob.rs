@@ -37,6 +37,7 @@ async fn store(exchange: Exchange<Site>) -> Result<Response, Problem> {
     let largest = site.mail.message_size();
     let mut body = exchange
         .into_body(largest)
+        .await
         .map_err(|error| unread(error, "maxSizeUpload"))?;
     let mut writer = site.mail.body(body.announced()).map_err(refused)?;
     while let Some(piece) = body

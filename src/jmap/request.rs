@@ -36,7 +36,7 @@ async fn run(exchange: Exchange<Site>) -> Result<Response, Problem> {
     let site = Rc::clone(&exchange.site);
     let base = exchange.base.clone();
     let turn = turn(&site.ctx.jmap.requests, "maxConcurrentRequests").await?;
-    let body = exchange.into_body(limits::JMAP_REQUEST);
+    let body = exchange.into_body(limits::JMAP_REQUEST).await;
     let body = match body {
         Ok(body) => body.all().await,
         Err(error) => Err(error),

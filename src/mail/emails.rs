@@ -158,6 +158,7 @@ impl Mail {
         while found.len() < reach && first <= last {
             let reader = self.reader()?;
             let (mut looked, mut failed) = (0, None);
+            let (from, to) = (first, last);
             let mut each = |row: &Row| {
                 looked += 1;
                 if ascending {
@@ -174,7 +175,6 @@ impl Mail {
                 }
                 failed.is_none() && looked < SLICE && found.len() < reach
             };
-            let (from, to) = (first_or(first), last);
             match ascending {
                 true => reader.rows(mailbox, from, to, &mut each)?,
                 false => reader.rows_back(mailbox, from, to, &mut each)?,
@@ -313,10 +313,6 @@ impl Mail {
         }
         Ok(keyed)
     }
-}
-
-fn first_or(first: Uid) -> Uid {
-    first.max(1)
 }
 
 fn fits(prepared: &Prepared, reader: &Reader, row: &Row) -> Result<bool> {

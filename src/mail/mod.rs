@@ -15,6 +15,8 @@ mod copy;
 pub mod counts;
 mod deliver;
 mod email;
+pub mod emails;
+pub mod counts;
 mod error;
 mod expunge;
 mod fail;

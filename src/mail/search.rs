@@ -8,6 +8,7 @@
 //! A search of bodies may take long: it runs beside the sessions' threads, at most
 //! `limits::SEARCHES` at a time, a slice of messages per look at the store.
 
+use super::emails::thread_flags;
 use super::{
     EmailId, Error, Flags, Mail, MailboxId, Message, Modseq, Reader, Result, Row, ThreadId,
 };
@@ -49,6 +50,14 @@ pub enum Query {
     Email(EmailId),
     /// Belongs to this thread.
     Thread(ThreadId),
+    /// The email is in this mailbox too, not `\Deleted` there.
+    In(MailboxId),
+    /// The email is in some mailbox that is none of these, not `\Deleted` there.
+    InOtherThan(Vec<MailboxId>),
+    /// Every email of its thread has these flags.
+    AllInThread(Flags),
+    /// Some email of its thread has these flags.
+    SomeInThread(Flags),
     /// A part of the envelope contains the text.
     Envelope(Field, Needle),
     /// A header field of this name contains the text.
@@ -122,10 +131,16 @@ impl Query {
             Query::All(all) | Query::Any(all) => all.iter().map(Query::cost).max().unwrap_or(0),
             Query::Not(inner) => inner.cost(),
             Query::SentDay(_) | Query::Envelope(..) => 1,
+            Query::AllInThread(_) | Query::SomeInThread(_) => 1,
             Query::Header(..) => 2,
             Query::Body(_) | Query::Text(_) => 3,
             _ => 0,
         }
+    }
+
+    /// Whether a row alone tells, or almost.
+    pub fn is_of_row(&self) -> bool {
+        self.cost() == 0
     }
 
     /// Puts cheap conditions before dear ones, all the way down.
@@ -296,12 +311,25 @@ impl<'a> Candidate<'a> {
             Query::Modseq(modseq) => row.modseq >= *modseq,
             Query::Email(email) => row.email == *email,
             Query::Thread(thread) => row.thread == *thread,
+            Query::In(mailbox) => self.is_in(|id| id == *mailbox)?,
+            Query::InOtherThan(mailboxes) => self.is_in(|id| !mailboxes.contains(&id))?,
+            Query::AllInThread(flags) => thread_flags(self.reader, row.thread)?.all.has(*flags),
+            Query::SomeInThread(flags) => thread_flags(self.reader, row.thread)?.some.has(*flags),
             Query::SentDay(range) => self.sent_day()?.is_some_and(|day| range.contains(&day)),
             Query::Envelope(field, needle) => self.envelope(*field, needle)?,
             Query::Header(name, needle) => self.header_field(name, needle)?,
             Query::Body(needle) => self.body(needle)?,
             Query::Text(needle) => self.any_header(needle)? || self.body(needle)?,
         })
+    }
+
+    /// Whether the email is in a mailbox of this kind.
+    fn is_in(&self, fits: impl Fn(MailboxId) -> bool) -> Result<bool> {
+        let shows = |row: &Row| !row.flags.has(Flags::DELETED) && fits(row.mailbox);
+        if !self.row.flags.has(Flags::SHARED) {
+            return Ok(shows(self.row));
+        }
+        Ok(self.reader.memberships(self.row.email)?.iter().any(shows))
     }
 
     fn message(&self) -> Result<Option<&Message>> {

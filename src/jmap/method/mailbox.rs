@@ -141,7 +141,7 @@ pub async fn changes(context: &mut Context, args: Args) -> Answer {
         return Err(MethodError::new("cannotCalculateChanges"));
     }
     let mut map = since.answer(&changes, id::mailbox);
-    let counts = if only_counts {
+    let counts = if only_counts && !changes.updated.is_empty() {
         json!(COUNTS)
     } else {
         Value::Null

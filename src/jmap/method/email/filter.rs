@@ -8,8 +8,7 @@ use crate::jmap::wire::date;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::filter::Filter;
 use crate::jmap::wire::id;
-use crate::mail::search::{Field, Needle, Query};
-use crate::mail::{Flags, Keywords, MailboxId};
+use crate::mail::{Field, Flags, Keywords, MailboxId, Needle, Query};
 
 /// A filter, understood.
 pub struct EmailFilter {
@@ -57,15 +56,22 @@ pub fn parse(
     let (mailbox, rest) = split(filter);
     let query = translate(rest);
     let plain_mailbox = mailbox.is_some() && query == Query::All(Vec::new());
-    Ok(EmailFilter { mailbox, query, threads, mutable, plain_mailbox })
+    Ok(EmailFilter {
+        mailbox,
+        query,
+        threads,
+        mutable,
+        plain_mailbox,
+    })
 }
 
 /// Takes one mailbox out of an AND at the top: what is left is asked of its rows alone.
 fn split(filter: Filter<Condition>) -> (Option<MailboxId>, Filter<Condition>) {
     match filter {
-        Filter::Is(Condition { mailbox: Some(mailbox), .. }) => {
-            (Some(mailbox), Filter::And(Vec::new()))
-        }
+        Filter::Is(Condition {
+            mailbox: Some(mailbox),
+            ..
+        }) => (Some(mailbox), Filter::And(Vec::new())),
         Filter::And(all) => {
             let (mut mailbox, mut rest) = (None, Vec::new());
             for filter in all {
@@ -104,7 +110,12 @@ fn condition(
     let wrong = || MethodError::invalid(format!("filter {name} has a wrong type"));
     let text = || value.as_str().ok_or_else(wrong);
     let seconds = || text()?.pipe(date::parse_utc).ok_or_else(wrong);
-    let size = || value.as_u64().filter(|n| *n <= MAX_INT as u64).ok_or_else(wrong);
+    let size = || {
+        value
+            .as_u64()
+            .filter(|n| *n <= MAX_INT as u64)
+            .ok_or_else(wrong)
+    };
     let with = |flag: Flags| match flag.0 {
         0 => Query::nothing(),
         _ => Query::Flags(flag),
@@ -131,7 +142,9 @@ fn condition(
             let ids = value.as_array().ok_or_else(wrong)?;
             let ids = ids.iter().map(|id| id.as_str().ok_or_else(wrong));
             let ids = ids.collect::<Result<Vec<_>, _>>()?;
-            let ids = ids.into_iter().filter_map(|id| id::to_mailbox(context.resolve(id)));
+            let ids = ids
+                .into_iter()
+                .filter_map(|id| id::to_mailbox(context.resolve(id)));
             Query::InOtherThan(ids.collect())
         }
         "before" => Query::Received(i64::MIN..seconds()?),
@@ -153,7 +166,11 @@ fn condition(
         "hasAttachment" => {
             let wanted = value.as_bool().ok_or_else(wrong)?;
             let has = Query::Flags(Flags::ATTACHMENT);
-            if wanted { has } else { Query::Not(Box::new(has)) }
+            if wanted {
+                has
+            } else {
+                Query::Not(Box::new(has))
+            }
         }
         "text" => words(text()?, Query::Text)?,
         "body" => words(text()?, Query::Body)?,
@@ -201,9 +218,10 @@ fn header(value: &[Value]) -> Option<Query> {
     let name = value.first()?.as_str()?;
     match value.get(1) {
         None => Some(Query::Header(name.to_owned(), Needle::new(""))),
-        Some(text) if value.len() == 2 => {
-            words(text.as_str()?, |needle| Query::Header(name.to_owned(), needle)).ok()
-        }
+        Some(text) if value.len() == 2 => words(text.as_str()?, |needle| {
+            Query::Header(name.to_owned(), needle)
+        })
+        .ok(),
         Some(_) => None,
     }
 }

@@ -145,11 +145,6 @@ impl Wanted {
         })
     }
 
-    /// Whether a property is wanted.
-    pub fn has(&self, property: &Property) -> bool {
-        self.properties.iter().any(|(_, p)| p == property)
-    }
-
     /// Whether rows alone answer it.
     pub fn rows_only(&self) -> bool {
         use Property::{BlobId, Id, Keywords, MailboxIds, ReceivedAt, Size, ThreadId};

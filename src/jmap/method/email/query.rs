@@ -9,9 +9,9 @@ use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::filter::{self as wire, Comparator};
 use crate::jmap::wire::id;
+use crate::limits;
 use crate::mail::emails::{EmailQuery, SortKey};
 use crate::mail::{EmailId, Flags, Keywords, Modseq};
-use crate::limits;
 
 /// Email/query.
 pub async fn query(context: &mut Context, mut args: Args) -> Answer {
@@ -21,7 +21,11 @@ pub async fn query(context: &mut Context, mut args: Args) -> Answer {
     let meta = context.mail.meta();
     question.of.reach = window.reach();
     let counted = question.counted(context)?;
-    let results = context.mail.query_emails(&question.of).await.map_err(method_error)?;
+    let results = context
+        .mail
+        .query_emails(&question.of)
+        .await
+        .map_err(method_error)?;
     let mut map = window.answer(&results, meta.modseq, id::email)?;
     if let Some(total) = counted.filter(|_| window.total) {
         map.insert("total".into(), total.into());
@@ -37,8 +41,18 @@ pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
     args.finish()?;
     let meta = context.mail.meta();
     let touched = touched(context, since.modseq, question.threads)?;
-    let results = context.mail.query_emails(&question.of).await.map_err(method_error)?;
-    since.answer(&results, &touched, question.immutable, meta.modseq, id::email)
+    let results = context
+        .mail
+        .query_emails(&question.of)
+        .await
+        .map_err(method_error)?;
+    since.answer(
+        &results,
+        &touched,
+        question.immutable,
+        meta.modseq,
+        id::email,
+    )
 }
 
 fn touched(
@@ -47,16 +61,24 @@ fn touched(
     threads: bool,
 ) -> Result<HashSet<EmailId>, MethodError> {
     let mail = &context.mail;
-    let mut changed = mail.email_changes(since, limits::JMAP_QUERY).map_err(method_error)?;
+    let mut changed = mail
+        .email_changes(since, limits::JMAP_QUERY)
+        .map_err(method_error)?;
     if changed.more {
         return Err(MethodError::new("cannotCalculateChanges").because("too much has changed"));
     }
     let reader = mail.reader().map_err(method_error)?;
     changes::hide(&reader, &mut changed)?;
-    let all = changed.created.into_iter().chain(changed.updated).chain(changed.destroyed);
+    let all = changed
+        .created
+        .into_iter()
+        .chain(changed.updated)
+        .chain(changed.destroyed);
     let mut touched: HashSet<EmailId> = all.collect();
     if threads {
-        let changed = mail.thread_changes(since, limits::JMAP_QUERY).map_err(method_error)?;
+        let changed = mail
+            .thread_changes(since, limits::JMAP_QUERY)
+            .map_err(method_error)?;
         if changed.more {
             return Err(MethodError::new("cannotCalculateChanges").because("too much has changed"));
         }
@@ -117,16 +139,26 @@ impl Question {
             return Ok(None);
         };
         let (meta, reader) = context.look()?;
-        let Some(mailbox) = meta.mailbox(mailbox) else { return Ok(None) };
+        let Some(mailbox) = meta.mailbox(mailbox) else {
+            return Ok(None);
+        };
         let counts = crate::jmap::method::mailbox::count(context, &reader, mailbox)?;
-        Ok(Some(if self.of.collapse { counts.threads } else { counts.emails }))
+        Ok(Some(if self.of.collapse {
+            counts.threads
+        } else {
+            counts.emails
+        }))
     }
 }
 
 /// A comparator (RFC 8621 §4.4.2).
 fn sort_key(by: &Comparator, keywords: &Keywords) -> Result<SortKey, MethodError> {
     let unsupported = || MethodError::new("unsupportedSort").because(by.property.clone());
-    if by.collation.as_deref().is_some_and(|c| !COLLATIONS.contains(&c)) {
+    if by
+        .collation
+        .as_deref()
+        .is_some_and(|c| !COLLATIONS.contains(&c))
+    {
         return Err(MethodError::new("unsupportedSort").because("unknown collation"));
     }
     let flags = || -> Result<Flags, MethodError> {

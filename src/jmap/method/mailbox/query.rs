@@ -35,10 +35,9 @@ pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
         .mail
         .mailbox_changes(since.modseq)
         .map_err(method_error)?;
-    let nothing = only_counts
-        || (changes.created.is_empty()
-            && changes.updated.is_empty()
-            && changes.destroyed.is_empty());
+    let nothing = changes.created.is_empty()
+        && changes.destroyed.is_empty()
+        && (only_counts || changes.updated.is_empty());
     let touched: HashSet<MailboxId> = match nothing {
         true => HashSet::new(),
         false => meta
