@@ -16,7 +16,6 @@ pub mod counts;
 mod deliver;
 mod email;
 pub mod emails;
-pub mod counts;
 mod error;
 mod expunge;
 mod fail;
