@@ -57,6 +57,10 @@ pub const RECIPIENTS: usize = 200;
 /// Errors in one SMTP session; the one that reaches this is followed by 421 and close.
 pub const SMTP_ERRORS: u32 = 20;
 
+/// SMTP commands other than RCPT and BDAT since the last DATA. Beyond it: 421 and close. A client
+/// that sends hundreds of messages over one connection uses some three for each.
+pub const SMTP_IDLE_COMMANDS: u32 = 300;
+
 /// Received fields at which a message counts as looping (RFC 5321 §6.3 asks for at least 100):
 /// 554 5.4.6.
 pub const HOPS: u32 = 100;

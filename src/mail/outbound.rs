@@ -5,13 +5,31 @@
 //! holds the email: what was acknowledged is in the queue, and what was not is nowhere.
 //!
 //! ```text
-//! queue/m/<email: 8 octets>            Envelope
-//! queue/d/<email: 8 octets><domain>    Batch: the recipients at one domain, and when to try next
+//! queue/m/<item: 8 octets>            Envelope and the email's id
+//! queue/d/<item: 8 octets><domain>    Batch: the recipients at one domain, and when to try next
 //! ```
+//! An item is one submission. The same email may be submitted twice (RFC 8621 §7), so its id is not
+//! the item's.
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::address::Address;
-use super::{Commit, EmailId, Put};
+use super::{Commit, EmailId, Error, Put, Result};
+use crate::sys::random;
+
+/// One submission in the queue; grows with time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Item(pub u64);
+
+impl Item {
+    /// A new one, for what is handed in at `created` (seconds since 1970). Random behind the time.
+    pub fn new(created: u32) -> Result<Item> {
+        let tail = random::octets::<4>().map_err(|_| Error::Unavailable)?;
+        Ok(Item(
+            u64::from(created) << 32 | u64::from(u32::from_be_bytes(tail)),
+        ))
+    }
+}
 
 /// Whose mail it is and what the sender wants to hear of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +89,7 @@ const ENVELOPES: &[u8] = b"queue/m/";
 
 /// Rung when the queue has something new. One for the process: an idle wake-up costs nothing.
 static BELL: event_listener::Event = event_listener::Event::new();
+static RETRIES: AtomicU32 = AtomicU32::new(0);
 
 /// Waits for [`ring`]. Listen first, then look, then await.
 pub fn listen() -> event_listener::EventListener {
@@ -84,13 +103,18 @@ pub fn ring() {
 
 /// The rows that put `email` in the queue. For a new email pass this as [`Commit::put`] and set
 /// `hold`; then call [`ring`].
-pub fn rows(email: EmailId, envelope: &Envelope, recipients: Vec<Recipient>) -> Vec<Put> {
+pub fn rows(
+    item: Item,
+    email: EmailId,
+    envelope: &Envelope,
+    recipients: Vec<Recipient>,
+) -> Vec<Put> {
     let mut domains: BTreeMap<String, Vec<Recipient>> = BTreeMap::new();
     for recipient in recipients {
         let domain = recipient.address.domain().to_lowercase();
         domains.entry(domain).or_default().push(recipient);
     }
-    let mut puts = vec![(envelope_key(email), Some(envelope.encode()))];
+    let mut puts = vec![(envelope_key(item), Some(envelope.encode(email)))];
     for (domain, recipients) in domains {
         let batch = Batch {
             due: envelope.created,
@@ -99,19 +123,23 @@ pub fn rows(email: EmailId, envelope: &Envelope, recipients: Vec<Recipient>) -> 
             last: String::new(),
             recipients,
         };
-        puts.push((batch_key(email, &domain), Some(batch.encode())));
+        puts.push((batch_key(item, &domain), Some(batch.encode())));
     }
     puts
 }
 
-/// Queues an email that exists (JMAP submission): one commit, and the queue wakes.
+/// Queues an email that exists (JMAP submission): one commit, and the queue wakes. `also` are
+/// writes that belong to the same commit.
 pub async fn enqueue(
     mail: &super::Mail,
     email: EmailId,
     envelope: Envelope,
     recipients: Vec<Recipient>,
-) -> super::Result<()> {
-    let puts = rows(email, &envelope, recipients);
+    also: Vec<Put>,
+) -> Result<Item> {
+    let item = Item::new(envelope.created)?;
+    let mut puts = rows(item, email, &envelope, recipients);
+    puts.extend(also);
     mail.commit(Commit {
         hold: vec![email],
         put: Some(Box::new(move |_| puts)),
@@ -119,44 +147,41 @@ pub async fn enqueue(
     })
     .await?;
     ring();
-    Ok(())
+    Ok(item)
 }
 
-/// Makes everything in the queue due now, and wakes it.
-pub async fn retry_all(mail: &super::Mail) -> super::Result<()> {
-    let mut puts = Vec::new();
-    mail.reader()?.scan(BATCHES, |key, row| {
-        if let Some(mut batch) = Batch::decode(row) {
-            batch.due = 0;
-            puts.push((key.to_vec(), Some(batch.encode())));
-        }
-        true
-    })?;
-    mail.put(puts).await?;
+/// Asks the queue to try everything now. Only the queue itself changes rows that are in it: whoever
+/// else wrote one back could bring a message to life again that was just sent.
+pub fn retry_all() {
+    RETRIES.fetch_add(1, Ordering::SeqCst);
     ring();
-    Ok(())
 }
 
-/// The key of an email's envelope.
-pub fn envelope_key(email: EmailId) -> Vec<u8> {
-    [ENVELOPES, &email.0.to_be_bytes()].concat()
+/// How often [`retry_all`] was called.
+pub fn retries() -> u32 {
+    RETRIES.load(Ordering::SeqCst)
 }
 
-/// The start of the keys of all batches of an email.
-pub fn batches_of(email: EmailId) -> Vec<u8> {
-    [BATCHES, &email.0.to_be_bytes()].concat()
+/// The key of an item's envelope.
+pub fn envelope_key(item: Item) -> Vec<u8> {
+    [ENVELOPES, &item.0.to_be_bytes()].concat()
+}
+
+/// The start of the keys of all batches of an item.
+pub fn batches_of(item: Item) -> Vec<u8> {
+    [BATCHES, &item.0.to_be_bytes()].concat()
 }
 
 /// The key of one batch. `domain` is in lower case.
-pub fn batch_key(email: EmailId, domain: &str) -> Vec<u8> {
-    [BATCHES, &email.0.to_be_bytes(), domain.as_bytes()].concat()
+pub fn batch_key(item: Item, domain: &str) -> Vec<u8> {
+    [BATCHES, &item.0.to_be_bytes(), domain.as_bytes()].concat()
 }
 
-/// The email and the domain of a batch's key.
-pub fn parse_batch_key(key: &[u8]) -> Option<(EmailId, String)> {
-    let (email, domain) = key.strip_prefix(BATCHES)?.split_first_chunk::<8>()?;
+/// The item and the domain of a batch's key.
+pub fn parse_batch_key(key: &[u8]) -> Option<(Item, String)> {
+    let (item, domain) = key.strip_prefix(BATCHES)?.split_first_chunk::<8>()?;
     let domain = std::str::from_utf8(domain).ok()?;
-    Some((EmailId(u64::from_be_bytes(*email)), domain.to_owned()))
+    Some((Item(u64::from_be_bytes(*item)), domain.to_owned()))
 }
 
 /// First octet of both rows, so that they can change shape later.
@@ -164,12 +189,13 @@ const VERSION: u8 = 1;
 
 impl Envelope {
     /// The row.
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self, email: EmailId) -> Vec<u8> {
         let mut out = vec![VERSION];
         let flags = u8::from(self.binary)
             | u8::from(self.full.is_some()) << 1
             | u8::from(self.full == Some(true)) << 2;
         out.push(flags);
+        out.extend_from_slice(&email.0.to_be_bytes());
         out.extend_from_slice(&self.created.to_be_bytes());
         put_text(
             &mut out,
@@ -184,9 +210,10 @@ impl Envelope {
     }
 
     /// Reads the row; None if it is damaged.
-    pub fn decode(row: &[u8]) -> Option<Envelope> {
+    pub fn decode(row: &[u8]) -> Option<(EmailId, Envelope)> {
         let mut input = Input(row.strip_prefix(&[VERSION])?);
         let flags = input.octet()?;
+        let email = u64::from(input.number()?) << 32 | u64::from(input.number()?);
         let created = input.number()?;
         let sender = match input.text()? {
             text if text.is_empty() => None,
@@ -194,13 +221,14 @@ impl Envelope {
         };
         let envid = Some(input.text()?).filter(|text| !text.is_empty());
         let full = (flags & 2 != 0).then_some(flags & 4 != 0);
-        Some(Envelope {
+        let envelope = Envelope {
             sender,
             envid,
             full,
             binary: flags & 1 != 0,
             created,
-        })
+        };
+        Some((EmailId(email), envelope))
     }
 }
 
@@ -314,18 +342,27 @@ mod tests {
             binary: false,
             created: 7,
         };
-        assert_eq!(Envelope::decode(&envelope.encode()), Some(envelope.clone()));
+        let row = envelope.encode(EmailId(1 << 33 | 5));
+        assert_eq!(
+            Envelope::decode(&row),
+            Some((EmailId(1 << 33 | 5), envelope.clone()))
+        );
         let to = |text: &str| Recipient {
             address: address(text),
             notify: None,
             orcpt: None,
         };
-        let puts = rows(EmailId(5), &envelope, vec![to("a@X"), to("b@y"), to("c@x")]);
+        let puts = rows(
+            Item(7),
+            EmailId(5),
+            &envelope,
+            vec![to("a@X"), to("b@y"), to("c@x")],
+        );
         assert_eq!(puts.len(), 3);
-        assert_eq!(parse_batch_key(&puts[1].0), Some((EmailId(5), "x".into())));
+        assert_eq!(parse_batch_key(&puts[1].0), Some((Item(7), "x".into())));
         let batch = Batch::decode(puts[1].1.as_deref().unwrap()).unwrap();
         assert_eq!(batch.recipients.len(), 2);
-        assert!(puts[1].0.starts_with(&batches_of(EmailId(5))));
+        assert!(puts[1].0.starts_with(&batches_of(Item(7))));
     }
 
     proptest! {

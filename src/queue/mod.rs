@@ -21,7 +21,7 @@ use async_io::Timer;
 use smol::future::FutureExt;
 
 use crate::limits;
-use crate::mail::outbound::{self, Batch, Envelope};
+use crate::mail::outbound::{self, Batch, Envelope, Item};
 use crate::mail::{self, EmailId, Mail};
 use crate::server::Ctx;
 use crate::smtp::client::{Client, Failure, Outcome, Outgoing};
@@ -31,6 +31,7 @@ use body::Body;
 
 /// One batch that is due.
 struct Work {
+    item: Item,
     email: EmailId,
     domain: String,
     batch: Batch,
@@ -55,12 +56,18 @@ struct Pause {
 struct Queue {
     ctx: Rc<Ctx>,
     pause: Option<Pause>,
+    /// The last request to try everything that was heard.
+    retries: u32,
 }
 
 /// Runs the queue until the server stops.
 pub async fn run(ctx: Rc<Ctx>) {
     let shutdown = ctx.shutdown.clone();
-    let mut queue = Queue { ctx, pause: None };
+    let mut queue = Queue {
+        ctx,
+        pause: None,
+        retries: outbound::retries(),
+    };
     while !shutdown.is_thrown() {
         let bell = outbound::listen();
         let next = match queue.round().await {
@@ -101,6 +108,10 @@ fn wait(at: u32) -> Duration {
 impl Queue {
     /// Does everything that is due; returns when the next thing is.
     async fn round(&mut self) -> mail::Result<Option<u32>> {
+        if self.retries != outbound::retries() {
+            self.retries = outbound::retries();
+            self.rush().await?;
+        }
         while !self.ctx.shutdown.is_thrown() {
             let due = self.look()?;
             if due.local.is_empty() && due.remote.is_empty() {
@@ -130,6 +141,19 @@ impl Queue {
         Ok(None)
     }
 
+    /// Makes everything due.
+    async fn rush(&self) -> mail::Result<()> {
+        let mut puts = Vec::new();
+        self.mail().reader()?.scan(outbound::BATCHES, |key, row| {
+            if let Some(mut batch) = Batch::decode(row) {
+                batch.due = 0;
+                puts.push((key.to_vec(), Some(batch.encode())));
+            }
+            true
+        })?;
+        self.mail().put(puts).await
+    }
+
     /// The batches that are due, at most [`limits::QUEUE_ROUND`] of each kind.
     fn look(&self) -> mail::Result<Due> {
         let now = clock::now();
@@ -139,7 +163,7 @@ impl Queue {
         let (mut local, mut remote) = (0, 0);
         reader.scan(outbound::BATCHES, |key, row| {
             let parsed = outbound::parse_batch_key(key).zip(Batch::decode(row));
-            let Some(((email, domain), batch)) = parsed else {
+            let Some(((item, domain), batch)) = parsed else {
                 log::error!("queue: a damaged row is left alone");
                 return true;
             };
@@ -151,18 +175,19 @@ impl Queue {
             let count = if own { &mut local } else { &mut remote };
             *count += 1;
             if *count <= limits::QUEUE_ROUND {
-                found.push((own, email, domain, batch));
+                found.push((own, item, domain, batch));
             }
             true
         })?;
-        for (own, email, domain, batch) in found {
-            let envelope = reader.get(&outbound::envelope_key(email))?;
-            let Some(envelope) = envelope.and_then(|row| Envelope::decode(&row)) else {
-                log::error!("queue: email {email} has no envelope and is left alone");
+        for (own, item, domain, batch) in found {
+            let row = reader.get(&outbound::envelope_key(item))?;
+            let Some((email, envelope)) = row.and_then(|row| Envelope::decode(&row)) else {
+                log::error!("queue: an item without an envelope is left alone");
                 continue;
             };
             let kind = if own { &mut due.local } else { &mut due.remote };
             kind.push(Work {
+                item,
                 email,
                 domain,
                 batch,
@@ -275,7 +300,7 @@ impl Queue {
         work.batch.attempts = work.batch.attempts.saturating_add(1);
         let delay = schedule::delay(work.batch.attempts, jitter());
         work.batch.due = clock::now().saturating_add(delay);
-        let key = outbound::batch_key(work.email, &work.domain);
+        let key = outbound::batch_key(work.item, &work.domain);
         self.ctx
             .mail
             .put(vec![(key, Some(work.batch.encode()))])

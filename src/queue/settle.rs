@@ -2,7 +2,7 @@
 use super::body::Body;
 use super::report::{Action, Entry, Report};
 use super::{Queue, Work, schedule};
-use crate::mail::outbound::{self, Notify, Recipient};
+use crate::mail::outbound::{self, Item, Notify, Recipient};
 use crate::mail::{self, Commit, EmailId, Flags, NewEmail, Put, Role, Source, Staged};
 use crate::mime::DateTime;
 use crate::smtp::client::Outcome;
@@ -94,17 +94,17 @@ impl Queue {
     /// The email has no octets any more: its row goes.
     pub(super) async fn drop_row(&self, work: &Work) -> mail::Result<()> {
         self.mail()
-            .put(vec![(outbound::batch_key(work.email, &work.domain), None)])
+            .put(vec![(outbound::batch_key(work.item, &work.domain), None)])
             .await
     }
 
     /// Writes the batch back, or removes it, and with the last batch everything of the message.
     async fn commit(&self, work: Work, mut commit: Commit) -> mail::Result<()> {
-        let key = outbound::batch_key(work.email, &work.domain);
+        let key = outbound::batch_key(work.item, &work.domain);
         let mut puts: Vec<Put> = Vec::new();
         if work.batch.recipients.is_empty() {
-            if self.is_last(work.email, &key)? {
-                puts.push((outbound::envelope_key(work.email), None));
+            if self.is_last(work.item, &key)? {
+                puts.push((outbound::envelope_key(work.item), None));
                 commit.release.push(work.email);
             }
             puts.push((key, None));
@@ -115,11 +115,11 @@ impl Queue {
         self.mail().commit(commit).await.map(drop)
     }
 
-    fn is_last(&self, email: EmailId, key: &[u8]) -> mail::Result<bool> {
+    fn is_last(&self, item: Item, key: &[u8]) -> mail::Result<bool> {
         let mut last = true;
         self.mail()
             .reader()?
-            .scan(&outbound::batches_of(email), |other, _| {
+            .scan(&outbound::batches_of(item), |other, _| {
                 last = other == key;
                 last
             })?;

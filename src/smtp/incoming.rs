@@ -144,12 +144,17 @@ async fn file(
         .unwrap_or_default();
     let count = transaction.recipients.len();
     let envelope = envelope(&transaction);
+    // The queue reports success (RFC 3461 §4.1), so what the user wants reported goes through it.
+    // Strangers get no such reports: their sender address is not proved.
+    let reported =
+        |to: &Rcpt| session.user.is_some() && to.params.notify.is_some_and(|notify| notify.success);
     let (local, remote): (Vec<Rcpt>, Vec<Rcpt>) = transaction
         .recipients
         .into_iter()
-        .partition(|to| to.route == Route::Local);
+        .partition(|to| to.route == Route::Local && !reported(to));
     let remote: Vec<_> = remote.into_iter().map(queued).collect();
     let queue = !remote.is_empty();
+    let item = outbound::Item::new(envelope.created)?;
     let mut commit = Commit::default();
     commit.add.push(NewEmail {
         source: Source::Staged(staged),
@@ -167,7 +172,7 @@ async fn file(
         commit.put = Some(Box::new(move |added| {
             added
                 .first()
-                .map(|it| outbound::rows(it.email, &envelope, remote))
+                .map(|it| outbound::rows(item, it.email, &envelope, remote))
                 .unwrap_or_default()
         }));
     }

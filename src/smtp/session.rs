@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::command;
 use super::incoming::Incoming;
 use super::policy::{Rights, Route};
-use super::wire::command::{Syntax, parse};
+use super::wire::command::{Command, Syntax, parse};
 use super::wire::params::{MailParams, RcptParams};
 use super::wire::reply::{Enhanced, Reply};
 use crate::config::Role;
@@ -66,6 +66,8 @@ pub(super) struct Session {
     /// The message that BDAT is bringing.
     pub chunks: Option<Incoming>,
     errors: u32,
+    /// Commands since the last message.
+    idle_commands: u32,
     pub login_failures: u32,
 }
 
@@ -82,6 +84,7 @@ pub async fn serve(conn: Conn, ctx: Rc<Ctx>, role: Role) {
         transaction: None,
         chunks: None,
         errors: 0,
+        idle_commands: 0,
         login_failures: 0,
     };
     match session.run().await {
@@ -127,11 +130,33 @@ impl Session {
     async fn command(&mut self, line: &[u8]) -> Done {
         match parse(line) {
             Ok(command) => {
+                if self.is_dawdling(&command) {
+                    return Ok(self.too_many());
+                }
                 log::debug!("[{}] {}", self.conn.number(), command::name(&command));
                 command::run(self, command).await
             }
             Err(syntax) => Ok(self.fail(refusal(syntax))),
         }
+    }
+
+    /// Whether the client has only kept the connection busy for too long.
+    fn is_dawdling(&mut self, command: &Command) -> bool {
+        match command {
+            Command::Rcpt(..) | Command::Bdat { .. } => {}
+            Command::Data => self.idle_commands = 0,
+            _ => self.idle_commands += 1,
+        }
+        self.idle_commands > limits::SMTP_IDLE_COMMANDS
+    }
+
+    fn too_many(&mut self) -> Next {
+        self.reply(&Reply::new(
+            421,
+            Enhanced(4, 7, 0),
+            "Too many commands without a message, closing",
+        ));
+        Next::Close
     }
 
     /// Sends what is written unless a whole command is waiting already.

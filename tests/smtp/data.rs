@@ -115,3 +115,13 @@ fn what_was_acknowledged_survives_a_restart() {
     server.restart();
     assert_eq!(inbox(&server), before);
 }
+
+#[test]
+fn who_leaves_before_the_answer_has_delivered() {
+    let server = Server::start();
+    let mut client = hello(&server, Role::Smtp);
+    to_data(&mut client);
+    client.send("Subject: gone\r\n\r\nbody\r\n.");
+    drop(client);
+    assert!(super::wait_for_inbox(&server, 1)[0].contains("gone"));
+}

@@ -86,3 +86,27 @@ fn quota() {
     client.expect("452 4.2.2");
     talk(&mut client, &[("NOOP", "250 ")]);
 }
+
+#[test]
+fn dawdling() {
+    let server = Server::start();
+    let mut client = hello(&server, Role::Smtp);
+    for _ in 0..299 {
+        talk(&mut client, &[("NOOP", "250 ")]);
+    }
+    talk(&mut client, &[("NOOP", "421 4.7.0")]);
+    client.expect_closed();
+}
+
+#[test]
+fn a_full_mailbox_is_told_before_the_message_comes() {
+    let server = Server::with(|config| config.quota = Some(2000));
+    let mut client = hello(&server, Role::Smtp);
+    talk(
+        &mut client,
+        &[
+            ("MAIL FROM:<a@b> SIZE=3000", "452 4.2.2"),
+            ("MAIL FROM:<a@b> SIZE=100", "250 "),
+        ],
+    );
+}

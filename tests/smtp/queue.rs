@@ -171,19 +171,19 @@ fn tried_again_after_4xx() {
         "again",
     );
     fake.wait_for_connections(1);
-    retry_until(&server, || fake.count() == 1);
+    retry_until(|| fake.count() == 1);
     wait_for_empty_queue(&server);
     assert!(texts(&server).is_empty(), "no bounce");
 }
 
 /// Lets the queue try again until something holds.
 #[track_caller]
-fn retry_until(server: &Server, done: impl Fn() -> bool) {
+fn retry_until(done: impl Fn() -> bool) {
     for _ in 0..2000 {
         if done() {
             return;
         }
-        smol::block_on(outbound::retry_all(server.mail())).unwrap();
+        outbound::retry_all();
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     panic!("it never came to that");
@@ -297,6 +297,26 @@ fn success_is_reported_where_the_next_host_does_not() {
 }
 
 #[test]
+fn success_is_reported_for_local_recipients() {
+    let server = Server::start();
+    let to = ["<anna@example.org> NOTIFY=SUCCESS"];
+    submit(&mut logged_in(&server), FROM, &to, "x");
+    let texts = wait_for_inbox(&server, 2);
+    assert!(texts[0].starts_with("Return-Path: <anna@example.org>\r\nReceived: "));
+    assert!(texts[1].contains("Action: delivered\r\n"));
+    wait_for_empty_queue(&server);
+}
+
+#[test]
+fn a_recipient_given_twice_is_sent_once() {
+    let fake = Fake::taking_all();
+    let server = server(fake.smarthost());
+    let to = ["<bob@else.where>", "<bob@else.where>"];
+    submit(&mut logged_in(&server), FROM, &to, "x");
+    assert_eq!(fake.wait(1)[0].envelope.len(), 2);
+}
+
+#[test]
 fn a_connection_lost_at_any_step_loses_and_doubles_nothing() {
     for step in ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "."] {
         let fake = Fake::start(USUAL, move |connection, line| {
@@ -305,7 +325,7 @@ fn a_connection_lost_at_any_step_loses_and_doubles_nothing() {
         let server = server(fake.smarthost());
         submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "x");
         fake.wait_for_connections(1);
-        retry_until(&server, || fake.count() == 1);
+        retry_until(|| fake.count() == 1);
         wait_for_empty_queue(&server);
         assert_eq!(fake.count(), 1, "{step}");
         assert!(texts(&server).is_empty(), "{step}");
@@ -326,7 +346,7 @@ fn a_server_that_talks_nonsense_is_left() {
         let server = server(fake.smarthost());
         submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "x");
         fake.wait_for_connections(1);
-        retry_until(&server, || fake.count() == 1);
+        retry_until(|| fake.count() == 1);
         wait_for_empty_queue(&server);
     }
 }
@@ -338,7 +358,7 @@ fn an_endless_reply_is_not_read() {
     });
     let server = server(fake.smarthost());
     submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "x");
-    retry_until(&server, || fake.count() == 1);
+    retry_until(|| fake.count() == 1);
 }
 
 #[test]
@@ -496,7 +516,7 @@ fn enqueue(server: &Server, created: u32, to: &str, notify: Option<Notify>) -> E
             notify,
             orcpt: None,
         };
-        outbound::enqueue(mail, email, envelope, vec![to])
+        outbound::enqueue(mail, email, envelope, vec![to], Vec::new())
             .await
             .unwrap();
         email
@@ -562,7 +582,7 @@ fn lateness_is_told_once_to_who_asked() {
         "{told}"
     );
     for tries in 2..4 {
-        retry_until(&server, || {
+        retry_until(|| {
             fake.lines()
                 .iter()
                 .filter(|line| line.starts_with("MAIL"))

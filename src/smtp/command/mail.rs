@@ -1,7 +1,7 @@
 //! MAIL (RFC 5321 §4.1.1.2): opens a transaction.
 use crate::config::Role;
-use crate::mail::address::Address;
-use crate::smtp::incoming::TOO_LARGE;
+use crate::mail::{self, address::Address};
+use crate::smtp::incoming::{TOO_LARGE, refusal};
 use crate::smtp::policy;
 use crate::smtp::session::{Next, Session, Transaction};
 use crate::smtp::wire::params::MailParams;
@@ -68,5 +68,13 @@ fn consider(session: &Session, sender: Option<&Address>, params: &MailParams) ->
     {
         return Err(TOO_LARGE);
     }
-    Ok(())
+    let mail = &session.ctx.mail;
+    let full = mail.quota() > 0
+        && mail.meta().bytes.saturating_add(params.size.unwrap_or(0)) > mail.quota();
+    // Better told now than behind the message (RFC 1870 §6.1).
+    if full {
+        Err(refusal(&mail::Error::OverQuota))
+    } else {
+        Ok(())
+    }
 }

@@ -1,6 +1,6 @@
 //! RCPT (RFC 5321 §4.1.1.3): one more recipient.
 use crate::limits;
-use crate::smtp::policy;
+use crate::smtp::policy::{self, Route};
 use crate::smtp::session::{Next, Rcpt, Session};
 use crate::smtp::wire::command::Recipient;
 use crate::smtp::wire::params::RcptParams;
@@ -54,10 +54,17 @@ fn consider(session: &mut Session, to: &Recipient, params: RcptParams) -> Result
         ));
     }
     let (address, route) = policy::recipient(&ctx.config, rights, to)?;
+    let known = |to: &Rcpt| to.route == Route::Remote && to.address == address;
+    if transaction.recipients.iter().any(known) {
+        // Given twice: sent once, with what the first asked for.
+        return Ok(OK);
+    }
     transaction.recipients.push(Rcpt {
         address,
         params,
         route,
     });
-    Ok(Reply::new(250, Enhanced(2, 1, 5), "Recipient ok"))
+    Ok(OK)
 }
+
+const OK: Reply = Reply::new(250, Enhanced(2, 1, 5), "Recipient ok");
