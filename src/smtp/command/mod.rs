@@ -67,17 +67,18 @@ pub(super) async fn run(session: &mut Session, command: Command) -> Done {
         Command::Helo(name) => Ok(ehlo::helo(session, name)),
         Command::Mail(sender, params) => Ok(mail::run(session, sender, params)),
         Command::Rcpt(to, params) => Ok(rcpt::run(session, &to, params)),
-        Command::Data => data::run(session).await,
-        Command::Bdat { size, last } => bdat::run(session, size, last).await,
+        // Boxed: their states are large, and an idle session should not hold room for them.
+        Command::Data => Box::pin(data::run(session)).await,
+        Command::Bdat { size, last } => Box::pin(bdat::run(session, size, last)).await,
         Command::Rset => Ok(rset::run(session)),
         Command::Noop => Ok(rset::noop(session)),
         Command::Vrfy(_) => Ok(vrfy::run(session)),
         Command::Expn(_) => Ok(vrfy::expn(session)),
         Command::Help => Ok(help::run(session)),
         Command::Quit => Ok(quit::run(session)),
-        Command::StartTls => starttls::run(session).await,
+        Command::StartTls => Box::pin(starttls::run(session)).await,
         Command::Auth { mechanism, initial } => {
-            auth::run(session, &mechanism, initial.as_deref()).await
+            Box::pin(auth::run(session, &mechanism, initial.as_deref())).await
         }
     }
 }
