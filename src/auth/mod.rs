@@ -459,24 +459,5 @@ fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Settings in memory, for tests and for a first look around.
-#[derive(Default)]
-pub struct MemorySettings(Mutex<std::collections::HashMap<String, Vec<u8>>>);
-
-impl Settings for MemorySettings {
-    fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(lock(&self.0).get(key).cloned())
-    }
-
-    fn set_setting<'a>(
-        &'a self,
-        key: &'a str,
-        value: Vec<u8>,
-    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>> {
-        lock(&self.0).insert(key.to_owned(), value);
-        Box::pin(async { Ok(()) })
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,25 @@
 use super::sasl::{Mechanism, Step};
 use super::*;
 
+/// Settings in memory.
+#[derive(Default)]
+struct MemorySettings(Mutex<std::collections::HashMap<String, Vec<u8>>>);
+
+impl Settings for MemorySettings {
+    fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(lock(&self.0).get(key).cloned())
+    }
+
+    fn set_setting<'a>(
+        &'a self,
+        key: &'a str,
+        value: Vec<u8>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>> {
+        lock(&self.0).insert(key.to_owned(), value);
+        Box::pin(async { Ok(()) })
+    }
+}
+
 const PASSWORD: &str = "tr0ub4dor";
 const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 const AWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9));

@@ -5,7 +5,8 @@
 //! with what the peer sends: a line has the caller's bound, everything else is taken in chunks.
 //!
 //! All reads are cancel-safe: dropping one and asking again loses nothing, so that a session
-//! may wait for its peer and for the mailbox at the same time.
+//! may wait for its peer and for the mailbox at the same time. Writes are not: after a write or
+//! flush that was dropped half-way nobody knows how much has gone out, so close the connection.
 use super::census::Place;
 use super::{Error, Shutdown, Stream};
 use crate::limits;

@@ -1,11 +1,13 @@
 //! Connections and listeners, without a protocol above them.
-use crate::harness::Client;
+use crate::harness::{Client, TempDir};
 use pillarbox::net::census::Census;
+use pillarbox::net::client;
 use pillarbox::net::listener::{self, Shared};
-use pillarbox::net::tls::{Tls, self_signed};
+use pillarbox::net::tls::{Tls, connector, self_signed};
 use pillarbox::net::{Conn, Error, Line, Shutdown};
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -376,5 +378,93 @@ fn wildcard_sockets_say_what_they_take() {
         let only6 = listener::bind(SocketAddr::from(([0u16; 8], port)), true).unwrap();
         assert!(listener::bind(v4, false).is_ok());
         drop(only6);
+    }
+}
+
+#[test]
+fn as_a_client_we_trust_what_we_are_told_to_and_the_right_name_only() {
+    let made = self_signed(&["mail.example.org".into()]).unwrap();
+    let dir = TempDir::new();
+    let (good, other) = (dir.join("good.pem"), dir.join("other.pem"));
+    std::fs::write(&good, pem(&made.cert)).unwrap();
+    std::fs::write(
+        &other,
+        pem(&self_signed(&["mail.example.org".into()]).unwrap().cert),
+    )
+    .unwrap();
+    let tls = Tls::new(made.certified().unwrap()).unwrap();
+    let rig = Rig::new(move |mut conn, said| {
+        let tls = tls.clone();
+        async move {
+            if conn.start_tls(tls.mail()).await.is_ok() {
+                echo(conn, said).await;
+            }
+        }
+    });
+    let shake = async |ca: &Path, name: &str| {
+        let mut conn = client::connect("127.0.0.1", rig.addr.port()).await.unwrap();
+        let trust = connector(Some(ca)).unwrap();
+        conn.start_tls_client(&trust, name).await.map(|_| conn)
+    };
+    smol::block_on(async {
+        let mut conn = shake(&good, "mail.example.org").await.unwrap();
+        conn.write(b"hello\r\n").await.unwrap();
+        conn.flush().await.unwrap();
+        let mut line = Vec::new();
+        conn.read_line(&mut line, 100).await.unwrap();
+        assert_eq!(line, b"Crlf hello");
+        conn.close().await;
+        for (ca, name) in [(&good, "mail.example.net"), (&other, "mail.example.org")] {
+            assert!(
+                matches!(shake(ca, name).await, Err(Error::Tls(_))),
+                "{name}"
+            );
+        }
+    });
+    assert!(connector(Some(&dir.join("none.pem"))).is_err_and(|e| e.contains("none.pem")));
+}
+
+fn pem(der: &[u8]) -> String {
+    let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, der);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    /// However the octets are cut into packets, the lines are the same.
+    #[test]
+    fn lines_do_not_depend_on_packets(
+        text in proptest::collection::vec(proptest::sample::select(&b"ab\r\n"[..]), 0..60),
+        cuts in proptest::collection::vec(1usize..9, 1..20),
+    ) {
+        let rig = Rig::new(|mut conn, said| async move {
+            let mut line = Vec::new();
+            let mut all = Vec::new();
+            while let Ok(kind) = conn.read_line(&mut line, 100).await {
+                all.push((kind, line.clone()));
+            }
+            say(&said, all);
+        });
+        let mut c = rig.connect();
+        let mut rest = &text[..];
+        for cut in cuts.iter().cycle() {
+            let (now, later) = rest.split_at((*cut).min(rest.len()));
+            c.send_raw(now);
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        c.shutdown_write();
+        let mut whole: Vec<(Line, Vec<u8>)> = Vec::new();
+        for line in text.split_inclusive(|b| *b == b'\n') {
+            if let Some(line) = line.strip_suffix(b"\n") {
+                let crlf = line.strip_suffix(b"\r");
+                let kind = if crlf.is_some() { Line::Crlf } else { Line::Lf };
+                whole.push((kind, crlf.unwrap_or(line).to_vec()));
+            }
+        }
+        proptest::prop_assert_eq!(&rig.said(1)[0], &format!("{whole:?}"));
     }
 }
