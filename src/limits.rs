@@ -198,8 +198,9 @@ pub const CREDENTIAL: usize = 1024;
 pub const PBKDF2_MIN: u32 = 4096;
 
 /// PBKDF2 iterations at most. A client pays them too, and a store that was made on a desktop and
-/// moved to a router must still open: 200,000 are 0.1 s there and some 20 s on the slowest board.
-pub const PBKDF2_MAX: u32 = 200_000;
+/// moved to a router must still open. Cyrus SASL (mbsync, mutt, many more) refuses to log in
+/// ("iteration-count is too big") above 65,536.
+pub const PBKDF2_MAX: u32 = 65_536;
 
 /// Time that PBKDF2 may take where the password was set.
 pub const PBKDF2_TIME: Duration = Duration::from_millis(250);

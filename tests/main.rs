@@ -3,10 +3,10 @@
 mod cli;
 mod engine;
 mod harness;
-mod mime;
-mod jmap;
-mod net;
 mod imap;
+mod jmap;
+mod mime;
+mod net;
 mod pop3;
 mod smtp;
 mod tidy;

@@ -6,6 +6,7 @@
 //! kept while it does.
 
 use super::body;
+use super::store::own;
 use crate::imap::answer::{Answer, Run, Stop};
 use crate::imap::session::Session;
 use crate::imap::tell::{batch, flags};
@@ -28,6 +29,10 @@ pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
         uids = mail.changes(mailbox, since)?.changed.and(&uids);
     }
     let sets_seen = !read_only && items.iter().any(Item::sets_seen);
+    // RFC 9051 §6.4.5: the flags that reading changes belong into the same response. Where they have
+    // a MODSEQ to come with (RFC 7162 §3.2), they are told at the end.
+    let inline = sets_seen && !session.enabled.condstore;
+    let items = &items;
     let mut unseen = UidSet::new();
     let mut found = 0;
     let mut from = uids.first();
@@ -38,10 +43,15 @@ pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
             .iter()
             .filter(|row| since.is_none_or(|since| row.modseq > since))
         {
-            one(session, &mut look, &items, row).await?;
-            if sets_seen && !row.flags.has(Flags::SEEN) {
+            let mut row = *row;
+            let reads = sets_seen && !row.flags.has(Flags::SEEN);
+            if reads {
                 unseen.insert(row.uid);
             }
+            if reads && inline {
+                row.flags = row.flags.with(Flags::SEEN);
+            }
+            one(session, &mut look, items, &row, reads && inline).await?;
         }
         found += rows.len();
         drop(look);
@@ -49,7 +59,7 @@ pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
         yield_now().await;
         from = next;
     }
-    mark_seen(session, &unseen).await?;
+    mark_seen(session, &unseen, inline).await?;
     if session.take_unknown_cte() {
         return Answer::no("[UNKNOWN-CTE] the encoding of a part is not known").stop();
     }
@@ -78,22 +88,28 @@ fn prepare(session: &mut Session, args: &Fetch, numbers: Numbers) -> (Vec<Item>,
     (items, args.changed_since)
 }
 
-/// \Seen for all that was read, in one operation; the end of the command tells the new flags.
-async fn mark_seen(session: &mut Session, unseen: &UidSet) -> Result<(), Stop> {
+/// \Seen for all that was read, in one operation; the end of the command tells the new flags, unless
+/// that was done already (`told`).
+async fn mark_seen(session: &mut Session, unseen: &UidSet, told: bool) -> Result<(), Stop> {
     if unseen.is_empty() {
         return Ok(());
     }
-    let mailbox = session.selected()?.mailbox;
+    let selected = session.selected()?;
+    let mailbox = selected.mailbox;
+    let mail = session.mail();
+    let before = mail.changes(mailbox, selected.modseq())?;
+    let (mode, flags, keywords) = (FlagMode::Add, Flags::SEEN, Vec::new());
     let change = FlagChange {
-        mode: FlagMode::Add,
-        flags: Flags::SEEN,
-        keywords: Vec::new(),
+        mode,
+        flags,
+        keywords,
     };
-    session
-        .mail()
-        .set_flags(mailbox, unseen, change, None)
-        .await?;
-    Ok(())
+    let done = mail.set_flags(mailbox, unseen, change, None).await?;
+    if told {
+        own(session, &before, &done, true)
+    } else {
+        Ok(())
+    }
 }
 
 /// A look at the store, renewed after every wait.
@@ -178,6 +194,7 @@ async fn one(
     look: &mut Look,
     items: &[Item],
     row: &Row,
+    say_flags: bool,
 ) -> Result<(), Stop> {
     let Some(number) = session.selected()?.number(row.uid) else {
         return Ok(());
@@ -195,6 +212,10 @@ async fn one(
             Item::BinarySize(path) => body::binary_size(session, look, row, path)?,
             other => small(session, look, row, other)?,
         }
+    }
+    if say_flags && !items.contains(&Item::Flags) {
+        session.conn.out().push(b' ');
+        small(session, look, row, &Item::Flags)?;
     }
     session.conn.out().extend_from_slice(b")\r\n");
     spill(session, look).await

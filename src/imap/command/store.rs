@@ -25,7 +25,7 @@ pub async fn run(session: &mut Session, args: Store, numbers: Numbers) -> Run {
     let done = mail
         .set_flags(mailbox, &uids, change, args.unchanged_since)
         .await?;
-    own(session, before, &done, args.silent)?;
+    own(session, &before, &done, args.silent)?;
     report(session, &done, args.silent).await?;
     answer(session, &uids, &done, numbers)
 }
@@ -33,9 +33,9 @@ pub async fn run(session: &mut Session, args: Store, numbers: Numbers) -> Run {
 /// What this command changed is told by its own responses, not once more at the end. Silence covers
 /// only this change: where somebody else's came before it, the client has to hear of that one
 /// (RFC 9051 §6.4.6).
-fn own(
+pub fn own(
     session: &mut Session,
-    before: Changes,
+    before: &Changes,
     done: &FlagsChanged,
     silent: bool,
 ) -> Result<(), Stop> {
