@@ -95,9 +95,9 @@ impl Session {
             let host = &self.ctx.config.hostname;
             self.stamp = Some(response::time_stamp(u128::from_le_bytes(octets), host));
         }
-        let stamp = self.stamp.as_deref();
-        let text = stamp.map_or("ready".to_owned(), |stamp| format!("ready {stamp}"));
-        self.ok(&text).await
+        let stamp = self.stamp.as_ref();
+        let stamp = stamp.map_or(String::new(), |stamp| format!(" {stamp}"));
+        self.ok(&format!("Pillarbox ready{stamp}")).await
     }
 
     async fn obey(&mut self, line: &[u8]) -> Result<Flow, Error> {

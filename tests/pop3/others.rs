@@ -46,3 +46,26 @@ fn new_mail_waits() {
     assert_eq!(list(&mut client, "RETR 1")[0], "Subject: 3");
     quit(client);
 }
+
+/// The same by the wire: IMAP expunges, and sees what POP3 removes.
+#[test]
+fn imap_beside_pop3() {
+    let server = filled(3);
+    let mut imap = server.client(Role::Imap);
+    imap.expect("* OK");
+    imap.ask(&format!("a login {USER} \"{PASSWORD}\""), "a OK");
+    imap.ask("b select inbox", "b OK");
+    let mut pop3 = login(&server);
+    imap.ask("c store 2 +flags (\\Deleted)", "c OK");
+    // Marked by IMAP and not expunged: still mail.
+    say(&mut pop3, "STAT", "+OK 3 ");
+    imap.ask("d expunge", "d OK");
+    say(&mut pop3, "RETR 2", "-ERR");
+    say(&mut pop3, "STAT", "+OK 2 ");
+    say(&mut pop3, "DELE 3", "+OK");
+    let before = imap.ask("e noop", "e OK");
+    assert_eq!(before.len(), 1, "marks are POP3's own: {before:?}");
+    quit(pop3);
+    let after = imap.ask("f noop", "f OK");
+    assert!(after.contains(&"* 2 EXPUNGE".to_owned()), "{after:?}");
+}
