@@ -1,6 +1,7 @@
 //! Every integration test, in one binary: one link, one harness.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 mod cli;
+mod crash;
 mod engine;
 mod harness;
 mod imap;

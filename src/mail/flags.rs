@@ -73,6 +73,15 @@ impl Mail {
                     return Ok(());
                 }
                 out.done.insert(row.uid);
+                // A copy in the same mailbox may have changed this row a moment ago.
+                let fresh = match row.flags.has(Flags::SHARED) {
+                    true => txn.row(row.mailbox, row.uid)?.unwrap_or(*row),
+                    false => *row,
+                };
+                if fresh.modseq != row.modseq {
+                    out.changed.insert(row.uid);
+                }
+                let row = &fresh;
                 let old = row.flags.visible();
                 let new = match change.mode {
                     FlagMode::Add => old.with(given),

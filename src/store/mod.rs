@@ -10,6 +10,7 @@
 //!   refused with [`Error::Closed`].
 
 pub mod blob;
+mod check;
 mod disk;
 mod error;
 mod message;
@@ -21,6 +22,7 @@ mod tables;
 mod txn;
 mod writer;
 
+pub use check::{Report, check};
 pub use disk::{Disk, FileDisk};
 pub use error::Error;
 pub use message::{Head, MsgRow};

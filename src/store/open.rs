@@ -89,6 +89,13 @@ pub(super) fn open(
     if disk.is_empty()? {
         return Err(Error::Damaged("the file is empty".into()));
     }
+    // On pages that are not what they were, redb panics here and there rather than return an error.
+    let load = std::panic::AssertUnwindSafe(|| load(disk, cache, report));
+    std::panic::catch_unwind(load)
+        .unwrap_or_else(|_| Err(Error::Damaged("its pages make no sense".into())))
+}
+
+fn load(disk: Arc<dyn Disk>, cache: usize, report: Reporter) -> Result<(Database, State), Error> {
     let db = Database::builder()
         .set_cache_size(cache)
         .set_repair_callback(|repair| {

@@ -1,0 +1,23 @@
+//! Mail is never lost: power cuts, full and broken disks, kills.
+//!
+//! The short runs are part of every `cargo test`. The long ones:
+//!
+//! ```text
+//! PILLARBOX_CUTS=5000 cargo test --profile quick --test main crash::power -- --nocapture
+//! PILLARBOX_KILLS=200 cargo test --profile quick --test main crash::kill -- --nocapture
+//! ```
+//! A failure prints its seed; `PILLARBOX_SEED=...` starts with it. Threads still take turns as they
+//! like, so that a seed makes a failure likely again rather than certain.
+mod actor;
+mod disk;
+mod power;
+mod random;
+mod world;
+
+/// A number from the environment.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
