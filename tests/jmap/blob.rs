@@ -1,1 +1,126 @@
+//! Upload and download (RFC 8620 §6).
+use super::{import, start};
+use serde_json::json;
 
+#[test]
+fn upload_and_download() {
+    let (_server, mut jmap) = start();
+    let octets: Vec<u8> = (0..200_000u32).map(|n| (n * 7 % 251) as u8).collect();
+    let id = jmap.upload("image/png", &octets);
+    let path = format!("/jmap/download/a1/{id}/my%20f%C3%BCr.png?type=image/png");
+    let got = jmap.get(&path);
+    assert_eq!((got.status, got.body == octets), (200, true));
+    assert_eq!(got.field("content-type"), "image/png");
+    assert!(got.field("cache-control").contains("immutable"));
+    assert_eq!(got.field("x-content-type-options"), "nosniff");
+    assert!(
+        got.field("content-disposition")
+            .contains("filename*=UTF-8''my%20f%C3%BCr.png")
+    );
+    let tag = got.field("etag").to_owned();
+    assert_eq!(
+        jmap.ask("GET", &path, &[("If-None-Match", &tag)], b"")
+            .status,
+        304
+    );
+    let head = jmap.ask("HEAD", &path, &[], b"");
+    assert_eq!(head.field("content-length"), "200000");
+
+    for (range, status, want) in [
+        ("bytes=0-9", 206, &octets[..10]),
+        ("bytes=70000-140000", 206, &octets[70_000..140_001]),
+        ("bytes=-5", 206, &octets[199_995..]),
+        ("bytes=199999-", 206, &octets[199_999..]),
+        ("lines=1-2", 200, &octets[..]),
+    ] {
+        let got = jmap.ask("GET", &path, &[("Range", range)], b"");
+        assert_eq!((got.status, got.body == want), (status, true), "{range}");
+    }
+    let got = jmap.ask("GET", &path, &[("Range", "bytes=1-2")], b"");
+    assert_eq!(got.field("content-range"), "bytes 1-2/200000");
+    let got = jmap.ask("GET", &path, &[("Range", "bytes=200000-")], b"");
+    assert_eq!(
+        (got.status, got.field("content-range")),
+        (416, "bytes */200000")
+    );
+    let got = jmap.ask(
+        "GET",
+        &path,
+        &[("Range", "bytes=1-2"), ("If-Range", "\"other\"")],
+        b"",
+    );
+    assert_eq!(got.status, 200);
+}
+
+#[test]
+fn refusals() {
+    let server = crate::harness::Server::with(|c| c.max_message_size = 100_000);
+    let mut jmap = super::Jmap::new(&server);
+    let large = vec![b'x'; 300_000];
+    let answer = jmap.ask("POST", "/jmap/upload/a1", &[], &large);
+    assert_eq!(
+        (answer.status, answer.json()["limit"].clone()),
+        (400, json!("maxSizeUpload"))
+    );
+    assert_eq!(jmap.ask("POST", "/jmap/upload/x", &[], b"a").status, 404);
+    for path in [
+        "/jmap/download/a1/b999999/x",
+        "/jmap/download/a1/nonsense/x",
+        "/jmap/download/x/b1/x",
+        "/jmap/download/a1/b1-9/x",
+        "/jmap/download/a1/%ff/x",
+    ] {
+        assert_eq!(jmap.get(path).status, 404, "{path}");
+    }
+    let id = jmap.upload("text/plain", b"x");
+    let got = jmap.get(&format!(
+        "/jmap/download/a1/{id}/a%0d%0aX:y?type=a%0d%0aX:%20y"
+    ));
+    assert_eq!(got.field("content-type"), "application/octet-stream");
+    assert_eq!(got.field("x"), "");
+    let copy = json!({"fromAccountId": "a1", "blobIds": [id]});
+    assert_eq!(jmap.call("Blob/copy", copy)["error"], "invalidArguments");
+    let copy = json!({"fromAccountId": "b", "blobIds": [id]});
+    assert_eq!(jmap.call("Blob/copy", copy)["error"], "fromAccountNotFound");
+}
+
+#[test]
+fn chunked_upload() {
+    let (_server, mut jmap) = start();
+    let auth = jmap.auth.clone();
+    let head = format!(
+        "POST /jmap/upload/a1 HTTP/1.1\r\nHost: x\r\nAuthorization: {auth}\r\n\
+        Transfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"
+    );
+    jmap.client().send_raw(head.as_bytes());
+    let answer = jmap.answer(false);
+    assert_eq!(
+        (answer.status, answer.json()["size"].clone()),
+        (201, json!(7))
+    );
+}
+
+#[test]
+fn parts() {
+    let (_server, mut jmap) = start();
+    let text = "From: a@b.c\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nf=C3=BCr=\r\n uns\r\n\
+        --b\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\nAAECAwQ=\r\n--b--\r\n";
+    let blob = jmap.upload("message/rfc822", text.as_bytes());
+    let email = import(&mut jmap, "ignored", 1, json!({"blobId": blob}));
+    let got = jmap.email(&email, json!(["bodyStructure", "blobId"]));
+    let parts = got["bodyStructure"]["subParts"].as_array().unwrap().clone();
+    let of = |part: &serde_json::Value| {
+        format!("/jmap/download/a1/{}/x", part["blobId"].as_str().unwrap())
+    };
+    assert_eq!(jmap.get(&of(&parts[0])).body, "für uns".as_bytes());
+    assert_eq!(jmap.get(&of(&parts[1])).body, [0, 1, 2, 3, 4]);
+    assert_eq!(parts[1]["size"], 5);
+    assert_eq!(
+        jmap.ask("GET", &of(&parts[1]), &[("Range", "bytes=2-3")], b"")
+            .body,
+        [2, 3]
+    );
+    assert_eq!(got["bodyStructure"]["blobId"], serde_json::Value::Null);
+    assert_eq!(jmap.get(&of(&got)).body, text.as_bytes());
+}

@@ -27,14 +27,11 @@ pub fn message(fields: &[(&str, &str)], body: &str) -> Vec<u8> {
 
 /// A plain message with a subject, received on a day of January 2024.
 pub fn import(jmap: &mut Jmap, subject: &str, day: u32, more: Value) -> String {
-    let from = format!(
-        "Sender {subject} <{}@else.where>",
-        subject.to_lowercase().replace(' ', ".")
-    );
-    let id = format!(
-        "<{}-{day}@else.where>",
-        subject.to_lowercase().replace(' ', ".")
-    );
+    let local = subject
+        .to_lowercase()
+        .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let from = format!("\"Sender {subject}\" <{local}@else.where>");
+    let id = format!("<{local}-{day}@else.where>");
     let octets = message(
         &[
             ("From", &from),

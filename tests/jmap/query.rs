@@ -1,1 +1,347 @@
+//! Email/query and Email/queryChanges (RFC 8621 §4.4, §4.5).
+use super::{Jmap, import, message, start};
+use serde_json::{Value, json};
 
+/// Five emails: one to five, by day.
+fn filled() -> (crate::harness::Server, Jmap, Vec<String>) {
+    let (server, mut jmap) = start();
+    let mut ids = Vec::new();
+    for (n, (name, keywords)) in [
+        ("Apple", json!({"$seen": true})),
+        ("berry", json!({"$flagged": true})),
+        ("Cherry", json!({})),
+        ("apple two", json!({"$seen": true, "work": true})),
+        ("Re: berry", json!({})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        ids.push(import(
+            &mut jmap,
+            name,
+            n as u32 + 1,
+            json!({"keywords": keywords}),
+        ));
+    }
+    (server, jmap, ids)
+}
+
+#[test]
+fn windows() {
+    let (_server, mut jmap, ids) = filled();
+    let newest: Vec<String> = ids.iter().rev().cloned().collect();
+    assert_eq!(jmap.query(json!({})), newest);
+    let inbox = json!({"inMailbox": jmap.mailbox("inbox")});
+    for filter in [json!(null), inbox] {
+        let mut of = |more: Value| {
+            let mut args = json!({"filter": filter, "sort": [{"property": "receivedAt", "isAscending": false}]});
+            args.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            jmap.call("Email/query", args)
+        };
+        let got = of(json!({"position": 1, "limit": 2, "calculateTotal": true}));
+        assert_eq!(
+            (&got["ids"], &got["position"], &got["total"]),
+            (&json!(newest[1..3]), &json!(1), &json!(5))
+        );
+        assert_eq!(got["canCalculateChanges"], true);
+        assert!(of(json!({"limit": 2})).get("total").is_none());
+        let got = of(json!({"position": -2}));
+        assert_eq!(
+            (&got["ids"], &got["position"]),
+            (&json!(newest[3..]), &json!(3))
+        );
+        assert_eq!(
+            of(json!({"position": -99, "limit": 1}))["ids"],
+            json!(newest[..1])
+        );
+        assert_eq!(of(json!({"position": 99}))["ids"], json!([]));
+        let got = of(json!({"anchor": newest[2], "anchorOffset": -1, "limit": 2, "position": 77}));
+        assert_eq!(
+            (&got["ids"], &got["position"]),
+            (&json!(newest[1..3]), &json!(1))
+        );
+        assert_eq!(
+            of(json!({"anchor": newest[0], "anchorOffset": -5, "limit": 1}))["ids"],
+            json!(newest[..1])
+        );
+        assert_eq!(of(json!({"anchor": "e999"}))["error"], "anchorNotFound");
+        assert_eq!(of(json!({"limit": -1}))["error"], "invalidArguments");
+        assert_eq!(of(json!({"limit": 0}))["ids"], json!([]));
+        let got = of(json!({"limit": 100_000}));
+        assert!(got["limit"].as_u64().unwrap() < 100_000);
+        let asc = of(json!({"sort": [{"property": "receivedAt"}], "limit": 2}));
+        assert_eq!(asc["ids"], json!(ids[..2]));
+    }
+}
+
+#[test]
+fn filters() {
+    let (_server, mut jmap, ids) = filled();
+    let archive = jmap.mailbox("archive");
+    let (inbox, trash) = (jmap.mailbox("inbox"), jmap.mailbox("trash"));
+    jmap.call(
+        "Email/set",
+        json!({"update": {
+        ids[0].clone(): {format!("mailboxIds/{archive}"): true},
+        ids[2].clone(): {"mailboxIds": {trash.clone(): true}}}}),
+    );
+    let octets = "From: x@y.z\r\nX-Mark: Grün\r\nSubject: files\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee the needle in \"hay stack\"\r\n\
+        --b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=a.pdf\r\n\r\nx\r\n--b--\r\n";
+    let blob = jmap.upload("message/rfc822", octets.as_bytes());
+    let file = import(&mut jmap, "ignored", 6, json!({"blobId": blob}));
+    let mut of = |filter: Value| -> Vec<usize> {
+        let found = jmap.query(json!({"filter": filter, "sort": [{"property": "receivedAt"}]}));
+        let index = |id: &String| ids.iter().position(|i| i == id).unwrap_or(5) + 1;
+        found.iter().map(index).collect()
+    };
+    let any = |op: &str, list: Value| json!({"operator": op, "conditions": list});
+    for (filter, want) in [
+        (json!({"inMailbox": archive}), vec![1]),
+        (json!({"inMailbox": "m999"}), vec![]),
+        (
+            json!({"inMailbox": inbox.clone(), "hasKeyword": "$seen"}),
+            vec![1, 4],
+        ),
+        (
+            json!({"inMailboxOtherThan": [trash.clone(), inbox.clone()]}),
+            vec![1],
+        ),
+        (
+            json!({"inMailboxOtherThan": [trash.clone()]}),
+            vec![1, 2, 4, 5, 6],
+        ),
+        (
+            any(
+                "AND",
+                json!([{"inMailbox": inbox.clone()}, {"inMailbox": archive}]),
+            ),
+            vec![1],
+        ),
+        (
+            any("OR", json!([{"inMailbox": archive}, {"inMailbox": trash}])),
+            vec![1, 3],
+        ),
+        (any("NOT", json!([{"inMailbox": inbox}])), vec![3]),
+        (json!({"before": "2024-01-02T12:00:00Z"}), vec![1]),
+        (json!({"after": "2024-01-05T12:00:00Z"}), vec![5, 6]),
+        (
+            json!({"minSize": 1, "maxSize": 1_000_000}),
+            vec![1, 2, 3, 4, 5, 6],
+        ),
+        (json!({"maxSize": 1}), vec![]),
+        (json!({"hasKeyword": "$SEEN"}), vec![1, 4]),
+        (json!({"notKeyword": "$seen"}), vec![2, 3, 5, 6]),
+        (json!({"hasKeyword": "never"}), vec![]),
+        (json!({"notKeyword": "never"}), vec![1, 2, 3, 4, 5, 6]),
+        (json!({"hasKeyword": "work"}), vec![4]),
+        (json!({"hasAttachment": true}), vec![6]),
+        (json!({"hasAttachment": false}), vec![1, 2, 3, 4, 5]),
+        (json!({"subject": "APPLE"}), vec![1, 4]),
+        (json!({"subject": "two apple"}), vec![4]),
+        (json!({"subject": "\"two apple\""}), vec![]),
+        (json!({"from": "sender cherry"}), vec![3]),
+        (json!({"to": "anna"}), vec![1, 2, 3, 4, 5]),
+        (json!({"cc": "anna"}), vec![]),
+        (json!({"body": "needle"}), vec![6]),
+        (json!({"body": "'hay stack'"}), vec![6]),
+        (json!({"text": "berry"}), vec![2, 5]),
+        (json!({"text": "text of"}), vec![1, 2, 3, 4, 5]),
+        (json!({"header": ["x-mark"]}), vec![6]),
+        (json!({"header": ["X-Mark", "GRÜN"]}), vec![6]),
+        (json!({"header": ["X-Mark", "other"]}), vec![]),
+        (
+            json!({"someInThreadHaveKeyword": "$flagged", "notKeyword": "$flagged"}),
+            vec![],
+        ),
+        (
+            json!({"noneInThreadHaveKeyword": "$seen", "hasAttachment": false}),
+            vec![2, 3, 5],
+        ),
+        (json!({"allInThreadHaveKeyword": "$seen"}), vec![1, 4]),
+        (
+            any(
+                "AND",
+                json!([
+                    any(
+                        "NOT",
+                        json!([{"hasKeyword": "$seen"}, {"subject": "berry"}])
+                    ),
+                    {}
+                ]),
+            ),
+            vec![3, 6],
+        ),
+    ] {
+        assert_eq!(of(filter.clone()), want, "{filter}");
+    }
+    let _ = (message, file);
+    for (filter, want) in [
+        (json!({"colour": 1}), "unsupportedFilter"),
+        (json!({"before": "2024"}), "invalidArguments"),
+        (json!({"hasKeyword": 1}), "invalidArguments"),
+        (json!({"header": []}), "invalidArguments"),
+        (json!({"header": ["a", "b", "c"]}), "invalidArguments"),
+        (json!("x"), "invalidArguments"),
+        (
+            json!({"operator": "XOR", "conditions": []}),
+            "invalidArguments",
+        ),
+    ] {
+        assert_eq!(
+            jmap.call("Email/query", json!({"filter": filter}))["error"],
+            want,
+            "{filter}"
+        );
+    }
+}
+
+#[test]
+fn sorts() {
+    let (_server, mut jmap, ids) = filled();
+    let mut of = |sort: Value| -> Vec<usize> {
+        let found = jmap.query(json!({"sort": sort}));
+        found
+            .iter()
+            .map(|id| ids.iter().position(|i| i == id).unwrap() + 1)
+            .collect()
+    };
+    let by = |name: &str, up: bool| json!({"property": name, "isAscending": up});
+    assert_eq!(
+        of(json!([by("subject", true), by("receivedAt", true)])),
+        [1, 4, 2, 5, 3]
+    );
+    // "Sender Apple", "Sender apple two", "Sender berry", "Sender Cherry", "Sender Re: berry".
+    assert_eq!(of(json!([by("from", true)])), [1, 4, 2, 3, 5]);
+    assert_eq!(
+        of(json!([by("to", true), by("from", false)])),
+        [5, 3, 2, 4, 1]
+    );
+    assert_eq!(of(json!([by("sentAt", false)])), [5, 4, 3, 2, 1]);
+    assert_eq!(
+        of(
+            json!([{"property": "hasKeyword", "keyword": "$seen", "isAscending": false},
+        by("receivedAt", true)])
+        ),
+        [1, 4, 2, 3, 5]
+    );
+    assert_eq!(
+        of(
+            json!([{"property": "someInThreadHaveKeyword", "keyword": "$flagged", "isAscending": false},
+        {"property": "subject", "collation": "i;ascii-casemap"}, by("receivedAt", false)])
+        )[0],
+        2
+    );
+    let sizes = of(json!([by("size", true)]));
+    assert_eq!(sizes.len(), 5);
+    for bad in [
+        json!([by("colour", true)]),
+        json!([{"property": "size", "collation": "i;octet"}]),
+    ] {
+        assert_eq!(
+            jmap.call("Email/query", json!({"sort": bad}))["error"],
+            "unsupportedSort"
+        );
+    }
+    let bad = json!({"sort": [{"property": "hasKeyword"}]});
+    assert_eq!(jmap.call("Email/query", bad)["error"], "invalidArguments");
+}
+
+#[test]
+fn collapsed() {
+    let (_server, mut jmap) = start();
+    let mut ids = Vec::new();
+    for n in 1..=6u32 {
+        // Two threads in turn.
+        let root = format!("<root{}@x>", n % 2);
+        let octets = message(
+            &[
+                ("Message-ID", &format!("<n{n}@x>")),
+                ("References", &root),
+                ("Subject", "s"),
+            ],
+            "x\n",
+        );
+        let blob = jmap.upload("message/rfc822", &octets);
+        ids.push(import(&mut jmap, "ignored", n, json!({"blobId": blob})));
+    }
+    let inbox = jmap.mailbox("inbox");
+    for filter in [json!(null), json!({"inMailbox": inbox})] {
+        let got = jmap.call(
+            "Email/query",
+            json!({"filter": filter, "collapseThreads": true, "calculateTotal": true}),
+        );
+        assert_eq!(
+            (&got["ids"], &got["total"]),
+            (&json!([ids[5], ids[4]]), &json!(2))
+        );
+    }
+}
+
+/// Applies an answer of queryChanges to a cached list as RFC 8620 §5.6 says.
+fn apply(list: &mut Vec<String>, changes: &Value) {
+    let removed = changes["removed"].as_array().unwrap();
+    list.retain(|id| !removed.iter().any(|r| r == id));
+    for item in changes["added"].as_array().unwrap() {
+        list.insert(
+            item["index"].as_u64().unwrap() as usize,
+            item["id"].as_str().unwrap().to_owned(),
+        );
+    }
+}
+
+#[test]
+fn query_changes() {
+    let (_server, mut jmap, ids) = filled();
+    let inbox = jmap.mailbox("inbox");
+    let questions = [
+        json!({"filter": null, "sort": [{"property": "receivedAt"}]}),
+        json!({"filter": {"inMailbox": inbox}}),
+        json!({"filter": {"notKeyword": "$seen"}, "sort": [{"property": "subject"}]}),
+        json!({"filter": {"someInThreadHaveKeyword": "$flagged"}, "collapseThreads": true}),
+        json!({"collapseThreads": true}),
+    ];
+    let mut cached: Vec<(String, Vec<String>)> = Vec::new();
+    for question in &questions {
+        let got = jmap.call("Email/query", question.clone());
+        let list = got["ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|i| i.as_str().unwrap().to_owned());
+        cached.push((
+            got["queryState"].as_str().unwrap().to_owned(),
+            list.collect(),
+        ));
+    }
+    let trash = jmap.mailbox("trash");
+    let steps: Vec<Value> = vec![
+        json!({"update": {ids[2].clone(): {"keywords/$seen": true}}}),
+        json!({"update": {ids[4].clone(): {"keywords/$flagged": true}}}),
+        json!({"destroy": [ids[0]]}),
+        json!({"update": {ids[1].clone(): {"mailboxIds": {trash: true}, "keywords/$flagged": null}}}),
+    ];
+    for step in steps {
+        jmap.call("Email/set", step.clone());
+        import(&mut jmap, "Re: berry", 3, json!({}));
+        for (question, (state, list)) in questions.iter().zip(&mut cached) {
+            let mut args = question.clone();
+            args["sinceQueryState"] = json!(state);
+            let changes = jmap.call("Email/queryChanges", args);
+            assert!(changes.get("error").is_none(), "{changes}");
+            apply(list, &changes);
+            *state = changes["newQueryState"].as_str().unwrap().to_owned();
+            let now = jmap.query(question.clone());
+            assert_eq!(*list, now, "{question} after {step}");
+        }
+    }
+    let answer = jmap.call(
+        "Email/queryChanges",
+        json!({"sinceQueryState": "1", "maxChanges": 1}),
+    );
+    assert_eq!(answer["error"], "tooManyChanges");
+    let answer = jmap.call("Email/queryChanges", json!({"sinceQueryState": "no"}));
+    assert_eq!(answer["error"], "cannotCalculateChanges");
+}

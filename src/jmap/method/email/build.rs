@@ -1,11 +1,289 @@
-//! Making a message from an Email object (RFC 8621 §4.6).
-use serde_json::Value;
+//! Making a message from an Email object (RFC 8621 §4.6). Contents in blobs stream from the store
+//! into the new message: memory does not grow with them.
+mod part;
 
-use crate::jmap::context::Context;
+use std::collections::BTreeSet;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value};
+
+use super::import::received_at;
+use super::keyword;
+use crate::jmap::blob::Bytes;
+use crate::jmap::context::{Context, set_error};
+use crate::jmap::wire::date;
 use crate::jmap::wire::error::SetError;
-use crate::mail::Added;
+use crate::jmap::wire::header::{Form, HeaderProperty};
+use crate::mail::{Added, NewEmail, Source, Staged};
+use crate::mime::address::{Group, Mailbox};
+use crate::mime::build::{self, Header, Piece};
+use crate::mime::transfer::Base64;
+use crate::mime::{DateTime, msgid};
+use crate::sys::random;
 
 /// Makes the email that `object` describes.
-pub async fn create(_: &Context, _: Value) -> Result<Added, SetError> {
-    Err(SetError::new("forbidden"))
+pub async fn create(context: &Context, object: Value) -> Result<Added, SetError> {
+    let Value::Object(mut object) = object else {
+        return Err(SetError::new("invalidProperties").because("an Email is an object"));
+    };
+    let mailboxes = object.remove("mailboxIds").unwrap_or(Value::Null);
+    let mailboxes = keyword::mailboxes(context, &mailboxes)?;
+    let (flags, keywords) = keyword::parse(&object.remove("keywords").unwrap_or(Value::Null))?;
+    let internaldate = match object.remove("receivedAt") {
+        None | Some(Value::Null) => None,
+        Some(value) => Some(received_at(&value)?),
+    };
+    let staged = stage(context, object).await?;
+    let source = Source::Staged(staged);
+    let email = NewEmail {
+        source,
+        mailboxes,
+        flags,
+        keywords,
+        internaldate,
+        hold: false,
+    };
+    context.mail.add(email).await.map_err(set_error)
+}
+
+/// Writes the message.
+async fn stage(context: &Context, mut object: Map<String, Value>) -> Result<Staged, SetError> {
+    let mut body = Map::new();
+    for name in [
+        "bodyStructure",
+        "textBody",
+        "htmlBody",
+        "attachments",
+        "bodyValues",
+    ] {
+        if let Some(value) = object.remove(name).filter(|value| !value.is_null()) {
+            body.insert(name.to_owned(), value);
+        }
+    }
+    let fields = fields(object, "", false)?;
+    let root = part::root(context, body, &fields).await?;
+    let random = random::octets::<16>().map(u128::from_ne_bytes);
+    let random = random.map_err(|_| SetError::new("serverUnavailable").because("no randomness"))?;
+    let header = header(context, &fields, random)?;
+    let pieces = build::message(&header, root, random.rotate_left(64));
+    let mut writer = context.mail.body(None).map_err(set_error)?;
+    for piece in pieces {
+        match piece {
+            Piece::Octets(octets) => writer.push(&octets).await.map_err(set_error)?,
+            Piece::Raw(mut bytes) => {
+                let mut chunk = Vec::new();
+                while bytes.next(&context.mail, &mut chunk).map_err(set_error)? {
+                    writer.push(&chunk).await.map_err(set_error)?;
+                    chunk.clear();
+                }
+            }
+            Piece::Base64(bytes) => {
+                let mut encoded = encode(context, bytes);
+                while let Some(chunk) = encoded.next()? {
+                    writer.push(&chunk).await.map_err(set_error)?;
+                }
+            }
+        }
+    }
+    writer.finish(&[]).await.map_err(set_error)
+}
+
+/// The octets of a source in base64, a piece at a time.
+struct Encoded<'a> {
+    context: &'a Context,
+    bytes: Bytes,
+    encoder: Option<Base64>,
+}
+
+fn encode(context: &Context, bytes: Bytes) -> Encoded<'_> {
+    Encoded {
+        context,
+        bytes,
+        encoder: Some(Base64::default()),
+    }
+}
+
+impl Encoded<'_> {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, SetError> {
+        let Some(encoder) = &mut self.encoder else {
+            return Ok(None);
+        };
+        let (mut plain, mut out) = (Vec::new(), Vec::new());
+        let more = self
+            .bytes
+            .next(&self.context.mail, &mut plain)
+            .map_err(set_error)?;
+        encoder.push(&plain, &mut out);
+        if !more {
+            if let Some(encoder) = self.encoder.take() {
+                encoder.finish(&mut out);
+            }
+        }
+        Ok(Some(out))
+    }
+}
+
+/// A header field that a client set: the property's name, the field, its values.
+pub struct Field {
+    property: String,
+    /// The field and its form.
+    pub of: HeaderProperty,
+    values: Vec<Value>,
+}
+
+/// The header fields among the properties of an Email or, with `in_part`, of an EmailBodyPart;
+/// anything else is wrong. `path` names where in the object, for errors.
+pub fn fields(
+    object: Map<String, Value>,
+    path: &str,
+    in_part: bool,
+) -> Result<Vec<Field>, SetError> {
+    let mut fields = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (name, value) in object {
+        let of = HeaderProperty::parse(&name)
+            .or_else(|| HeaderProperty::convenience(&name).filter(|_| !in_part));
+        let wrong = |why: &str| SetError::property(format!("{path}{name}"), why);
+        let of = of.ok_or_else(|| wrong("unknown, set by the server, or a forbidden form"))?;
+        if value.is_null() {
+            continue;
+        }
+        let lower = of.name.to_ascii_lowercase();
+        let content = lower.starts_with("content-");
+        if content && !in_part {
+            return Err(wrong("a Content- field belongs to a body part"));
+        }
+        if matches!(lower.as_str(), "content-type" | "content-transfer-encoding") {
+            return Err(wrong("the server writes this field: set type"));
+        }
+        if !seen.insert(lower) {
+            return Err(wrong("the same header field is set twice"));
+        }
+        let values = match (of.all, value) {
+            (true, Value::Array(values)) => values,
+            (true, _) => return Err(wrong("an :all property is an array")),
+            (false, value) => vec![value],
+        };
+        fields.push(Field {
+            property: format!("{path}{name}"),
+            of,
+            values,
+        });
+    }
+    fields.sort_by_key(|field| rank(&field.of.name));
+    Ok(fields)
+}
+
+/// The order in which people expect the fields.
+fn rank(name: &str) -> usize {
+    const ORDER: [&str; 11] = [
+        "Date",
+        "From",
+        "Sender",
+        "Reply-To",
+        "To",
+        "Cc",
+        "Bcc",
+        "Message-ID",
+        "In-Reply-To",
+        "References",
+        "Subject",
+    ];
+    ORDER
+        .iter()
+        .position(|known| known.eq_ignore_ascii_case(name))
+        .unwrap_or(ORDER.len())
+}
+
+/// The header section, with Date and Message-ID where the client left them out.
+fn header(context: &Context, fields: &[Field], random: u128) -> Result<Header, SetError> {
+    let mut header = Header::new();
+    let has = |name: &str| {
+        fields
+            .iter()
+            .any(|field| field.of.name.eq_ignore_ascii_case(name))
+    };
+    if !has("Date") {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        header.date(
+            "Date",
+            DateTime::utc(i64::try_from(now.as_secs()).unwrap_or(0)),
+        );
+    }
+    write(&mut header, fields)?;
+    if !has("Message-ID") {
+        let id = msgid::generate(random, &context.site.ctx.config.hostname);
+        header.raw("Message-ID", format!(" {id}").as_bytes());
+    }
+    Ok(header)
+}
+
+/// Writes fields into a header block.
+pub fn write(header: &mut Header, fields: &[Field]) -> Result<(), SetError> {
+    for field in fields {
+        for value in &field.values {
+            put(header, &field.of, value).ok_or_else(|| {
+                SetError::property(field.property.clone(), "the value does not fit the form")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn put(header: &mut Header, of: &HeaderProperty, value: &Value) -> Option<()> {
+    let name = of.name.as_str();
+    match of.form {
+        Form::Raw => header.raw(name, value.as_str()?.as_bytes()),
+        Form::Text => header.text(name, value.as_str()?),
+        Form::Addresses => header.addresses(name, &mailboxes(value)?),
+        Form::GroupedAddresses => {
+            let groups = value
+                .as_array()?
+                .iter()
+                .map(group)
+                .collect::<Option<Vec<_>>>()?;
+            header.groups(name, &groups);
+        }
+        Form::MessageIds => header.message_ids(name, &texts(value)?),
+        Form::Date => header.date(name, date::parse(value.as_str()?)?),
+        Form::Urls => header.urls(name, &texts(value)?),
+    }
+    Some(())
+}
+
+fn texts(value: &Value) -> Option<Vec<&str>> {
+    value.as_array()?.iter().map(Value::as_str).collect()
+}
+
+fn mailboxes(value: &Value) -> Option<Vec<Mailbox>> {
+    value.as_array()?.iter().map(mailbox).collect()
+}
+
+fn mailbox(value: &Value) -> Option<Mailbox> {
+    let map = value.as_object()?;
+    let known = map.keys().all(|key| key == "name" || key == "email");
+    let email = map.get("email")?.as_str().filter(|_| known)?.to_owned();
+    Some(Mailbox {
+        name: optional(map.get("name"))?,
+        email,
+    })
+}
+
+fn group(value: &Value) -> Option<Group> {
+    let name = optional(value.get("name"))?;
+    Some(Group {
+        name,
+        addresses: mailboxes(value.get("addresses")?)?,
+    })
+}
+
+/// A string or null; `None` for anything else.
+fn optional(value: Option<&Value>) -> Option<Option<String>> {
+    match value {
+        None | Some(Value::Null) => Some(None),
+        Some(Value::String(text)) => Some(Some(text.clone())),
+        Some(_) => None,
+    }
 }
