@@ -111,6 +111,22 @@ fn db_path(flag: Option<&str>) -> PathBuf {
     }
 }
 
+/// Where the packaged service keeps its store.
+const PACKAGED: &str = "/var/lib/pillarbox/mail.redb";
+
+/// The same for commands about a store that is there: without a flag, also the packaged one.
+fn existing_db_path(flag: Option<&str>) -> Result<PathBuf, Failure> {
+    let here = db_path(flag);
+    let packaged = PathBuf::from(PACKAGED);
+    if here.exists() {
+        Ok(here)
+    } else if flag.is_none() && packaged.exists() {
+        Ok(packaged)
+    } else {
+        Err(no_store(&here))
+    }
+}
+
 /// Opens a store.
 fn open(db: &Path, options: Options) -> Result<Arc<Mail>, Failure> {
     Mail::open(db, options).map_err(|e| Failure::of_store(db, &e))
@@ -118,9 +134,6 @@ fn open(db: &Path, options: Options) -> Result<Arc<Mail>, Failure> {
 
 /// Opens a store that must be there, with its account, for a short command.
 fn open_existing(db: &Path) -> Result<(Arc<Mail>, Arc<Auth>), Failure> {
-    if !db.exists() {
-        return Err(no_store(db));
-    }
     let config = Config::new("", "");
     let options = Options {
         cache: 1 << 20,

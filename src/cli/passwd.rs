@@ -1,5 +1,5 @@
 //! `pillarbox passwd`: a new password, with the server up or down.
-use super::{db_path, open_existing, print, secret};
+use super::{existing_db_path, open_existing, print, secret};
 use crate::server::control::{self, Request};
 use crate::server::{Failure, Kind};
 use crate::sys;
@@ -10,7 +10,8 @@ use std::path::Path;
 #[derive(FromArgs)]
 #[argh(subcommand, name = "passwd", help_triggers("-h", "--help", "help"))]
 pub struct Passwd {
-    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb)
+    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else
+    /// /var/lib/pillarbox/mail.redb)
     #[argh(option, short = 'd', arg_name = "FILE")]
     db: Option<String>,
     /// read the password from standard input (default: ask on the terminal)
@@ -30,10 +31,7 @@ pub struct Passwd {
 
 impl Passwd {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let db = db_path(self.db.as_deref());
-        if !db.exists() {
-            return Err(super::no_store(&db));
-        }
+        let db = existing_db_path(self.db.as_deref())?;
         let request = match (self.apop, self.remove) {
             (true, true) => Request::Apop(String::new()),
             (true, false) => Request::Apop(self.read("New APOP secret")?),

@@ -14,7 +14,7 @@ use smol::stream::StreamExt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Serve mail. A store that is not there yet is made, with an account whose password is printed
 /// once; later starts need no --domain.
@@ -487,8 +487,7 @@ fn log_panics() {
 /// Routers start without the time. Mail is served all the same.
 fn check_clock() {
     // 2025-01-01, before any release.
-    let earliest = SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_600);
-    if SystemTime::now() < earliest {
+    if sys::clock::now() < 1_735_689_600 {
         log::warn!("the clock is not set: mail that comes now gets a wrong date until it is");
     }
 }

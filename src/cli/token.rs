@@ -1,6 +1,6 @@
 //! `pillarbox token`: bearer tokens for JMAP clients and scripts.
 use super::passwd::perform;
-use super::{db_path, print};
+use super::{existing_db_path, print};
 use crate::server::Failure;
 use crate::server::control::Request;
 use argh::FromArgs;
@@ -25,7 +25,8 @@ enum Action {
 #[derive(FromArgs)]
 #[argh(subcommand, name = "add", help_triggers("-h", "--help", "help"))]
 struct Add {
-    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb)
+    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else
+    /// /var/lib/pillarbox/mail.redb)
     #[argh(option, short = 'd', arg_name = "FILE")]
     db: Option<String>,
     /// what to call it, for instance the device it is for
@@ -37,7 +38,8 @@ struct Add {
 #[derive(FromArgs)]
 #[argh(subcommand, name = "list", help_triggers("-h", "--help", "help"))]
 struct List {
-    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb)
+    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else
+    /// /var/lib/pillarbox/mail.redb)
     #[argh(option, short = 'd', arg_name = "FILE")]
     db: Option<String>,
 }
@@ -46,7 +48,8 @@ struct List {
 #[derive(FromArgs)]
 #[argh(subcommand, name = "revoke", help_triggers("-h", "--help", "help"))]
 struct Revoke {
-    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb)
+    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else
+    /// /var/lib/pillarbox/mail.redb)
     #[argh(option, short = 'd', arg_name = "FILE")]
     db: Option<String>,
     /// its name
@@ -61,10 +64,7 @@ impl TokenCommand {
             Action::List(a) => (a.db, Request::TokenList),
             Action::Revoke(a) => (a.db, Request::TokenRevoke(a.name)),
         };
-        let db = db_path(db.as_deref());
-        if !db.exists() {
-            return Err(super::no_store(&db));
-        }
+        let db = existing_db_path(db.as_deref())?;
         let lines = perform(&db, &request)?;
         match request {
             Request::TokenAdd(_) => print(&format!("{}\n", lines.concat())),
