@@ -5,9 +5,7 @@
 //! the messages). Emails with `\Deleted` are not there (RFC 8621 §4.1.1).
 
 use super::search::{Prepared, Query};
-use super::{
-    EmailId, Error, Flags, Mail, MailboxId, Reader, Result, Row, ThreadId, Uid, UidSet,
-};
+use super::{EmailId, Error, Flags, Mail, MailboxId, Reader, Result, Row, ThreadId, Uid, UidSet};
 use crate::mime::{Address, address, subject};
 use smol::future::yield_now;
 use std::cmp::Ordering;
@@ -109,7 +107,10 @@ pub(super) struct ThreadFlags {
 
 /// The flags of the emails in a thread, `\Deleted` ones aside.
 pub(super) fn thread_flags(reader: &Reader, thread: ThreadId) -> Result<ThreadFlags> {
-    let mut found = ThreadFlags { all: Flags(!0), some: Flags(0) };
+    let mut found = ThreadFlags {
+        all: Flags(!0),
+        some: Flags(0),
+    };
     for email in reader.thread(thread)? {
         let rows = reader.memberships(email)?;
         if let Some(row) = rows.iter().find(|row| !row.flags.has(Flags::DELETED)) {
@@ -203,9 +204,10 @@ impl Mail {
             let within = match question.query.is_of_row() {
                 true => None,
                 false => match self.view(mailbox) {
-                    Ok(view) => {
-                        Some(self.search(mailbox, &view.uids, question.query.clone()).await?)
-                    }
+                    Ok(view) => Some(
+                        self.search(mailbox, &view.uids, question.query.clone())
+                            .await?,
+                    ),
                     Err(Error::NoSuchMailbox) => continue,
                     Err(error) => return Err(error),
                 },
@@ -240,9 +242,7 @@ impl Mail {
                 looked += 1;
                 first = row.uid.saturating_add(1);
                 let fits = match within {
-                    Some(uids) => {
-                        Ok(!row.flags.has(Flags::DELETED) && uids.contains(row.uid))
-                    }
+                    Some(uids) => Ok(!row.flags.has(Flags::DELETED) && uids.contains(row.uid)),
                     None => fits(&prepared, &reader, row),
                 };
                 match fits {
@@ -275,7 +275,9 @@ impl Mail {
         if sort.iter().all(|(key, _)| key.is_outside()) {
             hits.sort_unstable_by(|a, b| {
                 let order = sort.iter().map(|(key, up)| turn(outside(*key, a, b), *up));
-                order.fold(Ordering::Equal, Ordering::then).then_with(|| tie(a, b))
+                order
+                    .fold(Ordering::Equal, Ordering::then)
+                    .then_with(|| tie(a, b))
             });
             return Ok(());
         }
@@ -288,24 +290,24 @@ impl Mail {
                 };
                 turn(order, *up)
             });
-            order.fold(Ordering::Equal, Ordering::then).then_with(|| tie(a, b))
+            order
+                .fold(Ordering::Equal, Ordering::then)
+                .then_with(|| tie(a, b))
         });
         *hits = keyed.into_iter().map(|(hit, _)| hit).collect();
         Ok(())
     }
 
     /// Reads the keys that the rows do not hold.
-    async fn keys(
-        &self,
-        hits: Vec<Hit>,
-        sort: &[(SortKey, bool)],
-    ) -> Result<Vec<(Hit, Vec<Key>)>> {
+    async fn keys(&self, hits: Vec<Hit>, sort: &[(SortKey, bool)]) -> Result<Vec<(Hit, Vec<Key>)>> {
         let mut threads: HashMap<ThreadId, ThreadFlags> = HashMap::new();
         let mut keyed = Vec::with_capacity(hits.len());
         for slice in hits.chunks(INSIDE) {
             let reader = self.reader()?;
             for hit in slice {
-                let keys = sort.iter().map(|(key, _)| inside(&reader, &mut threads, hit, *key));
+                let keys = sort
+                    .iter()
+                    .map(|(key, _)| inside(&reader, &mut threads, hit, *key));
                 keyed.push((*hit, keys.collect::<Result<_>>()?));
             }
             drop(reader);
@@ -346,17 +348,27 @@ fn inside(
         };
         threads.insert(hit.thread, found);
         let all = matches!(key, SortKey::AllInThread(_));
-        let holds = if all { found.all.has(flags) } else { found.some.has(flags) };
+        let holds = if all {
+            found.all.has(flags)
+        } else {
+            found.some.has(flags)
+        };
         return Ok(Key::Number(holds.into()));
     }
     if key.is_outside() {
         return Ok(Key::Number(0));
     }
-    let Some(message) = reader.message(hit.email)? else { return Ok(Key::Number(0)) };
+    let Some(message) = reader.message(hit.email)? else {
+        return Ok(Key::Number(0));
+    };
     let view = message.view();
     if key == SortKey::Sent {
-        let sent = view.and_then(|view| view.facts()).and_then(|facts| facts.sent_at);
-        return Ok(Key::Number(sent.map_or(i64::from(hit.received), |at| at.secs)));
+        let sent = view
+            .and_then(|view| view.facts())
+            .and_then(|facts| facts.sent_at);
+        return Ok(Key::Number(
+            sent.map_or(i64::from(hit.received), |at| at.secs),
+        ));
     }
     let envelope = view.and_then(|view| view.envelope()).unwrap_or_default();
     let text = match key {
@@ -364,11 +376,22 @@ fn inside(
         SortKey::To => person(&envelope.to),
         _ => subject::base(envelope.subject.as_deref().unwrap_or_default()).text,
     };
-    Ok(Key::Text(text.chars().flat_map(char::to_lowercase).take(COMPARED).collect()))
+    Ok(Key::Text(
+        text.chars()
+            .flat_map(char::to_lowercase)
+            .take(COMPARED)
+            .collect(),
+    ))
 }
 
 /// The first mailbox's name, or else its address.
 fn person(list: &[Address]) -> String {
-    let first = address::mailboxes(list).into_iter().next().unwrap_or_default();
-    first.name.filter(|name| !name.is_empty()).unwrap_or(first.email)
+    let first = address::mailboxes(list)
+        .into_iter()
+        .next()
+        .unwrap_or_default();
+    first
+        .name
+        .filter(|name| !name.is_empty())
+        .unwrap_or(first.email)
 }
