@@ -20,8 +20,6 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("malformed-009.eml", "*", OUTER),
     ("malformed-011.eml", "*", OUTER),
     ("malformed-012.eml", "*", OUTER),
-    ("malformed-013.eml", "*", OUTER),
-    ("malformed-014.eml", "*", OUTER),
     ("malformed-016.eml", "*", OUTER),
     ("malformed-019.eml", "*", OUTER),
     ("thirdparty-015.eml", "*", OUTER),
