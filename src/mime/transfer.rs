@@ -290,9 +290,8 @@ impl QpDecoder {
     }
 
     fn finish<S: Sink>(self, out: &mut S) {
-        match self.escape {
-            Escape::Digit(high) => out.put(&[b'=', high]),
-            _ => {}
+        if let Escape::Digit(high) = self.escape {
+            out.put(&[b'=', high]);
         }
     }
 }
