@@ -10,7 +10,7 @@ const KEYWORDS: usize = 70;
 /// Above so many emails an actor deletes rather than adds.
 const PLENTY: usize = 30;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Actor {
     pub world: World,
     /// What the world is after the operation that was begun and not answered.
@@ -74,6 +74,11 @@ impl Actor {
                 "{root}: without the last operation: {before}; with it: {after:?}"
             )),
         }
+    }
+
+    /// Can its mailboxes be read?
+    pub fn reads(&self, mail: &Mail) -> bool {
+        World::read(mail, &self.world.root).is_ok()
     }
 
     /// One random operation.
