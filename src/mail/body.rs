@@ -122,6 +122,8 @@ impl BodyWriter {
 
     /// Hands whole pieces to the writer.
     async fn stage(&mut self) -> Result<()> {
+        // Where nobody said how much would come.
+        self.store.room(0)?;
         let whole = self.encoded.len() / PIECE * PIECE;
         let rest = self.encoded.split_off(whole);
         let bytes = std::mem::replace(&mut self.encoded, rest);

@@ -168,7 +168,7 @@ impl Mail {
     /// Starts a message. `expected` (SIZE=, a literal's length) is refused at once when over the
     /// limit, and the quota is looked at too.
     ///
-    /// Errors: [`Error::TooLarge`], [`Error::OverQuota`].
+    /// Errors: [`Error::TooLarge`], [`Error::OverQuota`], [`Error::DiskFull`].
     pub fn body(&self, expected: Option<u64>) -> Result<BodyWriter> {
         let expected = expected.unwrap_or(0);
         if expected > self.options.message_size {
@@ -177,6 +177,7 @@ impl Mail {
         if self.options.quota > 0 && self.meta().bytes + expected > self.options.quota {
             return Err(Error::OverQuota);
         }
+        self.store.room(expected)?;
         Ok(BodyWriter::new(
             self.store.clone(),
             self.options.message_size,

@@ -57,7 +57,7 @@ struct Shared {
     /// Staged bodies that nobody wants any more, with the epoch of their id; swept with the next
     /// commit.
     abandoned: Mutex<Vec<(EmailId, u32)>>,
-    len: Box<dyn Fn() -> u64 + Send + Sync>,
+    source: Arc<dyn Source>,
 }
 
 impl Shared {
@@ -111,7 +111,7 @@ impl Shared {
     }
 
     fn len(&self) -> u64 {
-        (self.len)()
+        self.source.len()
     }
 }
 
@@ -128,11 +128,10 @@ impl Store {
         let weak = inbox.downgrade();
         let (db, state) = open::open(&*source, cache, writer::reporter(&weak, 0))?;
         let observer = observe(&state);
-        let length = source.clone();
         let shared = Arc::new(Shared {
             db: RwLock::new(Some(Arc::new(db))),
             abandoned: Mutex::new(left_in_flight(&state).collect()),
-            len: Box::new(move || length.len()),
+            source: source.clone(),
         });
         let writer = Writer {
             shared: shared.clone(),
@@ -178,6 +177,19 @@ impl Store {
             .await
             .map_err(|_| Error::Closed)?;
         outcome.recv().await.map_err(|_| Error::Closed)?
+    }
+
+    /// Is there room for so many octets more? A disk is never filled to its end: where a file cannot
+    /// be rewritten in place (UBIFS, btrfs), even deleting would be impossible then.
+    ///
+    /// Errors: [`Error::DiskFull`].
+    pub fn room(&self, octets: u64) -> Result<(), Error> {
+        match self.shared.source.free() {
+            Some(free) if free < octets.saturating_add(crate::limits::DISK_RESERVE) => {
+                Err(Error::DiskFull)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The body that was begun as `email` under `epoch` is not wanted any more: its pieces go with

@@ -14,6 +14,10 @@ pub trait Source: Send + Sync + 'static {
     fn open(&self) -> io::Result<Arc<dyn Disk>>;
     /// Octets of the file, 0 when that cannot be told.
     fn len(&self) -> u64;
+    /// Octets that the file system has left, if that can be told.
+    fn free(&self) -> Option<u64> {
+        None
+    }
     /// Nothing there?
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -29,6 +33,10 @@ impl Source for FileSource {
     }
     fn len(&self) -> u64 {
         std::fs::metadata(&self.0).map_or(0, |m| m.len())
+    }
+    fn free(&self) -> Option<u64> {
+        let system = rustix::fs::statvfs(&self.0).ok()?;
+        Some(system.f_bavail.saturating_mul(system.f_frsize))
     }
 }
 

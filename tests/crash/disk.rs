@@ -53,6 +53,8 @@ struct Inner {
     fault: Option<Fault>,
     /// A sync that does nothing, for the control.
     lies: bool,
+    /// Octets that the file system says are left.
+    free: Option<u64>,
 }
 
 /// One disk from power-on to power-off.
@@ -75,6 +77,7 @@ impl Medium {
             armed: None,
             fault: None,
             lies: false,
+            free: None,
         })))
     }
 
@@ -130,6 +133,11 @@ impl Medium {
     /// Has the fault that was armed come?
     pub fn met(&self) -> bool {
         self.inner().armed.is_none()
+    }
+
+    /// Says how much is left.
+    pub fn set_free(&self, octets: u64) {
+        self.inner().free = Some(octets);
     }
 
     pub fn counts(&self) -> Counts {
@@ -320,5 +328,8 @@ impl Source for From {
     }
     fn len(&self) -> u64 {
         self.0.inner().current.len() as u64
+    }
+    fn free(&self) -> Option<u64> {
+        self.0.inner().free
     }
 }

@@ -236,3 +236,23 @@ fn a_failed_read_is_answered_and_forgotten() {
 fn a_disk_that_is_gone_for_a_while_comes_back() {
     everywhere(Fault::Dead, 1 << 20);
 }
+
+#[test]
+fn new_mail_is_refused_before_the_disk_is_full() {
+    let start = Start::new(1 << 20);
+    let medium = Medium::new(start.image.clone());
+    let mail = open(&medium, start.cache);
+    let actor = start.actor.clone();
+    medium.set_free(1 << 20);
+    assert!(matches!(mail.body(None), Err(Error::DiskFull)));
+    let (path, folder) = (actor.world.boxes.iter())
+        .find(|(_, folder)| !folder.rows.is_empty())
+        .expect("a message");
+    let id = folder.id.expect("known");
+    let gone = smol::block_on(mail.remove(id, &UidSet::range(1, u32::MAX))).expect("removes");
+    assert_eq!(gone.len() as usize, folder.rows.len(), "{path}");
+    medium.set_free(100 << 20);
+    assert!(mail.body(Some(10 << 20)).is_ok());
+    assert!(matches!(mail.body(Some(99 << 20)), Err(_)));
+    smol::block_on(mail.close());
+}
