@@ -258,6 +258,9 @@ pub const IMAP_READ: u64 = 64 * 1024;
 /// Gaps in a search result that is saved as `$`; beyond it: `NO [NOTSAVED]` (RFC 9051 §6.4.4.3).
 pub const IMAP_SAVED_RUNS: usize = 4096;
 
+/// Subscribed names whose mailboxes are gone (RFC 9051 §6.3.7); beyond it the next one is forgotten.
+pub const IMAP_ORPHANS: usize = 1000;
+
 /// Searches of headers and bodies at a time; more wait.
 pub const SEARCHES: usize = 2;
 

@@ -169,27 +169,24 @@ pub fn batch(
 ) -> Result<(Vec<Row>, Option<Uid>), Error> {
     let reader = mail.reader()?;
     let mut rows = Vec::new();
-    let mut looked = 0;
     let mut next = None;
-    for (start, end) in uids.and(&UidSet::range(first, Uid::MAX)).runs() {
-        if looked >= limits::IMAP_ROWS {
+    let rest = uids.and(&UidSet::range(first, Uid::MAX));
+    // A run without rows costs a look-up too.
+    for (i, (start, end)) in rest.runs().enumerate() {
+        if i >= limits::IMAP_ROWS {
             next = Some(start);
+        }
+        if next.is_some() {
             break;
         }
         reader.rows(mailbox, start, end, |row| {
-            looked += 1;
             if rows.len() >= limits::IMAP_ROWS {
                 next = Some(row.uid);
                 return false;
             }
-            rows.push(row.clone());
+            rows.push(*row);
             true
         })?;
-        // A run without rows costs a look-up too.
-        looked += 1;
-        if next.is_some() {
-            break;
-        }
     }
     Ok((rows, next))
 }

@@ -170,10 +170,10 @@ impl Selected {
     /// All is told: own changes are past, and the view is the shared one again if it is the same.
     pub fn settle(&mut self, view: Option<Arc<View>>) {
         self.own.clear();
-        if let (Known::Own(uids), Some(view)) = (&self.known, view) {
-            if *uids == view.uids {
-                self.known = Known::Shared(view);
-            }
+        if let (Known::Own(uids), Some(view)) = (&self.known, view)
+            && *uids == view.uids
+        {
+            self.known = Known::Shared(view);
         }
     }
 

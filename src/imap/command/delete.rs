@@ -1,15 +1,20 @@
 //! DELETE (RFC 9051 §6.3.5).
 
+use super::subscribe;
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 
 /// DELETE: the mailbox and its messages. One with children stays (`NO [HASCHILDREN]`).
 pub async fn run(session: &mut Session, name: &str) -> Run {
     let mail = session.mail();
-    let Some(id) = mail.meta().by_path(name).map(|mailbox| mailbox.id) else {
+    let Some(found) = mail.meta().by_path(name).cloned() else {
         return Answer::no("[NONEXISTENT] no such mailbox").stop();
     };
+    let id = found.id;
     mail.delete(id, true).await?;
+    if found.subscribed {
+        subscribe::keep(&mail, &found.path).await?;
+    }
     // RFC 9051 §6.3.5 leaves open what becomes of a session in it: it is simply out.
     if session
         .selected

@@ -1,5 +1,6 @@
 //! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3348).
 
+use super::subscribe;
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 use crate::imap::wire::list::{List, joined, matches};
@@ -36,6 +37,18 @@ pub async fn run(session: &mut Session, args: &List) -> Run {
         session.conn.spill().await?;
         if i % 64 == 63 {
             yield_now().await;
+        }
+    }
+    // RFC 9051 §6.3.9.4: subscribed names are listed whether they exist or not.
+    if args.select.subscribed && !args.select.special_use {
+        for name in subscribe::orphans(&session.mail())? {
+            if patterns.iter().any(|pattern| matches(pattern, &name)) {
+                let utf8 = session.enabled.utf8;
+                let out = session.conn.out();
+                out.extend_from_slice(b"* LIST (\\Subscribed \\NonExistent) \"/\" ");
+                mailbox::write(out, &name, utf8);
+                out.extend_from_slice(b"\r\n");
+            }
         }
     }
     Ok(Answer::ok("LIST completed"))

@@ -1,5 +1,6 @@
 //! LSUB (RFC 3501 §6.3.9).
 
+use super::subscribe;
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 use crate::imap::wire::list::{List, joined, matches};
@@ -10,15 +11,22 @@ use std::collections::BTreeSet;
 /// \Noselect (ibid.).
 pub async fn run(session: &mut Session, args: &List) -> Run {
     let utf8 = session.enabled.utf8;
-    let meta = session.mail().meta();
+    let mail = session.mail();
+    let meta = mail.meta();
+    let orphans = subscribe::orphans(&mail)?;
+    let subscribed = meta.mailboxes.iter().filter(|found| found.subscribed);
+    let names: Vec<&str> = subscribed
+        .map(|found| found.path.as_str())
+        .chain(orphans.iter().map(String::as_str))
+        .collect();
     let mut above = BTreeSet::new();
     for pattern in args.patterns.iter().map(|p| joined(&args.reference, p)) {
-        for found in meta.mailboxes.iter().filter(|found| found.subscribed) {
-            if matches(&pattern, &found.path) {
-                line(session, "()", &found.path, utf8);
+        for name in &names {
+            if matches(&pattern, name) {
+                line(session, "()", name, utf8);
             } else if pattern.contains('%') {
-                let levels = found.path.match_indices(mailbox::SEPARATOR);
-                let levels = levels.filter_map(|(at, _)| found.path.get(..at));
+                let levels = name.match_indices(mailbox::SEPARATOR);
+                let levels = levels.filter_map(|(at, _)| name.get(..at));
                 above.extend(
                     levels
                         .filter(|level| matches(&pattern, level))
@@ -29,7 +37,7 @@ pub async fn run(session: &mut Session, args: &List) -> Run {
         }
     }
     for name in above {
-        if !meta.by_path(&name).is_some_and(|found| found.subscribed) {
+        if !names.contains(&name.as_str()) {
             line(session, "(\\Noselect)", &name, utf8);
         }
     }

@@ -208,10 +208,11 @@ fn wild(pattern: &[u8], name: &[u8]) -> bool {
 /// A wildcard may stand for nothing.
 fn skip_wildcards(states: &mut [bool], pattern: &[u8]) {
     for (i, p) in pattern.iter().enumerate() {
-        if matches!(p, b'*' | b'%') && states.get(i).copied().unwrap_or(false) {
-            if let Some(next) = states.get_mut(i + 1) {
-                *next = true;
-            }
+        if matches!(p, b'*' | b'%')
+            && states.get(i).copied().unwrap_or(false)
+            && let Some(next) = states.get_mut(i + 1)
+        {
+            *next = true;
         }
     }
 }

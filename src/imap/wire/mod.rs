@@ -215,7 +215,7 @@ mod tests {
             parse("a enable imap4rev2 X"),
             Ok(Command::Enable(vec!["IMAP4REV2".into(), "X".into()]))
         );
-        assert_eq!(parse("a UID EXPUNGE 3:5").is_ok(), true);
+        assert!(parse("a UID EXPUNGE 3:5").is_ok());
         assert!(matches!(
             parse("a uid fetch 1:* flags"),
             Ok(Command::Fetch(_, Numbers::Uid))
