@@ -149,7 +149,7 @@ fn comparator(value: Value) -> Result<Comparator, MethodError> {
     };
     let collation = args.text("collation")?;
     let keyword = args.text("keyword")?;
-    args.finish()?;
+    // RFC 8620 §5.5: a comparator may have further properties; some clients send a query's.
     Ok(Comparator {
         property,
         ascending,
