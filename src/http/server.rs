@@ -100,7 +100,7 @@ async fn answer<S: Site>(site: Rc<S>, origin: Origin, request: Request<Incoming>
                 refusal
             }
         },
-        Err(response) => response,
+        Err(response) => *response,
     };
     if let Some(body) = body.filter(|_| !fields.contains_key(header::EXPECT)) {
         drain(body, limits::HTTP_DRAIN).await;
@@ -118,7 +118,7 @@ fn dispatch<S: Site>(
     origin: Origin,
     head: hyper::http::request::Parts,
     body: &mut Option<Incoming>,
-) -> Result<(Checked, Run<S>, Exchange<S>), Response> {
+) -> Result<(Checked, Run<S>, Exchange<S>), Box<Response>> {
     let path = head.uri.path();
     let here: Vec<(&Route<S>, Vec<String>)> = site
         .routes()
@@ -127,23 +127,25 @@ fn dispatch<S: Site>(
         .collect();
     if here.is_empty() {
         let detail = "There is nothing at this address; JMAP starts at /.well-known/jmap.";
-        return Err(Problem::new(StatusCode::NOT_FOUND, detail).into());
+        return Err(Box::new(Problem::new(StatusCode::NOT_FOUND, detail).into()));
     }
     let routes: Vec<&Route<S>> = here.iter().map(|(r, _)| *r).collect();
     let allow = route::allow(&routes);
     if head.method == Method::OPTIONS {
-        return Err(options(site.policy(), &head.headers, &allow));
+        return Err(Box::new(options(site.policy(), &head.headers, &allow)));
     }
     let Some((route, params)) = here.into_iter().find(|(r, _)| r.answers(&head.method)) else {
         let detail = format!("This address answers {allow}.");
         let mut response: Response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into();
         insert(&mut response, header::ALLOW, &allow);
-        return Err(response);
+        return Err(Box::new(response));
     };
     let host = head.headers.get(header::HOST).and_then(|h| h.to_str().ok());
     let Some(base) = site.policy().base(origin.secure, host) else {
         let detail = "The Host field is missing or is no host name.";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail).into());
+        return Err(Box::new(
+            Problem::new(StatusCode::BAD_REQUEST, detail).into(),
+        ));
     };
     let checked: Checked = if route.open {
         Box::pin(std::future::ready(Ok(())))
@@ -152,7 +154,7 @@ fn dispatch<S: Site>(
     };
     let run = route.run;
     let Some(body) = body.take() else {
-        return Err(problem::empty(StatusCode::INTERNAL_SERVER_ERROR));
+        return Err(Box::new(problem::empty(StatusCode::INTERNAL_SERVER_ERROR)));
     };
     let exchange = Exchange {
         site: Rc::clone(site),

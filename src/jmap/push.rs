@@ -2,6 +2,7 @@
 //!
 //! Level-triggered: a connection remembers the modseq that it has told of, and at every wake-up
 //! looks what changed since. Nothing is queued, so nothing can overflow.
+use std::ops::Not;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use super::site::Site;
 use super::wire::id::ACCOUNT;
 use crate::http::{Body, Exchange, Problem, Response, problem};
 use crate::limits;
-use crate::mail::{Mail, Modseq};
+use crate::mail::{Mail, Modseq, ObjectChanges};
 
 /// What a client can be told of; EmailDelivery has no methods (RFC 8621 §1.5).
 const TYPES: [&str; 4] = ["Email", "EmailDelivery", "Mailbox", "Thread"];
@@ -158,25 +159,24 @@ impl Feed {
 
 /// Whether objects of a type changed; what is too old to tell did.
 fn changed(mail: &Mail, name: &str, since: Modseq) -> bool {
-    let email = |only_new: bool| {
-        mail.email_changes(since, limits::JMAP_GET)
-            .map_or(true, |c| {
-                c.more
-                    || !c.created.is_empty()
-                    || (!only_new && !(c.updated.is_empty() && c.destroyed.is_empty()))
-            })
-    };
+    let emails = || mail.email_changes(since, limits::JMAP_GET);
     match name {
-        "Email" => email(false),
-        "EmailDelivery" => email(true),
-        "Mailbox" => mail.mailbox_changes(since).map_or(true, |(c, _)| {
-            !(c.created.is_empty() && c.updated.is_empty() && c.destroyed.is_empty())
-        }),
+        "Email" => emails().is_ok_and(|c| is_nothing(&c)),
+        "EmailDelivery" => emails().is_ok_and(|c| !c.more && c.created.is_empty()),
+        "Mailbox" => mail
+            .mailbox_changes(since)
+            .is_ok_and(|(c, _)| is_nothing(&c)),
         "Thread" => mail
             .thread_changes(since, limits::JMAP_GET)
-            .map_or(true, |c| {
-                c.more || !(c.created.is_empty() && c.updated.is_empty() && c.destroyed.is_empty())
-            }),
-        _ => false,
+            .is_ok_and(|c| is_nothing(&c)),
+        _ => true,
     }
+    .not()
+}
+
+fn is_nothing<Id>(changes: &ObjectChanges<Id>) -> bool {
+    !changes.more
+        && changes.created.is_empty()
+        && changes.updated.is_empty()
+        && changes.destroyed.is_empty()
 }

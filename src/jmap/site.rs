@@ -69,10 +69,10 @@ impl Site {
 
     /// The `state` of the session for clients that come by `base`.
     pub fn session_state(&self, base: &str) -> String {
-        if let Some((of, state)) = self.session.borrow().as_ref() {
-            if of == base {
-                return state.clone();
-            }
+        if let Some((of, state)) = self.session.borrow().as_ref()
+            && of == base
+        {
+            return state.clone();
         }
         let state = session::state(&session::object(self, base));
         *self.session.borrow_mut() = Some((base.to_owned(), state.clone()));

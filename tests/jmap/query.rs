@@ -235,7 +235,9 @@ fn sorts() {
         2
     );
     // One client library puts a query's arguments into its comparators.
-    let sizes = of(json!([{"property": "size", "isAscending": true, "anchorOffset": 0, "calculateTotal": false}]));
+    let sizes = of(
+        json!([{"property": "size", "isAscending": true, "anchorOffset": 0, "calculateTotal": false}]),
+    );
     assert_eq!(sizes.len(), 5);
     for bad in [
         json!([by("colour", true)]),

@@ -143,10 +143,8 @@ impl Bytes {
                 if let Some(decoder) = decoder {
                     decoder.push(&encoded, &mut decoded);
                 }
-                if !more {
-                    if let Some(decoder) = decoder.take() {
-                        decoder.finish(&mut decoded);
-                    }
+                if !more && let Some(decoder) = decoder.take() {
+                    decoder.finish(&mut decoded);
                 }
                 let from = usize::try_from(*skip)
                     .unwrap_or(usize::MAX)

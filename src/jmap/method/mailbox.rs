@@ -98,10 +98,10 @@ pub fn object(
 /// Counts a mailbox, unless nothing in it changed since the last time.
 pub fn count(context: &Context, reader: &Reader, mailbox: &Mailbox) -> Result<Counts, MethodError> {
     let modseq = mailbox.counters.highest_modseq;
-    if let Some((of, counts)) = context.site.counts.borrow().get(&mailbox.id) {
-        if *of == modseq {
-            return Ok(*counts);
-        }
+    if let Some((of, counts)) = context.site.counts.borrow().get(&mailbox.id)
+        && *of == modseq
+    {
+        return Ok(*counts);
     }
     let counts = counts::count(reader, mailbox.id).map_err(method_error)?;
     context

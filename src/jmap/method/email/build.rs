@@ -114,10 +114,8 @@ impl Encoded<'_> {
             .next(&self.context.mail, &mut plain)
             .map_err(set_error)?;
         encoder.push(&plain, &mut out);
-        if !more {
-            if let Some(encoder) = self.encoder.take() {
-                encoder.finish(&mut out);
-            }
+        if !more && let Some(encoder) = self.encoder.take() {
+            encoder.finish(&mut out);
         }
         Ok(Some(out))
     }

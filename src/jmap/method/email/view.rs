@@ -288,13 +288,11 @@ fn truncate(text: &mut String, max: usize, html: bool) {
         end -= 1;
     }
     text.truncate(end);
-    if html {
-        if let Some(open) = text.rfind('<') {
-            let tag = text.get(open..).unwrap_or_default();
-            // A tag this long is no tag.
-            if !tag.contains('>') && tag.len() < 4096 {
-                text.truncate(open);
-            }
+    if html && let Some(open) = text.rfind('<') {
+        let tag = text.get(open..).unwrap_or_default();
+        // A tag this long is no tag.
+        if !tag.contains('>') && tag.len() < 4096 {
+            text.truncate(open);
         }
     }
 }
