@@ -391,3 +391,9 @@ pub const HTTP_DRAIN_TIME: u64 = 10;
 /// Octets left free on the disk: with less, new mail is refused (452, NO [OVERQUOTA], overQuota), and
 /// what is left serves flag changes and deletions. Some fifty commits.
 pub const DISK_RESERVE: u64 = 2 * 1024 * 1024;
+/// Silence after which the kernel asks whether a peer is still there. Longer than a phone's radio
+/// sleeps between its own keepalives, so that it wakes nobody for nothing.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(300);
+
+/// How often it asks then, five times.
+pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(60);

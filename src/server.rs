@@ -118,6 +118,23 @@ pub struct Server {
     addresses: Vec<(Role, SocketAddr)>,
 }
 
+/// What a peer hears who is one too many. Behind TLS nothing can be said before the handshake.
+fn no_place(role: Role) -> &'static str {
+    match role {
+        // RFC 5321 §3.8
+        Role::Smtp | Role::Submission => "421 4.7.0 Too many connections, try again later\r\n",
+        // RFC 9051 §7.1.5
+        Role::Imap => "* BYE Too many connections, try again later\r\n",
+        // RFC 3206 §4
+        Role::Pop3 => "-ERR [SYS/TEMP] Too many connections, try again later\r\n",
+        Role::Http => {
+            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\n\
+             Connection: close\r\n\r\n"
+        }
+        Role::Submissions | Role::Imaps | Role::Pop3s | Role::Https => "",
+    }
+}
+
 impl Server {
     /// Serves the bound sockets, each on its own thread.
     ///
@@ -161,9 +178,13 @@ impl Server {
         {
             let ctx = server.ctx.clone();
             let tls = server.tls.clone();
-            let started = listener::spawn(role.name(), socket, server.shared.clone(), move || {
-                handler(role, ctx, tls)
-            });
+            let started = listener::spawn(
+                role.name(),
+                socket,
+                server.shared.clone(),
+                no_place(role),
+                move || handler(role, ctx, tls),
+            );
             let thread = started.map_err(|e| no_thread(&e))?;
             log::info!("{} on {address}", role.name());
             server.threads.push(thread);

@@ -91,6 +91,17 @@ pub struct Conn {
 /// The number of the next connection. It wraps after four billion; it only names log lines.
 static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
 
+/// Asks the kernel to look after a silent peer: one that vanished (a phone that left the house)
+/// ends in about ten minutes instead of holding its place, or a maildrop's lock, for the idle time.
+fn keep_alive(tcp: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_socket_keepalive(tcp, true)?;
+    sockopt::set_tcp_keepidle(tcp, limits::KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(tcp, limits::KEEPALIVE_EVERY)?;
+    sockopt::set_tcp_keepcnt(tcp, 5)?;
+    Ok(())
+}
+
 impl Conn {
     /// Takes a connected socket: sets TCP_NODELAY (replies are coalesced here, so Nagle's
     /// algorithm could only delay them) and gives it the next connection number.
@@ -100,6 +111,7 @@ impl Conn {
     pub fn new(socket: Async<TcpStream>) -> Result<Conn, Error> {
         let tcp = socket.get_ref();
         tcp.set_nodelay(true)?;
+        keep_alive(tcp)?;
         let peer = canonical(tcp.peer_addr()?);
         let local = canonical(tcp.local_addr()?);
         Ok(Conn {

@@ -7,7 +7,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use smol::LocalExecutor;
 use smol::future::FutureExt;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -65,7 +65,8 @@ fn bind_exactly(address: SocketAddr, v6only: bool) -> io::Result<TcpListener> {
 }
 
 /// Starts a listener's thread: one executor, on which it accepts and all its sessions run.
-/// `handler` is called on that thread, once.
+/// `handler` is called on that thread, once. `full` is what a peer hears for whom there is no
+/// place, before it is closed.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -73,6 +74,7 @@ pub fn spawn(
     name: &str,
     socket: TcpListener,
     shared: Shared,
+    full: &'static str,
     handler: impl FnOnce() -> Handler + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let name = name.to_owned();
@@ -85,7 +87,7 @@ pub fn spawn(
             let run = async {
                 match Async::new(socket) {
                     Ok(listener) => {
-                        let accepting = accept(&name, &listener, &shared, &executor, &handler);
+                        let accepting = accept(&name, &listener, &shared, full, &executor, &handler);
                         accepting.or(shared.shutdown.wait()).await;
                     }
                     Err(e) => log::error!("{name}: cannot listen: {e}"),
@@ -101,13 +103,14 @@ async fn accept(
     name: &str,
     listener: &Async<TcpListener>,
     shared: &Shared,
+    full: &str,
     executor: &LocalExecutor<'static>,
     handler: &Rc<Handler>,
 ) {
     let mut complaints = Complaints::default();
     loop {
         match listener.accept().await {
-            Ok((socket, peer)) => match admit(socket, peer, shared) {
+            Ok((socket, peer)) => match admit(socket, peer, shared, full) {
                 Ok(conn) => executor
                     .spawn(attend(name.into(), conn, handler.clone()))
                     .detach(),
@@ -133,13 +136,25 @@ fn is_passing(e: &io::Error) -> bool {
     )
 }
 
-fn admit(socket: Async<TcpStream>, peer: SocketAddr, shared: &Shared) -> Result<Conn, String> {
-    let place = shared.census.enter(peer.ip()).map_err(|full| match full {
-        Full::All => format!("refused {peer}: too many connections (--max-connections)"),
-        Full::Address => {
-            format!("refused {peer}: too many from there (--max-connections-per-address)")
+fn admit(
+    socket: Async<TcpStream>,
+    peer: SocketAddr,
+    shared: &Shared,
+    full: &str,
+) -> Result<Conn, String> {
+    let place = match shared.census.enter(peer.ip()) {
+        Ok(place) => place,
+        Err(limit) => {
+            // One write that never waits: what a fresh socket does not take is not said.
+            let _ = socket.get_ref().write(full.as_bytes());
+            return Err(match limit {
+                Full::All => format!("refused {peer}: too many connections (--max-connections)"),
+                Full::Address => {
+                    format!("refused {peer}: too many from there (--max-connections-per-address)")
+                }
+            });
         }
-    })?;
+    };
     let mut conn = Conn::new(socket).map_err(|e| format!("lost {peer}: {e}"))?;
     conn.hold(place);
     conn.watch_shutdown(shared.shutdown.clone());

@@ -48,7 +48,7 @@ impl Rig {
         };
         let said = Said::default();
         let keep = said.clone();
-        let thread = listener::spawn("test", socket, shared.clone(), move || {
+        let thread = listener::spawn("test", socket, shared.clone(), "full\r\n", move || {
             Box::new(move |conn| {
                 let session = serve(conn, keep.clone());
                 let boxed: Pin<Box<dyn Future<Output = ()>>> = Box::pin(session);
@@ -321,13 +321,17 @@ fn connections_in_all_are_limited() {
     a.expect("Crlf");
     b.send("x");
     b.expect("Crlf");
-    rig.connect().expect_closed();
+    let mut third = rig.connect();
+    third.expect("full");
+    third.expect_closed();
     drop(b);
     rig.said(1);
     let since = Instant::now();
     loop {
         let mut again = rig.connect();
-        if again.try_send_raw(b"x\r\n").is_ok() && again.try_line().is_some() {
+        if again.try_send_raw(b"x\r\n").is_ok()
+            && again.try_line().is_some_and(|line| line.starts_with(b"Crlf"))
+        {
             break;
         }
         assert!(since.elapsed() < Duration::from_secs(10));
