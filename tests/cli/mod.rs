@@ -1,5 +1,5 @@
 //! The real binary, as somebody at a terminal or a service manager meets it.
-mod run;
+pub mod run;
 
 use crate::harness::{Client, TempDir};
 use run::{Run, pillarbox};

@@ -12,8 +12,10 @@
 mod actor;
 mod disk;
 mod full;
+mod kill;
 mod power;
 mod random;
+mod wire;
 mod world;
 
 /// A number from the environment.
