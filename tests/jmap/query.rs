@@ -348,3 +348,34 @@ fn query_changes() {
     let answer = jmap.call("Email/queryChanges", json!({"sinceQueryState": "no"}));
     assert_eq!(answer["error"], "cannotCalculateChanges");
 }
+
+/// RFC 8621 §5.
+#[test]
+fn snippets() {
+    let (_server, mut jmap, ids) = filled();
+    let octets = message(
+        &[("Subject", "The Foosball <b>")],
+        "a long way to go, 1 < 2 & foo/bar\n",
+    );
+    let blob = jmap.upload("message/rfc822", &octets);
+    let id = import(&mut jmap, "ignored", 9, json!({"blobId": blob}));
+    let got = jmap.call(
+        "SearchSnippet/get",
+        json!({"filter": {"text": "foo"}, "emailIds": [id, ids[0], "e999"]}),
+    );
+    assert_eq!(
+        got["list"][0],
+        json!({"emailId": id, "subject": "The <mark>Foo</mark>sball &lt;b&gt;",
+        "preview": "a long way to go, 1 &lt; 2 &amp; <mark>foo</mark>/bar"})
+    );
+    assert_eq!(
+        got["list"][1],
+        json!({"emailId": ids[0], "subject": null, "preview": null})
+    );
+    assert_eq!(got["notFound"], json!(["e999"]));
+    let bad = json!({"filter": {"colour": 1}, "emailIds": []});
+    assert_eq!(
+        jmap.call("SearchSnippet/get", bad)["error"],
+        "unsupportedFilter"
+    );
+}

@@ -3,7 +3,7 @@
 mod build;
 mod changes;
 mod copy;
-mod filter;
+pub mod filter;
 mod get;
 mod import;
 mod keyword;

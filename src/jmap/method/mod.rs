@@ -9,6 +9,7 @@ mod identity;
 mod mailbox;
 mod query;
 mod set;
+mod snippet;
 mod thread;
 
 use std::future::Future;
@@ -69,6 +70,7 @@ methods! {
     "Email/copy" Mail email::copy,
     "Email/import" Mail email::import,
     "Email/parse" Mail email::parse,
+    "SearchSnippet/get" Mail snippet::get,
     "Identity/get" Submission identity::get,
     "Identity/changes" Submission identity::changes,
 }

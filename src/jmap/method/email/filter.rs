@@ -239,7 +239,8 @@ fn words(text: &str, query: impl Fn(Needle) -> Query) -> Result<Query, MethodErr
     })
 }
 
-fn tokens(text: &str) -> Vec<String> {
+/// The words and phrases of a text to look for.
+pub fn tokens(text: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut word = String::new();
     let mut quote = None;
