@@ -14,6 +14,7 @@ use crate::mail::Mail;
 use crate::net::{self, Conn};
 use crate::server::Ctx;
 use log::{debug, info};
+use smol::future::yield_now;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -82,7 +83,10 @@ impl Session {
                 info!("[{number}] imap: {why}");
                 self.line(&format!("* BYE {why}"));
             }
-            Err(Stop::Refused(answer)) => debug!("[{number}] imap: {}", answer.text),
+            Err(Stop::Refused(answer)) => {
+                info!("[{number}] imap: {}", answer.text);
+                self.line(&format!("* BYE {}", answer.text));
+            }
         }
         self.conn.close().await;
     }
@@ -209,6 +213,8 @@ impl Session {
         }
         self.tagged(tag, &answer);
         self.conn.spill().await?;
+        // However many commands a client has sent ahead, the others have their turn.
+        yield_now().await;
         Ok(())
     }
 

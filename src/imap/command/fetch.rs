@@ -51,7 +51,9 @@ pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
             if reads && inline {
                 row.flags = row.flags.with(Flags::SEEN);
             }
-            one(session, &mut look, items, &row, reads && inline).await?;
+            one(session, &mut look, items, &row, reads && inline)
+                .await
+                .map_err(in_response)?;
         }
         found += rows.len();
         drop(look);
@@ -184,8 +186,18 @@ pub async fn spill(session: &mut Session, look: &mut Look) -> Result<(), Stop> {
     if session.conn.out().len() >= limits::WRITE_BUFFER {
         look.close();
         session.conn.spill().await?;
+        // A client that reads as fast as we write must not keep the others waiting.
+        yield_now().await;
     }
     Ok(())
+}
+
+/// In the middle of a response there is no room for a refusal: only the connection's end is honest.
+fn in_response(stop: Stop) -> Stop {
+    match stop {
+        Stop::Refused(_) => Stop::Bye("[UNAVAILABLE] the store failed while a message was sent"),
+        other => other,
+    }
 }
 
 /// One message's response.
