@@ -50,11 +50,10 @@ same() {
 
 # eventually SECONDS COMMAND...: tries until the command succeeds.
 eventually() {
-    local left=$(($1 * 5))
+    local deadline=$((SECONDS + $1))
     shift
     until "$@"; do
-        left=$((left - 1))
-        [ "$left" -gt 0 ] || return 1
+        [ $SECONDS -lt $deadline ] || return 1
         sleep 0.2
     done
 }
@@ -103,11 +102,11 @@ server_restart() {
     server_start "$@"
 }
 
-# arrive SUBJECT [COUNT]: mail from outside, through the SMTP port.
+# arrive SUBJECT [COUNT]: mail from outside (its From: is $FROM if set), through the SMTP port.
 arrive() {
     local n
     for n in $(seq "${2:-1}"); do
-        printf '%s\r\n' "From: Anna <anna@example.net>" "To: $ME" "Subject: $1 $n" \
+        printf '%s\r\n' "From: ${FROM:-Anna <anna@example.net>}" "To: $ME" "Subject: $1 $n" \
             "Message-ID: <$(echo "$1" | tr -c 'a-z0-9\n' -)-$n.$RANDOM$RANDOM@example.net>" \
             "Date: $(date -R)" "" "Body of $1 $n." ".a line with a dot" "" |
             python3 "$WITNESS_HERE/look.py" arrive
@@ -121,4 +120,4 @@ look() { python3 "$WITNESS_HERE/look.py" list "$1"; }
 count() { look "$1" | grep -c -e "${2:-.}" || true; }
 
 # has MAILBOX PATTERN: is there such a message? For `eventually`.
-has() { look "$1" | grep -q -e "$2"; }
+has() { look "$1" | grep -e "$2" >/dev/null; }

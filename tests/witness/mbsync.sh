@@ -110,7 +110,7 @@ sync "flags, deletions and mailboxes on both sides"
 [ "$(here_count INBOX)" = "$(count INBOX)" ] || fail "not the same number of messages"
 both_sides_alike INBOX Drafts
 # In IMAP4rev1 names are in modified UTF-7 (RFC 3501 §5.1.3); mbsync leaves that to the reader.
-python3 "$WITNESS_HERE/look.py" mailboxes | grep -qE 'rtchen' || fail "no mailbox Örtchen there"
+python3 "$WITNESS_HERE/look.py" mailboxes | grep 'rtchen' >/dev/null || fail "no mailbox Örtchen there"
 [ -d "$LOCAL/Projects/Boat/cur" ] || [ -d "$LOCAL/Projects/Boat" ] || fail "no mailbox Projects/Boat here"
 both_sides_alike Projects/Boat
 
