@@ -85,8 +85,9 @@ pub struct Framer {
 
 /// Longest literal head looked for at a line's end: `~{` + 20 digits + `+}`.
 const HEAD: usize = 24;
-/// Octets kept of a refused command: enough for its tag.
-const KEEP: usize = 256;
+/// Octets kept of a refused command: enough for its tag. Below every limit, so that the same ones are
+/// kept however the input was cut.
+const KEEP: usize = 128;
 /// Buffer kept between commands.
 const IDLE: usize = 1024;
 
@@ -252,10 +253,7 @@ impl Framer {
     fn keep_tag(&mut self, rest: &[u8]) {
         self.command.truncate(KEEP);
         let room = KEEP - self.command.len();
-        if self.line == 0 {
-            self.command
-                .extend(rest.iter().take(room).take_while(|b| **b != b'\n'));
-        }
+        self.command.extend(rest.iter().take(room));
         self.command.shrink_to(IDLE);
     }
 
@@ -307,7 +305,7 @@ mod tests {
     use proptest::prelude::*;
 
     const LIMITS: Limits = Limits {
-        command: 100,
+        command: 200,
         drain: 1000,
     };
 
@@ -363,9 +361,9 @@ mod tests {
     #[test]
     fn a_synchronising_literal_over_the_limit_is_refused_before_it_is_sent() {
         assert_eq!(
-            texts(b"a LOGIN {101}\r\nb NOOP\r\n"),
+            texts(b"a LOGIN {201}\r\nb NOOP\r\n"),
             [
-                (Event::Refused(Refusal::Literal), "a LOGIN {101}\r\n".into()),
+                (Event::Refused(Refusal::Literal), "a LOGIN {201}\r\n".into()),
                 (Event::Command, "b NOOP".into())
             ]
         );
@@ -373,8 +371,8 @@ mod tests {
 
     #[test]
     fn a_non_synchronising_literal_over_the_limit_is_drained() {
-        let mut input = b"a LOGIN {101+}\r\n".to_vec();
-        input.extend([b'x'; 101]);
+        let mut input = b"a LOGIN {201+}\r\n".to_vec();
+        input.extend([b'x'; 201]);
         input.extend(b" {2+}\r\nhi\r\nb NOOP\r\n");
         let events = texts(&input);
         assert_eq!(events[0].0, Event::Refused(Refusal::Literal));
