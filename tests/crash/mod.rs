@@ -10,6 +10,7 @@
 //! A failure prints its seed; `PILLARBOX_SEED=...` starts with it. Threads still take turns as they
 //! like, so that a seed makes a failure likely again rather than certain.
 mod actor;
+mod cost;
 mod disk;
 mod full;
 mod kill;
@@ -24,4 +25,16 @@ fn number(name: &str, default: u64) -> u64 {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(default)
+}
+
+/// Flash wears out by the block. `cargo bench --bench blocks` has the whole table.
+#[test]
+fn operations_write_no_more_blocks_than_they_may() {
+    let costs = cost::measure(2_000, false);
+    println!("{}", cost::table(&costs));
+    for cost in costs.iter().filter(|c| c.bound > 0.0) {
+        assert!(cost.blocks <= cost.bound, "{}", cost::table(&costs));
+        // One flush per commit; the file's growth has its own.
+        assert!(cost.flushes < 1.5, "{}", cost::table(&costs));
+    }
 }
