@@ -81,9 +81,9 @@ pub struct Upload {
 impl Upload {
     /// Reads at most `max` octets from `incoming`; one more is [`ReadError::TooLarge`], found out
     /// before reading when the client announces the length.
-    pub async fn new(incoming: Incoming, max: u64) -> Result<Upload, ReadError> {
+    pub async fn new(mut incoming: Incoming, max: u64) -> Result<Upload, ReadError> {
         if incoming.size_hint().lower() > max {
-            drain(incoming, limits::HTTP_DRAIN).await;
+            drain(&mut incoming, limits::HTTP_DRAIN).await;
             return Err(ReadError::TooLarge);
         }
         Ok(Upload {
@@ -109,10 +109,11 @@ impl Upload {
             let Ok(data) = frame.into_data() else {
                 continue;
             };
-            self.left = self
-                .left
-                .checked_sub(data.len() as u64)
-                .ok_or(ReadError::TooLarge)?;
+            let Some(left) = self.left.checked_sub(data.len() as u64) else {
+                drain(&mut self.incoming, limits::HTTP_DRAIN).await;
+                return Err(ReadError::TooLarge);
+            };
+            self.left = left;
             if !data.is_empty() {
                 return Ok(Some(data));
             }
@@ -131,11 +132,10 @@ impl Upload {
 
 /// Reads a body away, so that a client that is still sending sees the answer instead of a reset:
 /// at most `max` octets, and for [`limits::HTTP_DRAIN_TIME`] seconds.
-pub(super) async fn drain(mut incoming: Incoming, max: u64) {
+pub(super) async fn drain(incoming: &mut Incoming, max: u64) {
     let read = async {
         let mut left = max;
         while left > 0 {
-            let incoming = &mut incoming;
             let frame = std::future::poll_fn(|cx| Pin::new(&mut *incoming).poll_frame(cx)).await;
             let Some(Ok(frame)) = frame else { return };
             left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));

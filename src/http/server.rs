@@ -102,7 +102,10 @@ async fn answer<S: Site>(site: Rc<S>, origin: Origin, request: Request<Incoming>
         },
         Err(response) => *response,
     };
-    if let Some(body) = body.filter(|_| !fields.contains_key(header::EXPECT)) {
+    if let Some(body) = body
+        .as_mut()
+        .filter(|_| !fields.contains_key(header::EXPECT))
+    {
         drain(body, limits::HTTP_DRAIN).await;
     }
     site.policy().dress(&fields, response.headers_mut());

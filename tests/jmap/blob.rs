@@ -124,3 +124,47 @@ fn parts() {
     assert_eq!(got["bodyStructure"]["blobId"], serde_json::Value::Null);
     assert_eq!(jmap.get(&of(&got)).body, text.as_bytes());
 }
+
+#[test]
+fn too_large_without_a_length() {
+    let server = crate::harness::Server::with(|c| c.max_message_size = 10_000);
+    let mut jmap = super::Jmap::new(&server);
+    let auth = jmap.auth.clone();
+    let head = format!(
+        "POST /jmap/upload/a1 HTTP/1.1\r\nHost: x\r\nAuthorization: {auth}\r\n\
+        Transfer-Encoding: chunked\r\n\r\n"
+    );
+    jmap.client().send_raw(head.as_bytes());
+    for _ in 0..50 {
+        jmap.client()
+            .send_raw(format!("3e8\r\n{}\r\n", "x".repeat(1000)).as_bytes());
+    }
+    jmap.client().send_raw(b"0\r\n\r\n");
+    let answer = jmap.answer(false);
+    assert_eq!(
+        (answer.status, answer.json()["limit"].clone()),
+        (400, json!("maxSizeUpload"))
+    );
+    // The connection goes on.
+    assert_eq!(jmap.get("/jmap/session").status, 200);
+}
+
+/// An upload that is cut leaves nothing behind, and the server goes on.
+#[test]
+fn cut_uploads() {
+    let (server, mut jmap) = start();
+    let auth = jmap.auth.clone();
+    for length in [0, 1, 999] {
+        let mut client = server.client(pillarbox::config::Role::Http);
+        let head = format!(
+            "POST /jmap/upload/a1 HTTP/1.1\r\nHost: x\r\nAuthorization: {auth}\r\n\
+            Content-Length: 1000\r\n\r\n{}",
+            "x".repeat(length)
+        );
+        client.send_raw(head.as_bytes());
+        client.shutdown_write();
+        let rest = client.rest();
+        assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 4"));
+    }
+    assert_eq!(jmap.query(json!({})), Vec::<String>::new());
+}

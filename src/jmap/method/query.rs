@@ -40,9 +40,10 @@ impl Window {
         })
     }
 
-    /// How many results from the beginning are needed, when the rest makes no difference.
-    pub fn reach(&self) -> Option<usize> {
-        if self.total || self.anchor.is_some() || self.position < 0 {
+    /// How many results from the beginning are needed, when the rest makes no difference;
+    /// `counted`: the total is known already.
+    pub fn reach(&self, counted: bool) -> Option<usize> {
+        if (self.total && !counted) || self.anchor.is_some() || self.position < 0 {
             return None;
         }
         let from = usize::try_from(self.position).ok()?;

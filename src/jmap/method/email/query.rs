@@ -19,15 +19,19 @@ pub async fn query(context: &mut Context, mut args: Args) -> Answer {
     let mut question = Question::parse(context, &mut args)?;
     args.finish()?;
     let meta = context.mail.meta();
-    question.of.reach = window.reach();
-    let counted = question.counted(context)?;
+    let counted = if window.total {
+        question.counted(context)?
+    } else {
+        None
+    };
+    question.of.reach = window.reach(counted.is_some());
     let results = context
         .mail
         .query_emails(&question.of)
         .await
         .map_err(method_error)?;
     let mut map = window.answer(&results, meta.modseq, id::email)?;
-    if let Some(total) = counted.filter(|_| window.total) {
+    if let Some(total) = counted {
         map.insert("total".into(), total.into());
     }
     Ok(map)
@@ -134,7 +138,7 @@ impl Question {
     }
 
     /// The total where the mailbox's counts tell it (RFC 8621 §4.4): then a page needs no more.
-    fn counted(&mut self, context: &Context) -> Result<Option<u32>, MethodError> {
+    fn counted(&self, context: &Context) -> Result<Option<u32>, MethodError> {
         let Some(mailbox) = self.of.mailbox.filter(|_| self.plain_mailbox) else {
             return Ok(None);
         };
@@ -142,12 +146,12 @@ impl Question {
         let Some(mailbox) = meta.mailbox(mailbox) else {
             return Ok(None);
         };
-        let counts = crate::jmap::method::mailbox::count(context, &reader, mailbox)?;
-        Ok(Some(if self.of.collapse {
-            counts.threads
-        } else {
-            counts.emails
-        }))
+        if self.of.collapse {
+            let counts = crate::jmap::method::mailbox::count(context, &reader, mailbox)?;
+            return Ok(Some(counts.threads));
+        }
+        let counters = &mailbox.counters;
+        Ok(Some(counters.total.saturating_sub(counters.deleted)))
     }
 }
 
