@@ -6,6 +6,7 @@ use super::session::{Expunges, Session};
 use super::wire::encode;
 use crate::limits;
 use crate::mail::{Error, Flags, Mail, MailboxId, Meta, Row, Uid, UidSet};
+use std::sync::Arc;
 
 impl Session {
     /// Brings the client's view up to date, as far as `expunges` allows.
@@ -74,10 +75,11 @@ impl Session {
     /// A keyword that the client has not seen yet is announced before it turns up.
     pub(super) fn tell_keywords(&mut self, mail: &Mail) -> Result<(), Stop> {
         let meta = mail.meta();
-        let count = meta.keywords.all().count();
         let selected = self.selected_mut()?;
-        if count != selected.keywords {
-            selected.keywords = count;
+        if !Arc::ptr_eq(&meta.keywords, &selected.keywords)
+            && !meta.keywords.all().eq(selected.keywords.all())
+        {
+            selected.keywords = meta.keywords.clone();
             let read_only = selected.read_only;
             self.flags_lines(&meta, read_only);
         }

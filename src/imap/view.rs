@@ -8,7 +8,7 @@
 use super::answer::Answer;
 use super::wire::Numbers;
 use super::wire::set::{End, Set};
-use crate::mail::{Changes, MailboxId, Modseq, Uid, UidSet, View};
+use crate::mail::{Changes, Keywords, MailboxId, Modseq, Uid, UidSet, View};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub struct Selected {
     /// Opened by EXAMINE.
     pub read_only: bool,
     /// Keywords that the client was told of.
-    pub keywords: usize,
+    pub keywords: Arc<Keywords>,
     /// The saved result of the last SEARCH (RFC 9051 §6.4.4.1).
     pub saved: UidSet,
     /// Messages that are \Recent to this session (RFC 3501 §2.3.2).
@@ -56,7 +56,7 @@ impl Selected {
         Selected {
             mailbox,
             read_only,
-            keywords: 0,
+            keywords: Arc::default(),
             saved: UidSet::new(),
             recent: UidSet::new(),
             modseq: view.modseq,

@@ -31,7 +31,7 @@ pub async fn run(session: &mut Session, args: Select, read_only: bool) -> Run {
     let uidnext = view.uidnext.max(above);
     let mut selected = Selected::new(mailbox.id, read_only, view);
     selected.recent = selected.uids().and(&UidSet::range(from.max(1), Uid::MAX));
-    selected.keywords = meta.keywords.all().count();
+    selected.keywords = meta.keywords.clone();
     session.flags_lines(&meta, read_only);
     describe(session, &selected, &mailbox, uidnext);
     session.selected = Some(selected);
