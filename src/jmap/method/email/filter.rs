@@ -108,90 +108,77 @@ fn condition(
     value: Value,
 ) -> Result<Condition, MethodError> {
     let wrong = || MethodError::invalid(format!("filter {name} has a wrong type"));
-    let text = || value.as_str().ok_or_else(wrong);
-    let seconds = || text()?.pipe(date::parse_utc).ok_or_else(wrong);
-    let size = || {
-        value
-            .as_u64()
-            .filter(|n| *n <= MAX_INT as u64)
-            .ok_or_else(wrong)
-    };
-    let with = |flag: Flags| match flag.0 {
-        0 => Query::nothing(),
-        _ => Query::Flags(flag),
-    };
     let mut made = Condition {
         query: Query::nothing(),
         mailbox: None,
-        threads: false,
-        mutable: false,
+        threads: name.contains("InThread"),
+        mutable: name.starts_with("inMailbox") || name.ends_with("Keyword"),
     };
     made.query = match name {
         "inMailbox" => {
-            made.mutable = true;
-            match id::to_mailbox(context.resolve(text()?)) {
-                Some(id) => {
-                    made.mailbox = Some(id);
-                    Query::In(id)
-                }
-                None => Query::nothing(),
-            }
+            let text = value.as_str().ok_or_else(wrong)?;
+            made.mailbox = id::to_mailbox(context.resolve(text));
+            made.mailbox.map_or_else(Query::nothing, Query::In)
         }
         "inMailboxOtherThan" => {
-            made.mutable = true;
-            let ids = value.as_array().ok_or_else(wrong)?;
-            let ids = ids.iter().map(|id| id.as_str().ok_or_else(wrong));
-            let ids = ids.collect::<Result<Vec<_>, _>>()?;
+            let ids = value
+                .as_array()
+                .ok_or_else(wrong)?
+                .iter()
+                .map(Value::as_str);
+            let ids = ids.collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
             let ids = ids
                 .into_iter()
                 .filter_map(|id| id::to_mailbox(context.resolve(id)));
             Query::InOtherThan(ids.collect())
         }
-        "before" => Query::Received(i64::MIN..seconds()?),
-        "after" => Query::Received(seconds()?..i64::MAX),
-        "minSize" => Query::Size(size()?..u64::MAX),
-        "maxSize" => Query::Size(0..size()?),
-        "hasKeyword" => {
-            made.mutable = true;
-            with(flag(text()?, keywords)?)
-        }
-        "notKeyword" => {
-            made.mutable = true;
-            Query::Not(Box::new(with(flag(text()?, keywords)?)))
-        }
-        "allInThreadHaveKeyword" | "someInThreadHaveKeyword" | "noneInThreadHaveKeyword" => {
-            (made.mutable, made.threads) = (true, true);
-            in_thread(name, flag(text()?, keywords)?)
-        }
-        "hasAttachment" => {
-            let wanted = value.as_bool().ok_or_else(wrong)?;
-            let has = Query::Flags(Flags::ATTACHMENT);
-            if wanted {
-                has
-            } else {
-                Query::Not(Box::new(has))
-            }
-        }
-        "text" => words(text()?, Query::Text)?,
-        "body" => words(text()?, Query::Body)?,
-        "from" => words(text()?, |needle| Query::Envelope(Field::From, needle))?,
-        "to" => words(text()?, |needle| Query::Envelope(Field::To, needle))?,
-        "cc" => words(text()?, |needle| Query::Envelope(Field::Cc, needle))?,
-        "bcc" => words(text()?, |needle| Query::Envelope(Field::Bcc, needle))?,
-        "subject" => words(text()?, |needle| Query::Envelope(Field::Subject, needle))?,
+        "before" | "after" | "minSize" | "maxSize" => range(name, &value).ok_or_else(wrong)?,
+        "hasAttachment" => match value.as_bool().ok_or_else(wrong)? {
+            true => Query::Flags(Flags::ATTACHMENT),
+            false => Query::Not(Box::new(Query::Flags(Flags::ATTACHMENT))),
+        },
         "header" => header(value.as_array().ok_or_else(wrong)?).ok_or_else(wrong)?,
-        _ => return Err(MethodError::new("unsupportedFilter").because(format!("{name:?}"))),
+        _ if name.ends_with("Keyword") => {
+            let flag = flag(value.as_str().ok_or_else(wrong)?, keywords)?;
+            by_keyword(name, flag).ok_or_else(|| unsupported(name))?
+        }
+        _ => {
+            let query = in_text(name).ok_or_else(|| unsupported(name))?;
+            words(value.as_str().ok_or_else(wrong)?, query)?
+        }
     };
     Ok(made)
 }
 
-trait Pipe: Sized {
-    fn pipe<T>(self, f: impl FnOnce(Self) -> T) -> T {
-        f(self)
-    }
+fn unsupported(name: &str) -> MethodError {
+    MethodError::new("unsupportedFilter").because(format!("{name:?}"))
 }
 
-impl Pipe for &str {}
+/// The conditions on date and size.
+fn range(name: &str, value: &Value) -> Option<Query> {
+    let seconds = || value.as_str().and_then(date::parse_utc);
+    let size = || value.as_u64().filter(|n| *n <= MAX_INT as u64);
+    Some(match name {
+        "before" => Query::Received(i64::MIN..seconds()?),
+        "after" => Query::Received(seconds()?..i64::MAX),
+        "minSize" => Query::Size(size()?..u64::MAX),
+        _ => Query::Size(0..size()?),
+    })
+}
+
+/// Where a text condition looks.
+fn in_text(name: &str) -> Option<fn(Needle) -> Query> {
+    Some(match name {
+        "text" => Query::Text,
+        "body" => Query::Body,
+        "from" => |needle| Query::Envelope(Field::From, needle),
+        "to" => |needle| Query::Envelope(Field::To, needle),
+        "cc" => |needle| Query::Envelope(Field::Cc, needle),
+        "bcc" => |needle| Query::Envelope(Field::Bcc, needle),
+        "subject" => |needle| Query::Envelope(Field::Subject, needle),
+        _ => return None,
+    })
+}
 
 /// A keyword's flag; no flag at all when no email ever had it.
 pub fn flag(name: &str, keywords: &Keywords) -> Result<Flags, MethodError> {
@@ -201,16 +188,20 @@ pub fn flag(name: &str, keywords: &Keywords) -> Result<Flags, MethodError> {
     Ok(keyword::flag(name, keywords).unwrap_or_default())
 }
 
-fn in_thread(name: &str, flag: Flags) -> Query {
-    let some = match flag.0 {
+/// The conditions on keywords; a keyword that no email ever had has no flag.
+fn by_keyword(name: &str, flag: Flags) -> Option<Query> {
+    let known = |query: fn(Flags) -> Query| match flag.0 {
         0 => Query::nothing(),
-        _ => Query::SomeInThread(flag),
+        _ => query(flag),
     };
-    match name {
-        "allInThreadHaveKeyword" if flag.0 != 0 => Query::AllInThread(flag),
-        "noneInThreadHaveKeyword" => Query::Not(Box::new(some)),
-        _ => some,
-    }
+    Some(match name {
+        "hasKeyword" => known(Query::Flags),
+        "notKeyword" => Query::Not(Box::new(known(Query::Flags))),
+        "allInThreadHaveKeyword" => known(Query::AllInThread),
+        "someInThreadHaveKeyword" => known(Query::SomeInThread),
+        "noneInThreadHaveKeyword" => Query::Not(Box::new(known(Query::SomeInThread))),
+        _ => return None,
+    })
 }
 
 /// `[name]` or `[name, text]`.

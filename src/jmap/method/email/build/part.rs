@@ -168,104 +168,53 @@ impl Maker<'_> {
     /// One part with all below it.
     fn part(&mut self, value: Value, path: String, place: Place, depth: usize) -> Made<'_> {
         Box::pin(async move {
-            let wrong = |name: &str, why: &str| SetError::property(format!("{path}{name}"), why);
-            let Value::Object(mut map) = value else {
-                return Err(wrong("", "a body part is an object"));
-            };
-            map.retain(|_, value| !value.is_null());
             self.count += 1;
             if depth > DEPTH || self.count > PARTS {
                 return Err(SetError::new("tooLarge").because("too many body parts"));
             }
-            let mut text = |name: &str| match map.remove(name) {
-                None => Ok(None),
-                Some(Value::String(text)) if !text.contains(['\r', '\n', '\0']) => Ok(Some(text)),
-                Some(_) => Err(wrong(name, "must be a string of one line")),
-            };
-            let (part_id, blob_id) = (text("partId")?, text("blobId")?);
-            let (media, charset, name) = (text("type")?, text("charset")?, text("name")?);
-            let (disposition, cid, location) =
-                (text("disposition")?, text("cid")?, text("location")?);
-            let size = map.remove("size");
-            let languages = match map.remove("language") {
-                None => Vec::new(),
-                Some(Value::Array(tags)) => tags,
-                Some(_) => return Err(wrong("language", "must be an array of tags")),
-            };
-            let sub_parts = map.remove("subParts");
-            let more = fields(map, &path, true)?;
-            let media = media.unwrap_or_else(|| default_media(place, sub_parts.is_some()).into());
-            let media = media.trim().to_ascii_lowercase();
-            let Some((main, sub)) = media.split_once('/').filter(|_| is_media(&media)) else {
-                return Err(wrong("type", "must be a media type"));
-            };
-            match place {
-                Place::Text if media != "text/plain" => {
-                    return Err(wrong("type", "textBody is text/plain"));
-                }
-                Place::Html if media != "text/html" => {
-                    return Err(wrong("type", "htmlBody is text/html"));
-                }
-                _ => {}
-            }
-            let params: Vec<(&str, &str)> =
-                name.iter().map(|name| ("name", name.as_str())).collect();
-            let mut part = match (main == "multipart", part_id, blob_id) {
-                (true, None, None) => self.multipart(sub, sub_parts, &path, depth).await?,
-                (true, ..) => {
-                    return Err(wrong("type", "a multipart has neither partId nor blobId"));
-                }
-                (false, ..) if sub_parts.is_some() => {
-                    return Err(wrong("subParts", "only a multipart has parts"));
-                }
-                (false, Some(id), None) => {
-                    if charset.is_some() || size.is_some() {
-                        let given = if charset.is_some() { "charset" } else { "size" };
-                        return Err(wrong(given, "must be omitted with a partId"));
-                    }
-                    let content = self.value(&id).map_err(|why| wrong("partId", why))?;
-                    if main != "text" {
-                        return Err(wrong("type", "a part with a partId is text"));
-                    }
-                    Part::text_with(sub, &params, content)
-                }
-                (false, None, Some(id)) => {
-                    self.blob(&id, &media, charset.as_deref(), &params).await?
-                }
-                (false, Some(_), Some(_)) => {
-                    return Err(wrong("blobId", "give partId or blobId, not both"));
-                }
-                (false, None, None) => {
-                    return Err(wrong("partId", "a part has a partId or a blobId"));
-                }
-            };
-            let attached = (place == Place::Attachment).then(|| "attachment".to_owned());
-            if let Some(kind) = disposition.or(attached) {
-                if !is_token(&kind) {
-                    return Err(wrong("disposition", "must be a token"));
-                }
-                part = part.disposed(&kind, name.as_deref());
-            }
-            if let Some(cid) = cid {
-                part.header.message_ids("Content-ID", &[cid]);
-            }
-            if let Some(location) = location {
-                part.header
-                    .raw("Content-Location", format!(" {location}").as_bytes());
-            }
-            if !languages.is_empty() {
-                let tags: Option<Vec<&str>> = languages.iter().map(Value::as_str).collect();
-                let tags = tags.filter(|tags| tags.iter().all(|tag| is_token(tag)));
-                let tags = tags.ok_or_else(|| wrong("language", "must be an array of tags"))?;
-                let tags = format!(" {}", tags.join(", "));
-                part.header.raw("Content-Language", tags.as_bytes());
-            }
-            if let Some(twice) = more.iter().find(|field| part.header.has(&field.of.name)) {
-                return Err(wrong(&twice.of.name, "the same header field is set twice"));
-            }
-            write(&mut part.header, &more)?;
-            Ok(part)
+            let mut given = Given::take(value, path, place)?;
+            let part = self.content(&mut given, depth).await?;
+            given.dress(part)
         })
+    }
+
+    /// A part with its content, its type and its name.
+    async fn content(&mut self, given: &mut Given, depth: usize) -> Result<Part<Bytes>, SetError> {
+        let media = given.media.clone();
+        let (main, sub) = media.split_once('/').unwrap_or_default();
+        let name = given.name.clone();
+        let params: Vec<(&str, &str)> = name.iter().map(|n| ("name", n.as_str())).collect();
+        let sub_parts = given.sub_parts.take();
+        match (
+            main == "multipart",
+            given.part_id.take(),
+            given.blob_id.take(),
+        ) {
+            (true, None, None) => self.multipart(sub, sub_parts, &given.path, depth).await,
+            (true, ..) => Err(given.wrong("type", "a multipart has neither partId nor blobId")),
+            (false, ..) if sub_parts.is_some() => {
+                Err(given.wrong("subParts", "only a multipart has parts"))
+            }
+            (false, Some(id), None) => {
+                if given.charset.is_some() || given.sized {
+                    let name = if given.sized { "size" } else { "charset" };
+                    return Err(given.wrong(name, "must be omitted with a partId"));
+                }
+                if main != "text" {
+                    return Err(given.wrong("type", "a part with a partId is text"));
+                }
+                let text = self.value(&id).map_err(|why| given.wrong("partId", why))?;
+                Ok(Part::text_with(sub, &params, text))
+            }
+            (false, None, Some(id)) => {
+                self.blob(&id, &media, given.charset.as_deref(), &params)
+                    .await
+            }
+            (false, Some(_), Some(_)) => {
+                Err(given.wrong("blobId", "give partId or blobId, not both"))
+            }
+            (false, None, None) => Err(given.wrong("partId", "a part has a partId or a blobId")),
+        }
     }
 
     async fn multipart(
@@ -354,6 +303,125 @@ impl Maker<'_> {
             () => "7bit",
         })
     }
+}
+
+/// An EmailBodyPart as the client sent it.
+struct Given {
+    /// Where in the Email it stands, for errors.
+    path: String,
+    part_id: Option<String>,
+    blob_id: Option<String>,
+    media: String,
+    charset: Option<String>,
+    name: Option<String>,
+    disposition: Option<String>,
+    cid: Option<String>,
+    location: Option<String>,
+    languages: Vec<String>,
+    sized: bool,
+    sub_parts: Option<Value>,
+    more: Vec<Field>,
+}
+
+impl Given {
+    fn take(value: Value, path: String, place: Place) -> Result<Given, SetError> {
+        let Value::Object(mut map) = value else {
+            return Err(SetError::property(path, "a body part is an object"));
+        };
+        map.retain(|_, value| !value.is_null());
+        let mut text = |name: &str| match map.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.contains(['\r', '\n', '\0']) => Ok(Some(text)),
+            Some(_) => Err(SetError::property(
+                format!("{path}{name}"),
+                "must be a string of one line",
+            )),
+        };
+        let (part_id, blob_id) = (text("partId")?, text("blobId")?);
+        let (media, charset, name) = (text("type")?, text("charset")?, text("name")?);
+        let (disposition, cid, location) = (text("disposition")?, text("cid")?, text("location")?);
+        let sized = map.remove("size").is_some();
+        let languages = languages(map.remove("language"), &path)?;
+        let sub_parts = map.remove("subParts");
+        let more = fields(map, &path, true)?;
+        let media = media.unwrap_or_else(|| default_media(place, sub_parts.is_some()).into());
+        let media = media.trim().to_ascii_lowercase();
+        let fits = match place {
+            Place::Text => media == "text/plain",
+            Place::Html => media == "text/html",
+            Place::Structure | Place::Attachment => is_media(&media),
+        };
+        if !fits {
+            return Err(SetError::property(
+                format!("{path}type"),
+                "this type cannot stand here",
+            ));
+        }
+        let attached = (place == Place::Attachment).then(|| "attachment".to_owned());
+        Ok(Given {
+            path,
+            part_id,
+            blob_id,
+            media,
+            charset,
+            name,
+            disposition: disposition.or(attached),
+            cid,
+            location,
+            languages,
+            sized,
+            sub_parts,
+            more,
+        })
+    }
+
+    fn wrong(&self, name: &str, why: &str) -> SetError {
+        SetError::property(format!("{}{name}", self.path), why)
+    }
+
+    /// Writes the remaining fields.
+    fn dress(self, mut part: Part<Bytes>) -> Result<Part<Bytes>, SetError> {
+        if let Some(kind) = &self.disposition {
+            if !is_token(kind) {
+                return Err(self.wrong("disposition", "must be a token"));
+            }
+            part = part.disposed(kind, self.name.as_deref());
+        }
+        if let Some(cid) = &self.cid {
+            part.header.message_ids("Content-ID", &[cid]);
+        }
+        if let Some(location) = &self.location {
+            part.header
+                .raw("Content-Location", format!(" {location}").as_bytes());
+        }
+        if !self.languages.is_empty() {
+            let tags = format!(" {}", self.languages.join(", "));
+            part.header.raw("Content-Language", tags.as_bytes());
+        }
+        if let Some(twice) = self
+            .more
+            .iter()
+            .find(|field| part.header.has(&field.of.name))
+        {
+            return Err(self.wrong(&twice.of.name, "the same header field is set twice"));
+        }
+        write(&mut part.header, &self.more)?;
+        Ok(part)
+    }
+}
+
+/// Reads `language`: tags (RFC 3282).
+fn languages(value: Option<Value>, path: &str) -> Result<Vec<String>, SetError> {
+    let wrong = || SetError::property(format!("{path}language"), "must be an array of tags");
+    let Some(value) = value else {
+        return Ok(Vec::new());
+    };
+    let tags = value.as_array().ok_or_else(wrong)?;
+    let tag = |tag: &Value| tag.as_str().filter(|tag| is_token(tag)).map(str::to_owned);
+    tags.iter()
+        .map(tag)
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(wrong)
 }
 
 fn default_media(place: Place, parts: bool) -> &'static str {
