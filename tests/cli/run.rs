@@ -39,6 +39,28 @@ impl Run {
         Run::of(command, dir, "")
     }
 
+    /// With files of at most so many KiB, like a disk that is nearly full.
+    pub fn start_with_file_size(dir: &Path, args: &[&str], kib: u64) -> Run {
+        let mut command = Command::new("/bin/sh");
+        // POSIX counts blocks of 512 octets; without the trap a larger file is a signal.
+        let script = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", kib * 2);
+        command
+            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_pillarbox")])
+            .args(args);
+        Run::of(command, dir, "")
+    }
+
+    /// Ends that limit.
+    pub fn lift_file_size(&self) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let pid = Pid::from_child(&self.child);
+        let none = Rlimit {
+            current: None,
+            maximum: None,
+        };
+        prlimit(Some(pid), Resource::Fsize, none).unwrap();
+    }
+
     fn of(mut command: Command, dir: &Path, input: &str) -> Run {
         let mut child = command
             .current_dir(dir)

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 /// Where each protocol listens now.
 #[derive(Clone, Copy)]
-struct Ports {
-    smtp: SocketAddr,
-    imap: SocketAddr,
-    pop3: SocketAddr,
-    http: SocketAddr,
+pub struct Ports {
+    pub smtp: SocketAddr,
+    pub imap: SocketAddr,
+    pub pop3: SocketAddr,
+    pub http: SocketAddr,
 }
 
 /// What was promised, by the token that every message carries in its subject.
@@ -34,6 +34,11 @@ struct Promised {
 struct Place(&'static str, bool);
 
 fn start(dir: &TempDir) -> (Run, Ports) {
+    serve(|args| Run::start(dir.path(), args))
+}
+
+/// Serves the four protocols of [`Ports`].
+pub fn serve(run: impl FnOnce(&[&str]) -> Run) -> (Run, Ports) {
     let mut args = vec!["serve", "--db", "mail.redb"];
     for role in ["--smtp", "--imap", "--pop3", "--http"] {
         args.extend([role, "127.0.0.1:0"]);
@@ -47,7 +52,7 @@ fn start(dir: &TempDir) -> (Run, Ports) {
     ] {
         args.extend([role, "off"]);
     }
-    let run = Run::start(dir.path(), &args);
+    let run = run(&args);
     run.ready();
     let ports = Ports {
         smtp: run.addr("smtp"),
@@ -58,7 +63,8 @@ fn start(dir: &TempDir) -> (Run, Ports) {
     (run, ports)
 }
 
-fn init(dir: &TempDir) {
+/// Makes a store.
+pub fn init(dir: &TempDir) {
     let mut secret = std::fs::OpenOptions::new();
     let secret = secret.create(true).write(true).truncate(true).mode(0o600);
     let mut file = secret.open(dir.join("secret")).expect("a file");

@@ -14,6 +14,7 @@ mod cost;
 mod disk;
 mod full;
 mod kill;
+mod limit;
 mod power;
 mod random;
 mod wire;
