@@ -70,6 +70,7 @@ server_start() {
         --imap $HOST:$IMAP --imaps $HOST:$IMAPS --pop3 $HOST:$POP3 --pop3s $HOST:$POP3S \
         --http $HOST:$HTTP --https $HOST:$HTTPS -v -v "$@" 2>>"$LOG" >>"$LOG" </dev/null &
     echo $! >"$WITNESS_TMP/server.pid"
+    disown # no word from the shell when it is killed
     eventually 20 server_says_ready || {
         tail -n 5 "$LOG"
         fail "the server did not start"
