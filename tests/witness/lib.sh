@@ -13,7 +13,7 @@ SMTP=$((WITNESS_BASE + 0)) SUBMISSION=$((WITNESS_BASE + 1)) SUBMISSIONS=$((WITNE
 IMAP=$((WITNESS_BASE + 3)) IMAPS=$((WITNESS_BASE + 4))
 POP3=$((WITNESS_BASE + 5)) POP3S=$((WITNESS_BASE + 6))
 HTTP=$((WITNESS_BASE + 7)) HTTPS=$((WITNESS_BASE + 8))
-SPARE=$((WITNESS_BASE + 9)) # for a witness that listens itself
+SPARE=$((WITNESS_BASE + 9)) # this one and ten more: for a witness that listens itself
 CA=$WITNESS_TMP/ca.pem
 STORE=$WITNESS_TMP/mail.redb
 LOG=$WITNESS_TMP/server.log
