@@ -139,6 +139,10 @@ pub const READ_CHUNK: usize = 16 * 1024;
 /// Octets of output that are sent together; one TLS record's worth.
 pub const WRITE_BUFFER: usize = 16 * 1024;
 
+/// Reads and writes of up to 16 KiB that a connection makes in a row before the others of its thread
+/// have their turn.
+pub const TURN: u32 = 4;
+
 /// A connection's empty buffer is given back while it waits, unless it is this small.
 pub const BUFFER_KEPT: usize = 256;
 
@@ -377,6 +381,9 @@ pub const JMAP_QUERY: usize = 5_000;
 pub const JMAP_RESPONSE: usize = 8 * 1024 * 1024;
 /// Octets of one value in `bodyValues`; the rest is cut and `isTruncated` says so. The blob has all.
 pub const JMAP_BODY_VALUE: usize = 1024 * 1024;
+/// Octets of all values in the `bodyValues` of one email, cut in the same way: a message may be
+/// nothing but text parts.
+pub const JMAP_BODY_VALUES: usize = 4 * 1024 * 1024;
 /// Least and greatest seconds between pings of an event source (RFC 8620 §7.3 lets us choose).
 pub const JMAP_PING: (u64, u64) = (5, 3600);
 /// Seconds that an upload is kept unless an email adopts it; RFC 8620 §6 wants an hour at least.

@@ -78,10 +78,13 @@ fn memberships(txn: &mut Txn<'_>, email: EmailId) -> Done<Vec<Row>> {
 
 fn update(txn: &mut Txn<'_>, email: EmailId, change: &EmailUpdate) -> Done<()> {
     let rows = memberships(txn, email)?;
-    let now_in = |mailbox: &MailboxId| rows.iter().any(|r| r.mailbox == *mailbox);
+    // What has \Deleted is in no mailbox (RFC 8621 §4.1.1). It waits for its EXPUNGE, and an email that
+    // had no other place would go with it.
+    let shown = |r: &&Row| !r.flags.has(Flags::DELETED);
+    let now_in = |mailbox: &MailboxId| rows.iter().filter(shown).any(|r| r.mailbox == *mailbox);
     let mut target: Vec<MailboxId> = match &change.mailboxes {
         Some(all) => all.clone(),
-        None => rows.iter().map(|r| r.mailbox).collect(),
+        None => rows.iter().filter(shown).map(|r| r.mailbox).collect(),
     };
     target.extend(&change.add_to);
     target.retain(|m| !change.remove_from.contains(m));
@@ -114,11 +117,13 @@ fn update(txn: &mut Txn<'_>, email: EmailId, change: &EmailUpdate) -> Done<()> {
         };
         transfer(txn, &clean, mailbox, false)?;
     }
-    for old in rows.iter().filter(|r| !target.contains(&r.mailbox)) {
+    let leaving = |r: &&Row| !target.contains(&r.mailbox);
+    for old in rows.iter().filter(shown).filter(leaving) {
         let current = txn.row(old.mailbox, old.uid)?.unwrap_or(*old);
         end(txn, &current)?;
     }
-    let Some(row) = memberships(txn, email)?.first().copied() else {
+    let rows = memberships(txn, email)?;
+    let Some(row) = rows.iter().find(shown).or(rows.first()).copied() else {
         return Ok(());
     };
     let old = row.flags.visible();

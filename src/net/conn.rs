@@ -22,7 +22,7 @@ use std::net::{IpAddr, Shutdown as Direction, SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 thread_local! {
@@ -78,6 +78,8 @@ pub struct Conn {
     /// fires, so that a busy connection never touches the reactor's timers.
     timer_at: Option<Instant>,
     waiting_since: Option<Instant>,
+    /// Reads and writes in a row that did not have to wait.
+    busy: u32,
     /// Since when a write through `AsyncWrite` has been waiting.
     stalled_since: Option<Instant>,
     shutdown: Option<Shutdown>,
@@ -128,6 +130,7 @@ impl Conn {
             timer: Timer::never(),
             timer_at: None,
             waiting_since: None,
+            busy: 0,
             stalled_since: None,
             shutdown: None,
             shutdown_listener: None,
@@ -337,7 +340,20 @@ impl Conn {
         }
     }
 
+    /// Gives way to the thread's other connections now and then: a peer that always has more to
+    /// send, or always takes more, would otherwise never let go of the executor.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.busy += 1;
+        if self.busy <= limits::TURN {
+            return Poll::Ready(());
+        }
+        self.busy = 0;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+        ready!(self.poll_turn(cx));
         let read = SCRATCH.with_borrow_mut(|scratch| {
             match Pin::new(&mut self.stream).poll_read(cx, scratch) {
                 Poll::Ready(Ok(n)) => {
@@ -356,6 +372,7 @@ impl Conn {
             }
             Poll::Ready(Err(e)) => Poll::Ready(Err(e.into())),
             Poll::Pending => {
+                self.busy = 0;
                 self.release_buffers();
                 self.poll_read_limits(cx).map(Err)
             }
@@ -479,6 +496,7 @@ impl Conn {
         let mut since = None;
         let done = poll_fn(|cx| {
             while sent < total {
+                ready!(self.poll_turn(cx));
                 let first = self.output.get(sent..).unwrap_or_default();
                 let from = sent.saturating_sub(self.output.len());
                 let second = more.get(from..).unwrap_or_default();
@@ -495,7 +513,10 @@ impl Conn {
                         since = None;
                     }
                     Poll::Ready(Err(e)) => return Poll::Ready(Err(e.into())),
-                    Poll::Pending => return self.poll_write_limit(cx, &mut since),
+                    Poll::Pending => {
+                        self.busy = 0;
+                        return self.poll_write_limit(cx, &mut since);
+                    }
                 }
             }
             Poll::Ready(Ok(()))
@@ -652,12 +673,14 @@ impl AsyncRead for Conn {
             this.consume(n);
             return Poll::Ready(Ok(n));
         }
+        ready!(this.poll_turn(cx));
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
             Poll::Ready(done) => {
                 this.waiting_since = None;
                 Poll::Ready(done)
             }
             Poll::Pending => {
+                this.busy = 0;
                 this.release_buffers();
                 this.poll_read_limits(cx).map(|e| Err(e.into()))
             }
@@ -672,6 +695,7 @@ impl AsyncWrite for Conn {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_turn(cx));
         let done = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.limit_write(cx, done)
     }
@@ -681,6 +705,7 @@ impl AsyncWrite for Conn {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_turn(cx));
         let done = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.limit_write(cx, done)
     }

@@ -87,7 +87,8 @@ pub fn spawn(
             let run = async {
                 match Async::new(socket) {
                     Ok(listener) => {
-                        let accepting = accept(&name, &listener, &shared, full, &executor, &handler);
+                        let accepting =
+                            accept(&name, &listener, &shared, full, &executor, &handler);
                         accepting.or(shared.shutdown.wait()).await;
                     }
                     Err(e) => log::error!("{name}: cannot listen: {e}"),

@@ -192,3 +192,31 @@ fn changed_since() {
             && reply.untagged[0].contains("MODSEQ (")
     );
 }
+
+/// A header may be as long as a message: its fields pass in pieces, whatever they hold.
+#[test]
+fn fields_of_a_long_header() {
+    let server = Server::start();
+    let mut imap = Imap::inbox(&server);
+    let long = format!("X-Long: {}\r\n", "x".repeat(900)).repeat(600);
+    imap.append(
+        "INBOX",
+        &format!("Subject: a\r\n{long}To: b\r\n\r\nbody\r\n"),
+    );
+    let wanted = "BODY.PEEK[HEADER.FIELDS (SUBJECT TO)]";
+    let text = imap
+        .ok(&format!("FETCH 1 {wanted}"))
+        .one("FETCH")
+        .to_owned();
+    assert!(
+        text.contains("{21}\r\nSubject: a\r\nTo: b\r\n\r\n)"),
+        "{text}"
+    );
+    let text = imap.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (X-LONG)]");
+    let text = text.one("FETCH");
+    assert!(text.contains(&format!("{{{}}}\r\n{long}\r\n)", long.len() + 2)));
+    let text = imap.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (X-LONG)]<545990.10>");
+    assert!(text.one("FETCH").contains("{10}\r\n"), "{text:?}");
+    let text = imap.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (NONE)]");
+    assert!(text.one("FETCH").contains("{2}\r\n\r\n)"), "{text:?}");
+}

@@ -54,3 +54,27 @@ fn pipelined_commands_are_answered_in_order() {
     assert!(imap.until("c").tagged.starts_with("BAD"));
     assert!(imap.until("d").tagged.starts_with("OK"));
 }
+
+/// A message announced where none can be taken must not leave the session deaf, filling its buffer.
+#[test]
+fn a_message_where_none_is_expected() {
+    let server = Server::start();
+    for start in [
+        // Behind another message, on its line.
+        "a APPEND INBOX {3+}\r\nabcx APPEND INBOX {4+}\r\n",
+        // Instead of DONE.
+        "a IDLE\r\nx APPEND INBOX {4+}\r\n",
+        "a IDLE\r\nx LOGIN {4}\r\n",
+        "a IDLE\r\nx LOGIN {4+}\r\n",
+    ] {
+        let mut imap = Imap::inbox(&server);
+        imap.client.send_raw(start.as_bytes());
+        imap.client.send_raw(b"b XX\r\n\r\nc NOOP\r\n");
+        loop {
+            let line = imap.client.line();
+            if line.starts_with("* BYE") || line.starts_with("c OK") {
+                break;
+            }
+        }
+    }
+}

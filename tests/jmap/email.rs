@@ -733,3 +733,42 @@ fn identities() {
         assert!(one.as_object().unwrap().contains_key(name), "{name}");
     }
 }
+
+/// A message of nothing but text parts is still shown, and takes a bounded amount of memory.
+#[test]
+fn many_large_text_parts() {
+    let (_server, mut jmap) = start();
+    let part =
+        "--b\r\nContent-Type: text/plain\r\n\r\n".to_owned() + &"0123456789\r\n".repeat(80_000);
+    let text = format!(
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}--b--\r\n",
+        part.repeat(12)
+    );
+    let blob = jmap.upload("message/rfc822", text.as_bytes());
+    let inbox = jmap.mailbox("inbox");
+    let made = jmap.call(
+        "Email/import",
+        json!({"emails": {"k": {"blobId": blob, "mailboxIds": {inbox: true}}}}),
+    );
+    let id = made["created"]["k"]["id"].clone();
+    let got = jmap.call(
+        "Email/get",
+        json!({"ids": [id], "properties": ["bodyValues"], "fetchAllBodyValues": true}),
+    );
+    let values = got["list"][0]["bodyValues"]
+        .as_object()
+        .unwrap_or_else(|| panic!("{got}"));
+    assert_eq!(values.len(), 12);
+    let whole = values
+        .values()
+        .filter(|v| v["isTruncated"] == false)
+        .count();
+    let octets: usize = values
+        .values()
+        .map(|v| v["value"].as_str().unwrap().len())
+        .sum();
+    assert!(
+        (4..=5).contains(&whole) && octets <= 4 << 20,
+        "{whole} {octets}"
+    );
+}

@@ -284,3 +284,47 @@ fn incremental_sync_equals_a_full_one() {
         assert_eq!(counts["list"][0]["totalEmails"], in_inbox, "turn {turn}");
     }
 }
+
+/// A client that marks as deleted and expunges later (COPY to Trash, STORE \Deleted) leaves a membership that
+/// JMAP does not show. Moving the email back must show it again, or the next EXPUNGE would take the last one.
+#[test]
+fn moved_back_over_a_deleted_membership() {
+    let (server, mut jmap) = start();
+    let mut imap = Imap::new(&server);
+    imap.append("precious");
+    let id = jmap.query(json!({}))[0].clone();
+    let (inbox, trash) = (jmap.mailbox("inbox"), jmap.mailbox("trash"));
+    imap.ask("COPY 1 Trash");
+    imap.ask("STORE 1 +FLAGS (\\Deleted)");
+    for patch in [
+        json!({"mailboxIds": {inbox.clone(): true}}),
+        json!({format!("mailboxIds/{trash}"): null, format!("mailboxIds/{inbox}"): true}),
+    ] {
+        let set = jmap.call("Email/set", json!({"update": {id.clone(): patch}}));
+        assert_eq!(set["updated"], json!({id.clone(): null}), "{set}");
+        let shown = jmap.email(&id, json!(["mailboxIds"]));
+        assert_eq!(shown["mailboxIds"], json!({inbox.clone(): true}));
+        imap.ask("EXPUNGE");
+        let shown = jmap.email(&id, json!(["mailboxIds"]));
+        assert_eq!(shown["mailboxIds"], json!({inbox.clone(): true}));
+        imap.ask("COPY 1 Trash");
+        imap.ask("STORE 1 +FLAGS (\\Deleted)");
+    }
+    // Taken out of what is shown, it stays in what waits for EXPUNGE: in no mailbox that JMAP knows.
+    let none = jmap.call(
+        "Email/set",
+        json!({"update": {id.clone(): {format!("mailboxIds/{trash}"): null}}}),
+    );
+    assert!(
+        none["notUpdated"][&id]["type"] == "invalidProperties",
+        "{none}"
+    );
+    // Put elsewhere, what waits for EXPUNGE waits on: that is the other client's business.
+    let archive = jmap.mailbox("archive");
+    jmap.call(
+        "Email/set",
+        json!({"update": {id.clone(): {format!("mailboxIds/{archive}"): true}}}),
+    );
+    let shown = jmap.email(&id, json!(["mailboxIds"]));
+    assert_eq!(shown["mailboxIds"], json!({trash: true, archive: true}));
+}

@@ -1,5 +1,6 @@
 //! Connections and listeners, without a protocol above them.
-use crate::harness::{Client, TempDir};
+use crate::harness::{Client, Server, TempDir};
+use pillarbox::config::Role;
 use pillarbox::net::census::Census;
 use pillarbox::net::client;
 use pillarbox::net::listener::{self, Shared};
@@ -330,7 +331,9 @@ fn connections_in_all_are_limited() {
     loop {
         let mut again = rig.connect();
         if again.try_send_raw(b"x\r\n").is_ok()
-            && again.try_line().is_some_and(|line| line.starts_with(b"Crlf"))
+            && again
+                .try_line()
+                .is_some_and(|line| line.starts_with(b"Crlf"))
         {
             break;
         }
@@ -471,4 +474,43 @@ proptest::proptest! {
         }
         proptest::prop_assert_eq!(&rig.said(1)[0], &format!("{whole:?}"));
     }
+}
+
+/// One peer that sends without a pause, before any log-in, must not keep the others of the listener waiting.
+#[test]
+fn a_flood_leaves_others_their_turn() {
+    use std::io::{Read, Write};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let server = Server::start();
+    let address = server.addr(Role::Imap);
+    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let floods: Vec<_> = (0..2)
+        .map(|_| {
+            let mut socket = std::net::TcpStream::connect(address).unwrap();
+            let mut reader = socket.try_clone().unwrap();
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                let drain = std::thread::spawn(move || {
+                    let mut sink = vec![0; 1 << 20];
+                    while reader.read(&mut sink).is_ok_and(|n| n > 0) {}
+                });
+                let noops = b"a NOOP\r\n".repeat(1 << 14);
+                while !stop.load(Ordering::Relaxed) && socket.write_all(&noops).is_ok() {}
+                let _ = socket.shutdown(std::net::Shutdown::Both);
+                let _ = drain.join();
+            })
+        })
+        .collect();
+    let mut slowest = std::time::Duration::ZERO;
+    for _ in 0..5 {
+        let since = std::time::Instant::now();
+        let mut client = server.client(Role::Imap);
+        client.expect("* OK");
+        client.send("b NOOP");
+        client.expect("b OK");
+        slowest = slowest.max(since.elapsed());
+    }
+    stop.store(true, Ordering::Relaxed);
+    floods.into_iter().for_each(|flood| flood.join().unwrap());
+    assert!(slowest < std::time::Duration::from_secs(15), "{slowest:?}");
 }

@@ -137,7 +137,9 @@ async fn rest(session: &mut Session, utf8: bool) -> Result<(), Stop> {
             Event::Command => break,
             Event::Continue => session.line("+ OK"),
             Event::Fatal => return Err(Stop::Bye("[LIMIT] the literal is too large")),
-            Event::Refused(_) | Event::Message(_) => {
+            // One message only, and what the next one holds must not pass for commands.
+            Event::Message(_) => return Err(Stop::Bye("expected the end of the command")),
+            Event::Refused(_) => {
                 return Answer::bad("expected the end of the command behind the message").stop();
             }
             Event::More => {}

@@ -11,6 +11,7 @@ use crate::imap::wire::{encode, structure};
 use crate::mail::Row;
 use crate::mime::transfer::{Decoder, Sink};
 use crate::mime::{Encoding, Kind, Part, Structure};
+use smol::future::yield_now;
 
 /// A run of octets: offset and length.
 type Run = (u64, u64);
@@ -139,48 +140,60 @@ async fn fields(
     partial: Option<Partial>,
 ) -> Result<(), Stop> {
     let mut total = 0;
-    each_piece(look, run, filter.clone(), &mut |octets| {
-        total += octets.len() as u64
-    })?;
-    let (mut skip, mut left) = slice((0, total), partial);
+    let mut lines = Filtered::new(run, filter);
+    while lines.next(look, &mut |octets| total += octets.len() as u64)? {
+        yield_now().await;
+    }
+    let (skip, left) = slice((0, total), partial);
     encode::literal_head(session.conn.out(), left, false);
-    let out = session.conn.out();
-    // A header block is bounded by what was accepted; what passes is bounded by it.
-    each_piece(look, run, filter.clone(), &mut |octets| {
-        let from = usize::try_from(skip)
-            .unwrap_or(usize::MAX)
-            .min(octets.len());
-        skip -= from as u64;
-        let rest = octets.get(from..).unwrap_or_default();
-        let take = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-        left -= take as u64;
-        out.extend_from_slice(rest.get(..take).unwrap_or_default());
-    })?;
+    let mut lines = Filtered::new(run, filter);
+    let (mut skip, mut left) = (skip, left);
+    loop {
+        // A header may be as long as a message: it leaves as it is read, like everything else.
+        let out = session.conn.out();
+        let mut sink = Slice { skip, left, out };
+        let more = lines.next(look, &mut |octets| sink.put(octets))?;
+        (skip, left) = (sink.skip, sink.left);
+        spill(session, look).await?;
+        if !more || left == 0 {
+            break;
+        }
+    }
     if left > 0 {
         return Err(Stop::Bye("the message was expunged while it was sent"));
     }
-    spill(session, look).await
+    Ok(())
 }
 
-fn each_piece(
-    look: &mut Look,
-    (mut offset, mut len): Run,
-    mut filter: Filter,
-    out: &mut impl FnMut(&[u8]),
-) -> Result<(), Stop> {
-    let mut piece = Vec::new();
-    while len > 0 {
-        piece.clear();
-        let got = look.read(offset, len, &mut piece)?;
-        if got == 0 {
-            break;
-        }
-        filter.push(&piece, out);
-        offset += got;
-        len = len.saturating_sub(got);
+/// A header block on its way through a filter.
+struct Filtered {
+    run: Run,
+    filter: Filter,
+    piece: Vec<u8>,
+}
+
+impl Filtered {
+    fn new(run: Run, filter: &Filter) -> Filtered {
+        let (filter, piece) = (filter.clone(), Vec::new());
+        Filtered { run, filter, piece }
     }
-    filter.finish(out);
-    Ok(())
+
+    /// Passes the next piece to `out`; false at the end.
+    fn next(&mut self, look: &mut Look, out: &mut impl FnMut(&[u8])) -> Result<bool, Stop> {
+        let (offset, len) = self.run;
+        self.piece.clear();
+        let got = match len {
+            0 => 0,
+            len => look.read(offset, len, &mut self.piece)?,
+        };
+        if got == 0 {
+            self.filter.finish(out);
+            return Ok(false);
+        }
+        self.filter.push(&self.piece, out);
+        self.run = (offset + got, len.saturating_sub(got));
+        Ok(true)
+    }
 }
 
 /// What `BINARY` decodes: a run and its encoding; the whole message and multiparts are as they are

@@ -32,7 +32,8 @@ pub async fn run(session: &mut Session) -> Run {
 async fn session_line(session: &mut Session) -> Result<bool, Stop> {
     match session.next_event().await? {
         Event::Command => Ok(session.framer.command().eq_ignore_ascii_case(b"DONE")),
-        Event::Fatal => Err(Stop::Bye("expected DONE")),
-        _ => Ok(false),
+        Event::Refused(_) => Ok(false),
+        // A literal comes next, or so the client says: what it sends from here on is no command.
+        _ => Err(Stop::Bye("expected DONE")),
     }
 }

@@ -49,7 +49,7 @@ impl Filter {
     }
 
     /// The block has ended.
-    pub fn finish(mut self, out: &mut impl FnMut(&[u8])) {
+    pub fn finish(&mut self, out: &mut impl FnMut(&[u8])) {
         if self.at == At::Name {
             self.decide(out);
         }

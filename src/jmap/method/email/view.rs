@@ -201,24 +201,25 @@ impl<'a> View<'a> {
             }
         }
         let mut map = Map::new();
+        let mut left = limits::JMAP_BODY_VALUES;
         for index in indexes {
             let Some(part) = self.structure.parts.get(index) else {
                 continue;
             };
             if part.media().0 == b"text" && !map.contains_key(&part_id(index)) {
-                map.insert(part_id(index), self.body_value(part, wanted.max_value)?);
+                let value = self.body_value(part, wanted.max_value, left)?;
+                let text = value.get("value").and_then(Value::as_str);
+                left = left.saturating_sub(text.map_or(0, str::len));
+                map.insert(part_id(index), value);
             }
         }
         Ok(Value::Object(map))
     }
 
     /// An EmailBodyValue: decoded, CRLF to LF, cut between characters and not inside a tag.
-    fn body_value(&self, part: &Part, max: usize) -> Result<Value> {
-        let max = if max == 0 {
-            limits::JMAP_BODY_VALUE
-        } else {
-            max.min(limits::JMAP_BODY_VALUE)
-        };
+    fn body_value(&self, part: &Part, max: usize, left: usize) -> Result<Value> {
+        let max = if max == 0 { usize::MAX } else { max };
+        let max = max.min(limits::JMAP_BODY_VALUE).min(left);
         let mut decoder = charset::Decoder::new(&part.charset().unwrap_or_default());
         let mut bytes = self.bytes.part(part);
         let (mut text, mut piece) = (String::new(), Vec::new());
