@@ -136,7 +136,10 @@ impl UidSet {
     /// What both have.
     pub fn and(&self, other: &UidSet) -> UidSet {
         let mut out = UidSet::new();
-        let (mut i, mut j) = (0, 0);
+        // From where they meet: a few members of a set with many gaps must not cost all of them.
+        let (low, high) = (self.first().unwrap_or(0), other.first().unwrap_or(0));
+        let mut i = self.runs.partition_point(|r| r.1 < high);
+        let mut j = other.runs.partition_point(|r| r.1 < low);
         while let (Some(a), Some(b)) = (self.runs.get(i), other.runs.get(j)) {
             out.insert_range(a.0.max(b.0), a.1.min(b.1));
             if a.1 < b.1 {

@@ -22,6 +22,10 @@ pub async fn run(session: &mut Session, args: &List) -> Run {
         .collect();
     let meta = session.mail().meta();
     for (i, found) in meta.mailboxes.iter().enumerate() {
+        // A pattern may be as long as a command.
+        if i % 16 == 15 {
+            yield_now().await;
+        }
         if !patterns.iter().any(|pattern| matches(pattern, &found.path)) {
             continue;
         }
@@ -35,9 +39,6 @@ pub async fn run(session: &mut Session, args: &List) -> Run {
             session.status_response(found, &args.returns.status)?;
         }
         session.conn.spill().await?;
-        if i % 64 == 63 {
-            yield_now().await;
-        }
     }
     // RFC 9051 §6.3.9.4: subscribed names are listed whether they exist or not.
     if args.select.subscribed && !args.select.special_use {
