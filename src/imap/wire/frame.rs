@@ -428,7 +428,32 @@ mod tests {
         );
     }
 
+    /// Pieces of commands, with lines and literals on both sides of the limits.
+    fn tokens() -> impl Strategy<Value = Vec<u8>> {
+        let text = |text: &str| Just(text.as_bytes().to_vec());
+        prop_oneof![
+            text("a LOGIN "),
+            text("b APPEND x "),
+            text("\r\n"),
+            text("\n"),
+            text("\r"),
+            (0usize..300).prop_map(|n| vec![b'x'; n]),
+            (0u32..1100, any::<bool>(), any::<bool>()).prop_map(|(size, plus, tilde)| {
+                let (tilde, plus) = (if tilde { "~" } else { "" }, if plus { "+" } else { "" });
+                format!("{tilde}{{{size}{plus}}}\r\n").into_bytes()
+            }),
+            proptest::collection::vec(any::<u8>(), 0..20),
+        ]
+    }
+
     proptest! {
+        #[test]
+        fn pieces_of_commands_do_not_matter(
+            tokens in proptest::collection::vec(tokens(), 0..20), piece in 1usize..350) {
+            let input = tokens.concat();
+            prop_assert_eq!(run(&input, piece), run(&input, usize::MAX));
+        }
+
         #[test]
         fn pieces_do_not_matter(input in proptest::collection::vec(
             prop_oneof![Just(b'{'), Just(b'}'), Just(b'+'), Just(b'\r'), Just(b'\n'), Just(b'1'),
