@@ -332,6 +332,22 @@ fn found(ports: Ports, marks: &mut BTreeMap<&'static str, [u64; 3]>) -> BTreeMap
     all
 }
 
+/// Empties mailboxes that have many messages, so that looking at all of them stays quick.
+fn thin_out(ports: Ports, found: &BTreeMap<String, Place>) -> Vec<&'static str> {
+    let mut wire = Wire::imap_login(ports.imap).expect("logs in");
+    let mut emptied = Vec::new();
+    for mailbox in ["INBOX", "Work", "Done", "Archive"] {
+        if found.values().filter(|place| place.0 == mailbox).count() > 400 {
+            wire.imap(&format!("SELECT {mailbox}")).expect("selects");
+            wire.imap("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+                .expect("stores");
+            wire.imap("EXPUNGE").expect("expunges");
+            emptied.push(mailbox);
+        }
+    }
+    emptied
+}
+
 #[test]
 fn what_a_client_was_told_survives_a_kill() {
     let kills = number("PILLARBOX_KILLS", 4);
@@ -382,6 +398,13 @@ fn what_a_client_was_told_survives_a_kill() {
         let found = found(ports, &mut marks);
         for client in &mut clients {
             client.look(&found);
+        }
+        for mailbox in thin_out(ports, &found) {
+            for client in &mut clients {
+                let promised = client.there.values_mut();
+                let there = promised.filter(|p| p.iter().flatten().any(|p| p.0 == mailbox));
+                there.for_each(|places| *places = [None].into());
+            }
         }
         let known = |token: &String| clients.iter().any(|c| c.there.contains_key(token));
         let strange: Vec<_> = found.keys().filter(|t| !known(t)).collect();

@@ -417,3 +417,44 @@ fn bytes_are_adopted_once_and_copied_afterwards() {
         mail.close().await;
     });
 }
+
+#[test]
+fn old_ends_are_forgotten_and_the_floor_says_so() {
+    use pillarbox::store::{Gone, State, Store};
+    struct Nobody;
+    impl pillarbox::store::Observer for Nobody {
+        fn committed(&self, _: &State, _: &[pillarbox::store::Change]) {}
+        fn reopened(&self, _: &State) {}
+    }
+    let folder = Folder::new("ends");
+    let path = folder.0.join("mail.redb");
+    pillarbox::store::create(&path).expect("creates");
+    let source = Arc::new(pillarbox::store::FileSource(path));
+    let (store, _) = Store::open(source, 4 << 20, |_| Arc::new(Nobody)).expect("opens");
+    let (floor, count, last) = smol::block_on(store.write(0, |txn| {
+        for uid in 1..70_000 {
+            let modseq = txn.state.bump();
+            let gone = Gone {
+                mailbox: MailboxId(1),
+                uid,
+                email: EmailId(1),
+                thread: ThreadId(1),
+            };
+            txn.put_gone(modseq, gone)?;
+        }
+        let global = &txn.state.global;
+        Ok((global.gone_floor, global.gone_count, global.modseq))
+    }))
+    .expect("writes");
+    assert!(count <= 65_536 && count > 64_000);
+    let mut kept = Vec::new();
+    let reader = store.reader().expect("reads");
+    let gone = |modseq, _| {
+        kept.push(modseq);
+        true
+    };
+    reader.gone(0, gone).expect("reads");
+    assert_eq!(kept.len(), count as usize);
+    assert_eq!((kept[0], kept[kept.len() - 1]), (floor + 1, last));
+    smol::block_on(store.close());
+}
