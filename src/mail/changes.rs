@@ -30,10 +30,10 @@ impl Ring {
             return;
         }
         for change in log {
-            if self.changes.len() >= CHANGE_RING {
-                if let Some(oldest) = self.changes.pop_front() {
-                    self.floor = oldest.modseq;
-                }
+            if self.changes.len() >= CHANGE_RING
+                && let Some(oldest) = self.changes.pop_front()
+            {
+                self.floor = oldest.modseq;
             }
             self.changes.push_back(*change);
         }

@@ -102,17 +102,14 @@ impl Mail {
         }
         let quota = self.options.quota;
         self.write(weight, move |txn| {
-            let added = run(txn, &mut commit, quota);
-            if added.is_err() {
-                // The staged pieces are still the sweeper's.
-                return added;
-            }
+            // Refused: the staged pieces are still the sweeper's.
+            let added = run(txn, &mut commit, quota)?;
             for new in &mut commit.add {
                 if let Source::Staged(staged) = &mut new.source {
                     staged.keep();
                 }
             }
-            added
+            Ok(added)
         })
         .await
     }

@@ -67,7 +67,7 @@ impl MsgRow {
         let h = &self.head;
         let mut w = Put(&mut out);
         w.u8(VERSION);
-        w.u8(u8::from(h.tail_inline) * TAIL_INLINE | u8::from(h.attachment) << 1);
+        w.u8((u8::from(h.tail_inline) * TAIL_INLINE) | (u8::from(h.attachment) << 1));
         w.u16(h.holds);
         w.u32(h.raw_size);
         w.u32(h.stored);
