@@ -7,6 +7,8 @@ use crate::store::blob::{ROW, layout};
 use crate::store::{Kind, MsgRow, Pending, Row, Txn};
 
 /// Where a new email's bytes come from.
+// Few exist at a time, and boxing would cost an allocation per message.
+#[expect(clippy::large_enum_variant)]
 pub enum Source {
     /// Just received.
     Staged(Staged),

@@ -137,6 +137,6 @@ mod tests {
     #[test]
     fn many_marks_take_linear_time() {
         assert_eq!(of(&"Re: ".repeat(10_000)).0, "");
-        assert_eq!(of(&"[fwd:".repeat(10_000)).1, false);
+        assert!(!of(&"[fwd:".repeat(10_000)).1);
     }
 }
