@@ -100,7 +100,7 @@ fn imap_and_jmap_see_one_truth() {
     let counts = jmap.call("Mailbox/get", json!({"ids": [inbox]}));
     assert_eq!(counts["list"][0]["totalEmails"], 0);
     imap.ask("STORE 1 -FLAGS (\\Deleted)");
-    assert_eq!(jmap.query(json!({})), [id.clone()]);
+    assert_eq!(jmap.query(json!({})), std::slice::from_ref(&id));
 
     let archive = jmap.mailbox("archive");
     jmap.call(
