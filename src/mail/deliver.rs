@@ -2,7 +2,7 @@
 
 use super::body::Staged;
 use super::fail::{Done, Fail};
-use super::{EmailId, Error, Flags, Mail, MailboxId, Result, ThreadId, Uid, flags, now};
+use super::{EmailId, Error, Flags, Mail, MailboxId, Own, Result, ThreadId, Uid, flags, now};
 use crate::store::blob::{ROW, layout};
 use crate::store::{Kind, MsgRow, Pending, Row, Txn};
 
@@ -44,6 +44,8 @@ pub struct Added {
     pub size: u32,
     /// One per mailbox, in the order asked: (mailbox, UIDVALIDITY, UID).
     pub places: Vec<(MailboxId, u32, Uid)>,
+    /// What it took.
+    pub own: Own,
 }
 
 /// A write to the key-value area: a key, and its value or None to delete it.
@@ -292,6 +294,7 @@ fn add(txn: &mut Txn<'_>, new: &mut NewEmail, keywords: Flags) -> Done<Added> {
     if new.hold {
         row.head.holds = row.head.holds.saturating_add(1);
     }
+    let before = txn.state.global.modseq;
     let mut places = Vec::with_capacity(new.mailboxes.len());
     if !new.mailboxes.is_empty() {
         let thread = thread_of(txn, email, &row)?;
@@ -344,6 +347,7 @@ fn add(txn: &mut Txn<'_>, new: &mut NewEmail, keywords: Flags) -> Done<Added> {
         thread: row.head.thread(),
         size: row.head.raw_size,
         places,
+        own: before..txn.state.global.modseq,
     })
 }
 

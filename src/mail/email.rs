@@ -3,7 +3,7 @@
 use super::copy::{share, transfer};
 use super::expunge::end;
 use super::fail::{Done, Fail};
-use super::{EmailId, Error, Flags, Mail, MailboxId, Result, flags};
+use super::{EmailId, Error, Flags, Mail, MailboxId, Own, Result, flags};
 use crate::store::{Row, Txn};
 
 /// Changes of one email; all of it or nothing.
@@ -31,8 +31,8 @@ impl Mail {
     pub async fn update_emails(
         &self,
         updates: Vec<(EmailId, EmailUpdate)>,
-    ) -> Result<Vec<Result<()>>> {
-        self.write(0, move |txn| {
+    ) -> Result<(Vec<Result<()>>, Own)> {
+        self.write_own(0, move |txn| {
             each(&updates, |(email, change)| update(txn, *email, change))
         })
         .await
@@ -41,8 +41,8 @@ impl Mail {
     /// Ends every membership of these emails in one commit; one answer each.
     ///
     /// Errors of one: [`Error::NoSuchEmail`].
-    pub async fn destroy_emails(&self, emails: Vec<EmailId>) -> Result<Vec<Result<()>>> {
-        self.write(0, move |txn| {
+    pub async fn destroy_emails(&self, emails: Vec<EmailId>) -> Result<(Vec<Result<()>>, Own)> {
+        self.write_own(0, move |txn| {
             each(&emails, |email| {
                 for row in &memberships(txn, *email)? {
                     end(txn, row)?;

@@ -4,7 +4,7 @@ use super::copy::transfer;
 use super::expunge::end;
 use super::fail::{Done, Fail};
 use super::{
-    Error, Mail, Mailbox, MailboxId, Result, Role, UidSet, flags, is_inbox, now, same_path,
+    Error, Mail, Mailbox, MailboxId, Own, Result, Role, UidSet, flags, is_inbox, now, same_path,
 };
 use crate::limits::{MAILBOX_DEPTH, MAILBOX_NAME, MAILBOXES};
 use crate::store::{Counters, EmailId, Gone, State, ThreadId, Txn};
@@ -65,10 +65,10 @@ impl Mail {
         parent: Option<MailboxId>,
         name: &str,
         update: MailboxUpdate,
-    ) -> Result<Arc<Mailbox>> {
+    ) -> Result<(Arc<Mailbox>, Own)> {
         let name = name.to_owned();
-        let id = self
-            .write(0, move |txn| {
+        let (id, own) = self
+            .write_own(0, move |txn| {
                 let parent = parent_number(txn.state, parent)?;
                 check_place(txn.state, parent, &name, None)?;
                 role_free(txn.state, update.role.flatten(), None)?;
@@ -78,7 +78,8 @@ impl Mail {
                 Ok(id)
             })
             .await?;
-        self.meta().mailbox(id).cloned().ok_or(Error::NoSuchMailbox)
+        let made = self.meta().mailbox(id).cloned();
+        Ok((made.ok_or(Error::NoSuchMailbox)?, own))
     }
 
     /// RENAME by path (RFC 9051 §6.3.6): children follow, missing parents are made; renaming INBOX
@@ -119,8 +120,8 @@ impl Mail {
     ///
     /// Errors: [`Error::NoSuchMailbox`], [`Error::MailboxExists`], [`Error::BadName`],
     /// [`Error::RoleTaken`], [`Error::ParentLoop`], [`Error::InboxStays`].
-    pub async fn update_mailbox(&self, id: MailboxId, update: MailboxUpdate) -> Result<()> {
-        self.write(0, move |txn| {
+    pub async fn update_mailbox(&self, id: MailboxId, update: MailboxUpdate) -> Result<Own> {
+        self.write_own(0, move |txn| {
             let mut new = txn
                 .state
                 .mailboxes
@@ -155,14 +156,15 @@ impl Mail {
             Ok(())
         })
         .await
+        .map(|((), own)| own)
     }
 
     /// Deletes a mailbox; its memberships go only `with_messages`.
     ///
     /// Errors: [`Error::NoSuchMailbox`], [`Error::InboxStays`], [`Error::MailboxHasChildren`],
     /// [`Error::MailboxNotEmpty`].
-    pub async fn delete(&self, id: MailboxId, with_messages: bool) -> Result<()> {
-        self.write(0, move |txn| {
+    pub async fn delete(&self, id: MailboxId, with_messages: bool) -> Result<Own> {
+        self.write_own(0, move |txn| {
             let mailbox = txn.state.mailboxes.get(&id.0).ok_or(Error::NoSuchMailbox)?;
             if mailbox.role == Role::Inbox as u8 {
                 return Err(Error::InboxStays.into());
@@ -186,6 +188,7 @@ impl Mail {
             Ok(())
         })
         .await
+        .map(|((), own)| own)
     }
 
     /// The mailboxes of a new store (RFC 6154 special uses, made at init).

@@ -239,6 +239,20 @@ impl Mail {
         self.store.close().await;
     }
 
+    /// Runs an operation in the writer, and says which modseqs are its own.
+    async fn write_own<T: Send + 'static>(
+        &self,
+        weight: usize,
+        run: impl FnOnce(&mut Txn<'_>) -> fail::Done<T> + Send + 'static,
+    ) -> Result<(T, Own)> {
+        self.write(weight, move |txn| {
+            let before = txn.state.global.modseq;
+            let done = run(txn)?;
+            Ok((done, before..txn.state.global.modseq))
+        })
+        .await
+    }
+
     /// Runs an operation in the writer.
     async fn write<T: Send + 'static>(
         &self,

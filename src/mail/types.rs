@@ -104,6 +104,9 @@ impl Role {
     }
 }
 
+/// The modseqs that one operation took: those above the start, up to the end. Empty: it changed nothing.
+pub type Own = std::ops::Range<Modseq>;
+
 /// One mailbox, as it stood at [`Meta::modseq`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mailbox {

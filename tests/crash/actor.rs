@@ -515,7 +515,7 @@ impl Actor {
         let id = self.id_of(&path);
         self.begin(after);
         match mail.delete(id, true).await {
-            Ok(()) => self.answered(),
+            Ok(_) => self.answered(),
             Err(error) => return self.refused(error),
         }
         Ok(())
@@ -533,7 +533,7 @@ impl Actor {
             ..MailboxUpdate::default()
         };
         match mail.update_mailbox(id, update).await {
-            Ok(()) => self.answered(),
+            Ok(_) => self.answered(),
             Err(error) => return self.refused(error),
         }
         Ok(())
@@ -578,7 +578,7 @@ impl Actor {
         email.keywords.extend(change.add.1.iter().cloned());
         self.begin(after);
         match mail.update_emails(vec![(id, change)]).await {
-            Ok(answers) => match answers.into_iter().next() {
+            Ok((answers, _)) => match answers.into_iter().next() {
                 Some(Ok(())) => self.answered(),
                 Some(Err(error)) => return self.refused(error),
                 None => return wrong("answers", 1, 0),
@@ -603,7 +603,7 @@ impl Actor {
         }
         self.begin(after);
         match mail.destroy_emails(ids).await {
-            Ok(answers) if answers.iter().all(|a| a.is_ok()) => self.answered(),
+            Ok((answers, _)) if answers.iter().all(|a| a.is_ok()) => self.answered(),
             Ok(answers) => return wrong("destroyed", "all", answers),
             Err(error) => return self.refused(error),
         }

@@ -328,3 +328,47 @@ fn moved_back_over_a_deleted_membership() {
     let shown = jmap.email(&id, json!(["mailboxIds"]));
     assert_eq!(shown["mailboxIds"], json!({trash: true, archive: true}));
 }
+
+/// A client whose state is `oldState` takes `newState` without asking what lies between. Here another changes the
+/// other email at the same moment, again and again, and no change of it may slip through.
+#[test]
+fn a_set_hides_no_change_of_others() {
+    let (server, mut jmap) = start();
+    let mut imap = Imap::new(&server);
+    imap.append("mine");
+    imap.append("theirs");
+    let mut ids = jmap.query(json!({}));
+    ids.sort();
+    let keywords = |jmap: &mut Jmap| jmap.email(&ids[1], json!(["keywords"]))["keywords"].clone();
+    let mut state = json!(jmap.email_state());
+    let mut theirs = keywords(&mut jmap);
+    let mut followed = 0;
+    for round in 0..60 {
+        let sign = if round % 2 == 0 { '+' } else { '-' };
+        imap.client.send(&format!(
+            "r{round} UID STORE 2 {sign}FLAGS.SILENT (\\Flagged)"
+        ));
+        let set = json!({"update": {ids[0].clone(): {"keywords/x": round % 2 == 0}}});
+        let set = jmap.call("Email/set", set);
+        if set["oldState"] == state {
+            state = set["newState"].clone();
+            followed += 1;
+        }
+        imap.client.until(&format!("r{round} OK"));
+        let changes = jmap.call("Email/changes", json!({"sinceState": state}));
+        if changes["updated"]
+            .as_array()
+            .unwrap()
+            .contains(&json!(ids[1]))
+        {
+            theirs = keywords(&mut jmap);
+        }
+        state = changes["newState"].clone();
+        assert_eq!(
+            theirs,
+            keywords(&mut jmap),
+            "round {round}: {set} {changes}"
+        );
+    }
+    assert!(followed > 0);
+}

@@ -242,6 +242,14 @@ pub fn binary_size(
     path: &[u32],
 ) -> Result<(), Stop> {
     let found = coded(look, row, path)?;
+    // RFC 9051 §6.4.5: what cannot be decoded has no size either.
+    let found = found.filter(|coded| {
+        let known = coded.encoding != Encoding::Unknown;
+        if !known {
+            session.unknown_cte();
+        }
+        known
+    });
     let out = session.conn.out();
     out.extend_from_slice(b"BINARY.SIZE[");
     section::write_path(out, path);

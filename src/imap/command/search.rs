@@ -37,6 +37,8 @@ pub async fn run(session: &mut Session, tag: &str, args: Search, numbers: Number
         options => options,
     };
     match options {
+        // RFC 9051 §6.4.4: SAVE alone suppresses the response.
+        Some(options) if options.is_silent() => {}
         Some(options) => extended(session, tag, &text, options, numbers, modseq),
         None => plain(session, &text, modseq).await?,
     }

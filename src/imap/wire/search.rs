@@ -31,6 +31,13 @@ pub struct Options {
     pub save: bool,
 }
 
+impl Options {
+    /// Only to be saved.
+    pub fn is_silent(self) -> bool {
+        self.save && !(self.min || self.max || self.all || self.count)
+    }
+}
+
 /// A criterion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {

@@ -6,7 +6,7 @@ use crate::jmap::wire::args::{Args, is_id};
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id::ACCOUNT;
 use crate::limits;
-use crate::mail::Modseq;
+use crate::mail::{Modseq, Own};
 
 /// The arguments of a /set.
 pub struct Set {
@@ -66,8 +66,16 @@ impl Set {
 }
 
 /// What a /set has done so far.
+///
+/// A client whose own state is `oldState` goes on from `newState` without asking what lies between
+/// (RFC 8620 §5.3). So that must be this call's own changes and nothing else: where others came in
+/// between, the old state is not known.
 pub struct Done {
     before: Modseq,
+    /// Where the last change of our own led to.
+    now: Modseq,
+    /// Others came in between.
+    mixed: bool,
     created: Map<String, Value>,
     updated: Map<String, Value>,
     destroyed: Vec<Value>,
@@ -81,12 +89,22 @@ impl Done {
     pub fn since(before: Modseq) -> Done {
         Done {
             before,
+            now: before,
+            mixed: false,
             created: Map::new(),
             updated: Map::new(),
             destroyed: Vec::new(),
             not_created: Map::new(),
             not_updated: Map::new(),
             not_destroyed: Map::new(),
+        }
+    }
+
+    /// What one operation took.
+    pub fn own(&mut self, own: &Own) {
+        if own.start < own.end {
+            self.mixed |= own.start != self.now;
+            self.now = own.end;
         }
     }
 
@@ -124,15 +142,16 @@ impl Done {
     }
 
     /// The response of a /set. Every key is there, null where empty: some clients insist.
-    pub fn answer(self, now: Modseq) -> Map<String, Value> {
+    pub fn answer(self) -> Map<String, Value> {
+        let before = (!self.mixed).then(|| state(self.before));
         let destroyed = match self.destroyed.is_empty() {
             true => Value::Null,
             false => Value::Array(self.destroyed),
         };
         let mut map = Map::new();
         map.insert("accountId".into(), ACCOUNT.into());
-        map.insert("oldState".into(), state(self.before).into());
-        map.insert("newState".into(), state(now).into());
+        map.insert("oldState".into(), before.into());
+        map.insert("newState".into(), state(self.now).into());
         map.insert("created".into(), or_null(self.created));
         map.insert("updated".into(), or_null(self.updated));
         map.insert("destroyed".into(), destroyed);
@@ -143,8 +162,8 @@ impl Done {
     }
 
     /// The response of an /import or /copy: no updates, nothing destroyed.
-    pub fn answer_created(self, now: Modseq) -> Map<String, Value> {
-        let mut map = self.answer(now);
+    pub fn answer_created(self) -> Map<String, Value> {
+        let mut map = self.answer();
         for name in ["updated", "destroyed", "notUpdated", "notDestroyed"] {
             map.remove(name);
         }

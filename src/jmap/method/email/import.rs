@@ -31,11 +31,14 @@ pub async fn import(context: &mut Context, mut args: Args) -> Answer {
     let mut done = Done::since(now);
     for (name, value) in emails {
         match one(context, value).await {
-            Ok(added) => done.created(context, &name, made(&added)),
+            Ok(added) => {
+                done.own(&added.own);
+                done.created(context, &name, made(&added));
+            }
             Err(error) => done.not_created(&name, error),
         }
     }
-    Ok(done.answer_created(context.mail.meta().modseq))
+    Ok(done.answer_created())
 }
 
 async fn one(context: &Context, value: Value) -> Result<Added, SetError> {

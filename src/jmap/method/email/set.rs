@@ -18,14 +18,17 @@ pub async fn set(context: &mut Context, mut args: Args) -> Answer {
     args.finish()?;
     for (name, object) in std::mem::take(&mut set.create) {
         match build::create(context, object).await {
-            Ok(added) => set.done.created(context, &name, made(&added)),
+            Ok(added) => {
+                set.done.own(&added.own);
+                set.done.created(context, &name, made(&added));
+            }
             Err(error) => set.done.not_created(&name, error),
         }
     }
     set.settle(context);
     update_all(context, &mut set).await?;
     destroy_all(context, &mut set).await?;
-    Ok(set.done.answer(context.mail.meta().modseq))
+    Ok(set.done.answer())
 }
 
 /// All updates go to the engine at once: one durable commit, each email whole or not at all.
@@ -43,11 +46,12 @@ async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
     if updates.is_empty() {
         return Ok(());
     }
-    let results = context
+    let (results, own) = context
         .mail
         .update_emails(updates)
         .await
         .map_err(method_error)?;
+    set.done.own(&own);
     for (text, result) in ids.iter().zip(results) {
         match result {
             Ok(()) => set.done.updated(text),
@@ -126,11 +130,12 @@ async fn destroy_all(context: &mut Context, set: &mut Set) -> Result<(), MethodE
     if emails.is_empty() {
         return Ok(());
     }
-    let results = context
+    let (results, own) = context
         .mail
         .destroy_emails(emails)
         .await
         .map_err(method_error)?;
+    set.done.own(&own);
     for (text, result) in ids.iter().zip(results) {
         match result {
             Ok(()) => set.done.destroyed(text),

@@ -10,7 +10,7 @@ use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id;
 use crate::jmap::wire::patch::{self, Change};
-use crate::mail::{MailboxId, MailboxUpdate, Role};
+use crate::mail::{MailboxId, MailboxUpdate, Own, Role};
 
 /// Mailbox/set.
 pub async fn set(context: &mut Context, mut args: Args) -> Answer {
@@ -21,7 +21,7 @@ pub async fn set(context: &mut Context, mut args: Args) -> Answer {
     set.settle(context);
     update_all(context, &mut set).await?;
     destroy_all(context, &mut set, with_emails).await;
-    Ok(set.done.answer(context.mail.meta().modseq))
+    Ok(set.done.answer())
 }
 
 /// Makes the new ones, parents before children, in whatever order they were sent.
@@ -41,7 +41,10 @@ async fn create_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
         };
         for (name, value) in now {
             match create_one(context, value).await {
-                Ok(object) => set.done.created(context, &name, object),
+                Ok((object, own)) => {
+                    set.done.own(&own);
+                    set.done.created(context, &name, object);
+                }
                 Err(error) => set.done.not_created(&name, error),
             }
         }
@@ -54,7 +57,10 @@ fn parent_reference(object: &Value) -> Option<&str> {
     object.get("parentId")?.as_str()?.strip_prefix('#')
 }
 
-async fn create_one(context: &mut Context, value: Value) -> Result<Map<String, Value>, SetError> {
+async fn create_one(
+    context: &mut Context,
+    value: Value,
+) -> Result<(Map<String, Value>, Own), SetError> {
     let Value::Object(given) = value else {
         return Err(SetError::new("invalidProperties").because("a Mailbox is an object"));
     };
@@ -69,7 +75,7 @@ async fn create_one(context: &mut Context, value: Value) -> Result<Map<String, V
         return Err(SetError::property("name", "a mailbox needs a name"));
     };
     let parent = update.parent.take().flatten();
-    let made = context
+    let (made, own) = context
         .mail
         .create_below(parent, &name, update)
         .await
@@ -81,7 +87,8 @@ async fn create_one(context: &mut Context, value: Value) -> Result<Map<String, V
         .into_iter()
         .filter(|p| !given.contains_key(*p))
         .collect();
-    object(context, &reader, mailbox, &missing).map_err(unavailable)
+    let object = object(context, &reader, mailbox, &missing).map_err(unavailable)?;
+    Ok((object, own))
 }
 
 fn unavailable(error: MethodError) -> SetError {
@@ -146,7 +153,10 @@ async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
         let mut again = Vec::new();
         for (text, patch) in waiting {
             match update_one(context, &text, patch.clone()).await? {
-                Ok(()) => set.done.updated(&text),
+                Ok(own) => {
+                    set.done.own(&own);
+                    set.done.updated(&text);
+                }
                 Err((true, _)) if before > 1 => again.push((text, patch)),
                 Err((_, error)) => set.done.not_updated(&text, error),
             }
@@ -158,10 +168,12 @@ async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
         if waiting.len() == before {
             // No one moved: let each say why.
             for (text, patch) in waiting {
-                if let Err((_, error)) = update_one(context, &text, patch).await? {
-                    set.done.not_updated(&text, error);
-                } else {
-                    set.done.updated(&text);
+                match update_one(context, &text, patch).await? {
+                    Ok(own) => {
+                        set.done.own(&own);
+                        set.done.updated(&text);
+                    }
+                    Err((_, error)) => set.done.not_updated(&text, error),
                 }
             }
             return Ok(());
@@ -174,7 +186,7 @@ async fn update_one(
     context: &mut Context,
     text: &str,
     patch: Value,
-) -> Result<Result<(), (bool, SetError)>, MethodError> {
+) -> Result<Result<Own, (bool, SetError)>, MethodError> {
     let (id, update) = match prepare(context, text, patch)? {
         Ok(prepared) => prepared,
         Err(error) => return Ok(Err((false, error))),
@@ -252,7 +264,10 @@ async fn destroy_all(context: &mut Context, set: &mut Set, with_emails: bool) {
             None => Err(SetError::new("notFound")),
         };
         match result {
-            Ok(()) => set.done.destroyed(&text),
+            Ok(own) => {
+                set.done.own(&own);
+                set.done.destroyed(&text);
+            }
             Err(error) => set.done.not_destroyed(&text, error),
         }
     }
