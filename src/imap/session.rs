@@ -40,6 +40,7 @@ pub struct Session {
     /// The client has said LOGOUT, or has to go.
     pub(super) over: bool,
     mistakes: u32,
+    failures: u32,
     unknown_cte: bool,
 }
 
@@ -64,6 +65,7 @@ impl Session {
             logged_in: false,
             over: false,
             mistakes: 0,
+            failures: 0,
             unknown_cte: false,
         }
     }
@@ -170,6 +172,15 @@ impl Session {
             return Err(Stop::Bye("too many bad commands"));
         }
         Ok(())
+    }
+
+    /// A log-in failed: after some of them the connection ends, behind the answer.
+    pub(super) fn login_failed(&mut self) {
+        self.failures += 1;
+        if self.failures >= limits::LOGIN_FAILURES_PER_CONNECTION {
+            self.line("* BYE too many failed log-ins");
+            self.over = true;
+        }
     }
 
     /// Parses and runs the command in the framer.

@@ -58,3 +58,13 @@ fn many_mistakes_before_it_end_the_connection() {
     assert!(imap.response().starts_with("* BYE"));
     imap.client.expect_closed();
 }
+
+#[test]
+fn a_guesser_is_sent_away() {
+    let server = Server::start();
+    let mut imap = Imap::connect(&server);
+    imap.no("LOGIN anna wrong");
+    imap.no("LOGIN anna wrong");
+    assert_eq!(imap.no("LOGIN anna wrong").untagged.len(), 1);
+    imap.client.expect_closed();
+}

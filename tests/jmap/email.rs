@@ -772,3 +772,65 @@ fn many_large_text_parts() {
         "{whole} {octets}"
     );
 }
+
+/// No property of an Email may become a header field, a part or a body that nobody asked for.
+#[test]
+fn no_value_breaks_out_of_its_field() {
+    let (_server, mut jmap) = start();
+    let inbox = jmap.mailbox("inbox");
+    for end in [
+        "\r\n", "\n", "\r", "\r\n\r\n", "\n\n", "\u{2028}", "\0", "\"\r\n", ">\r\n", "?=\r\n",
+    ] {
+        let evil = format!("a{end}Evil: x");
+        let address = json!([{"name": evil, "email": "a@b.example"}]);
+        let odd = json!([{"name": "a", "email": format!("a@b.example{end}Evil: x")}]);
+        let part = |more: Value| {
+            let mut part = json!({"partId": "1", "type": "text/plain"});
+            part.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            json!({"bodyStructure": part, "bodyValues": {"1": {"value": "text"}}})
+        };
+        for more in [
+            json!({"subject": evil}),
+            json!({"from": address}),
+            json!({"to": odd}),
+            json!({"messageId": [format!("a@b{end}Evil: x")]}),
+            json!({"references": [format!("a@b{end}Evil: x")]}),
+            json!({"header:X-A": format!(" {evil}")}),
+            json!({"header:X-A:asText": evil}),
+            json!({"header:X-A:asURLs": [format!("http://a{end}Evil: x")]}),
+            json!({"header:X-A:asGroupedAddresses": [{"name": evil, "addresses": address}]}),
+            json!({"header:X-A:asMessageIds": [evil]}),
+            json!({format!("header:X{end}Evil"): " x"}),
+            part(json!({"type": format!("text/plain{end}Evil: x")})),
+            part(json!({"name": evil})),
+            part(json!({"charset": evil})),
+            part(json!({"disposition": evil})),
+            part(json!({"cid": evil})),
+            part(json!({"location": evil})),
+            part(json!({"language": [evil]})),
+            part(json!({"header:X-A": format!(" {evil}")})),
+        ] {
+            let mut email = json!({"mailboxIds": {inbox.clone(): true}});
+            email
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            let set = jmap.call("Email/set", json!({"create": {"k": email}}));
+            let Some(id) = set["created"]["k"]["id"].as_str() else {
+                continue;
+            };
+            let blob = jmap.email(id, json!(["blobId"]))["blobId"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            let raw = jmap.get(&format!("/jmap/download/a1/{blob}/x")).body;
+            let text = String::from_utf8_lossy(&raw).replace('\r', "\n");
+            assert!(
+                !text.lines().any(|line| line.starts_with("Evil")),
+                "{more}: {text}"
+            );
+        }
+    }
+}

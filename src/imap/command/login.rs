@@ -25,12 +25,13 @@ pub fn no_password() -> Run {
 }
 
 /// Logs and answers a log-in that failed.
-pub fn refused(session: &Session, error: crate::auth::AuthError) -> Run {
+pub fn refused(session: &mut Session, error: crate::auth::AuthError) -> Run {
     info!(
         "[{}] imap: log-in from {}: {error}",
         session.conn.number(),
         session.conn.peer_ip()
     );
+    session.login_failed();
     Answer::from(error).stop()
 }
 
