@@ -220,3 +220,29 @@ fn fields_of_a_long_header() {
     let text = imap.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (NONE)]");
     assert!(text.one("FETCH").contains("{2}\r\n\r\n)"), "{text:?}");
 }
+
+/// A message that is expunged while it is sent: its literal is announced, so nothing but its octets may follow, and
+/// a client must not take an answer of ours for the rest of the message.
+#[test]
+fn expunged_while_it_is_sent() {
+    let server = Server::start();
+    let mut reader = Imap::inbox(&server);
+    let mut other = Imap::inbox(&server);
+    // More than the sockets between us take.
+    let line = "0123456789abcdef".repeat(60) + "\r\n";
+    other.append(
+        "INBOX",
+        &format!("Subject: x\r\n\r\n{}", line.repeat(24_000)),
+    );
+    reader.ok("NOOP");
+    reader.send("FETCH 1 BODY.PEEK[]");
+    assert!(reader.client.line().starts_with("* 1 FETCH"));
+    other.ok("STORE 1 +FLAGS.SILENT (\\Deleted)");
+    other.ok("EXPUNGE");
+    let rest = reader.client.rest();
+    let text = String::from_utf8_lossy(&rest);
+    assert!(rest.len() < 962 * 24_000);
+    for ours in ["EXPUNGE", "BYE", " NO "] {
+        assert!(!text.contains(ours), "{ours}");
+    }
+}

@@ -11,6 +11,7 @@ use crate::imap::wire::{encode, structure};
 use crate::mail::Row;
 use crate::mime::transfer::{Decoder, Sink};
 use crate::mime::{Encoding, Kind, Part, Structure};
+use crate::net;
 use smol::future::yield_now;
 
 /// A run of octets: offset and length.
@@ -111,8 +112,13 @@ fn in_part(found: &Structure, wanted: &Section) -> Option<Run> {
     }
 }
 
-/// Copies octets of the message to the client. The literal's length is out already: if the message
-/// vanishes now, only the end of the connection is honest.
+/// The end of a response that cannot be finished. Its literal is announced: whatever else we said would
+/// be taken for octets of the message, so the connection ends without a word.
+pub fn cut_off() -> Stop {
+    Stop::Net(net::Error::Closed)
+}
+
+/// Copies octets of the message to the client.
 async fn copy(
     session: &mut Session,
     look: &mut Look,
@@ -122,7 +128,7 @@ async fn copy(
     while len > 0 {
         let got = look.read(offset, len, session.conn.out())?;
         if got == 0 {
-            return Err(Stop::Bye("the message was expunged while it was sent"));
+            return Err(cut_off());
         }
         offset += got;
         len = len.saturating_sub(got);
@@ -160,7 +166,7 @@ async fn fields(
         }
     }
     if left > 0 {
-        return Err(Stop::Bye("the message was expunged while it was sent"));
+        return Err(cut_off());
     }
     Ok(())
 }
@@ -347,7 +353,7 @@ async fn decode(
     };
     decoder.finish(&mut sink);
     if sink.left > 0 {
-        return Err(Stop::Bye("the message was expunged while it was sent"));
+        return Err(cut_off());
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::imap::wire::{Numbers, date, encode, envelope, structure};
 use crate::limits;
 use crate::mail::{FlagChange, FlagMode, Flags, Mail, Message, Meta, Modseq, Reader, Row, UidSet};
 use crate::mime::Structure;
+use log::warn;
 use smol::future::yield_now;
 use std::sync::Arc;
 
@@ -195,7 +196,10 @@ pub async fn spill(session: &mut Session, look: &mut Look) -> Result<(), Stop> {
 /// In the middle of a response there is no room for a refusal: only the connection's end is honest.
 fn in_response(stop: Stop) -> Stop {
     match stop {
-        Stop::Refused(_) => Stop::Bye("[UNAVAILABLE] the store failed while a message was sent"),
+        Stop::Refused(answer) => {
+            warn!("imap: cut off inside a response: {}", answer.text);
+            body::cut_off()
+        }
         other => other,
     }
 }
