@@ -556,16 +556,33 @@ impl Actor {
             ..EmailUpdate::default()
         };
         let mut after = self.world.clone();
+        // What has \Deleted is in no mailbox, and stays until its EXPUNGE (RFC 8621 §4.1.1).
+        let shown = |world: &World, path: &String| {
+            let mut rows = world.boxes[path].rows.values();
+            rows.any(|p| p.email == key && !p.deleted)
+        };
+        let paths = places.iter().map(|(path, _)| path.clone());
+        let mut target: BTreeSet<String> = paths.filter(|p| shown(&after, p)).collect();
         if self.random.percent(60) {
             change.add_to = vec![self.id_of(&other)];
-            if places.iter().all(|(path, _)| *path != other) {
-                after.place(&other, key, false);
-            }
+            target.insert(other.clone());
             let (gone, _) = &places[self.random.below(places.len())];
             if self.random.percent(50) && *gone != other {
                 change.remove_from = vec![self.id_of(gone)];
-                let folder = after.boxes.get_mut(gone).expect("there");
-                folder.rows.retain(|_, p| p.email != key);
+                target.remove(gone);
+            }
+        }
+        if target.is_empty() {
+            return Ok(());
+        }
+        for path in &target {
+            if !shown(&after, path) {
+                after.place(path, key, false);
+            }
+        }
+        for (path, folder) in &mut after.boxes {
+            if !target.contains(path) {
+                folder.rows.retain(|_, p| p.email != key || p.deleted);
             }
         }
         let email = after.emails.get_mut(&key).expect("chosen");

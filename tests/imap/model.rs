@@ -136,11 +136,12 @@ fn sessions_see_what_the_model_says() {
 #[test]
 fn sessions_at_once_agree_in_the_end() {
     let server = Server::start();
-    let clients: Vec<_> = (1..=4)
-        .map(|seed| {
-            let imap = Imap::inbox(&server);
-            std::thread::spawn(move || hammer(imap, seed))
-        })
+    // All select while the mailbox is empty: that is the view they begin with.
+    let clients: Vec<Imap> = (1..=4).map(|_| Imap::inbox(&server)).collect();
+    let clients: Vec<_> = clients
+        .into_iter()
+        .zip(1..)
+        .map(|(imap, seed)| std::thread::spawn(move || hammer(imap, seed)))
         .collect();
     let mut sessions: Vec<Session> = clients.into_iter().map(|c| c.join().unwrap()).collect();
     let mut seen = Vec::new();
