@@ -381,6 +381,9 @@ pub const JMAP_QUERY: usize = 5_000;
 pub const JMAP_RESPONSE: usize = 8 * 1024 * 1024;
 /// Octets of one value in `bodyValues`; the rest is cut and `isTruncated` says so. The blob has all.
 pub const JMAP_BODY_VALUE: usize = 1024 * 1024;
+/// Properties in `properties` or `bodyProperties` of Email/get and Email/parse: each header field is
+/// looked for in the whole header, in every part. Beyond it: `requestTooLarge`.
+pub const JMAP_PROPERTIES: usize = 200;
 /// Octets of all values in the `bodyValues` of one email, cut in the same way: a message may be
 /// nothing but text parts.
 pub const JMAP_BODY_VALUES: usize = 4 * 1024 * 1024;

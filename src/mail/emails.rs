@@ -107,6 +107,9 @@ pub(super) struct ThreadFlags {
 
 /// The flags of the emails in a thread, `\Deleted` ones aside.
 pub(super) fn thread_flags(reader: &Reader, thread: ThreadId) -> Result<ThreadFlags> {
+    if let Some((_, known)) = reader.thread.get().filter(|(id, _)| *id == thread) {
+        return Ok(known);
+    }
     let mut found = ThreadFlags {
         all: Flags(!0),
         some: Flags(0),
@@ -118,6 +121,7 @@ pub(super) fn thread_flags(reader: &Reader, thread: ThreadId) -> Result<ThreadFl
             found.some = found.some.with(row.flags);
         }
     }
+    reader.thread.set(Some((thread, found)));
     Ok(found)
 }
 

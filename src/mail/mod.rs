@@ -45,6 +45,7 @@ pub use uidset::UidSet;
 use crate::store::{self, Change, FileSource, Observer, State, Store, Txn};
 use crate::sys::lock;
 use changes::{Ring, Views};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -162,6 +163,7 @@ impl Mail {
         Ok(Reader {
             inner: self.store.reader()?,
             pending,
+            thread: Cell::new(None),
         })
     }
 

@@ -1,8 +1,10 @@
 //! Reading: rows, heads, bytes.
 
+use super::emails::ThreadFlags;
 use super::{EmailId, MailboxId, Modseq, Result, Row, ThreadId, Uid};
 use crate::mime::{self, Structure};
 use crate::store::{self, MsgRow};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// A stored message: its head, and where its bytes are.
@@ -45,6 +47,9 @@ impl Message {
 pub struct Reader {
     pub(super) inner: store::Reader,
     pub(super) pending: Arc<Vec<(ThreadId, EmailId)>>,
+    /// The thread whose flags were asked for last: its emails come in a row, and there may be
+    /// thousands of them.
+    pub(super) thread: Cell<Option<(ThreadId, ThreadFlags)>>,
 }
 
 impl Reader {

@@ -834,3 +834,46 @@ fn no_value_breaks_out_of_its_field() {
         }
     }
 }
+
+#[test]
+fn properties_are_bounded() {
+    let (_server, mut jmap) = start();
+    let part = "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n".repeat(700);
+    let text = format!(
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{part}--b--\r\n"
+    );
+    let blob = jmap.upload("message/rfc822", text.as_bytes());
+    let many: Vec<String> = (0..20_000).map(|n| format!("header:X-{n}")).collect();
+    let mut error = |mut args: Value| {
+        args["accountId"] = json!("a1");
+        args["blobIds"] = json!([blob]);
+        let call = json!({"using": ["urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail"],
+                          "methodCalls": [["Email/parse", args, "0"]]});
+        let answer = jmap.ask(
+            "POST",
+            "/jmap/api",
+            &[("Content-Type", "application/json")],
+            call.to_string().as_bytes(),
+        );
+        let answer = answer.json();
+        (
+            answer["methodResponses"][0][0].clone(),
+            answer["methodResponses"][0][1]["type"].clone(),
+        )
+    };
+    let refused = (json!("error"), json!("requestTooLarge"));
+    assert_eq!(error(json!({"properties": many})), refused);
+    assert_eq!(
+        error(json!({"properties": ["attachments"], "bodyProperties": many})),
+        refused
+    );
+    let some = &many[..200];
+    assert_eq!(
+        error(json!({"properties": ["bodyStructure"], "bodyProperties": some})).0,
+        "error"
+    );
+    assert_eq!(
+        error(json!({"properties": ["bodyStructure"], "bodyProperties": &some[..50]})).0,
+        "Email/parse"
+    );
+}

@@ -2,6 +2,7 @@
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::header::HeaderProperty;
+use crate::limits;
 
 /// One property of an Email.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,7 @@ impl Wanted {
         args: &mut Args,
     ) -> Result<Wanted, MethodError> {
         let names = names.unwrap_or_else(|| default.iter().map(|n| (*n).to_owned()).collect());
+        bounded(&names)?;
         let mut properties: Vec<(String, Property)> = Vec::new();
         for name in names {
             let property = Property::parse(&name)
@@ -132,7 +134,10 @@ impl Wanted {
                 .filter(|p| *p != "subParts")
                 .map(PartProperty::Plain)
                 .collect(),
-            Some(names) => names.into_iter().map(part).collect::<Result<_, _>>()?,
+            Some(names) => {
+                bounded(&names)?;
+                names.into_iter().map(part).collect::<Result<_, _>>()?
+            }
         };
         let max_value = args.unsigned("maxBodyValueBytes")?.unwrap_or(0);
         Ok(Wanted {
@@ -155,6 +160,13 @@ impl Wanted {
             )
         })
     }
+}
+
+fn bounded(names: &[String]) -> Result<(), MethodError> {
+    if names.len() > limits::JMAP_PROPERTIES {
+        return Err(MethodError::new("requestTooLarge").because("too many properties"));
+    }
+    Ok(())
 }
 
 fn part(name: String) -> Result<PartProperty, MethodError> {

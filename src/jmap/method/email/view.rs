@@ -9,8 +9,9 @@ use super::value;
 use crate::jmap::blob::{Bytes, size};
 use crate::jmap::wire::header::{Form, HeaderProperty};
 use crate::jmap::wire::id::BlobId;
+use crate::jmap::wire::reference::weight;
 use crate::limits;
-use crate::mail::{Mail, Result};
+use crate::mail::{Error, Mail, Result};
 use crate::mime::text::Bodies;
 use crate::mime::{
     Address, DateTime, Encoding, Flags, Kind, Part, Structure, charset, header, msgid,
@@ -26,6 +27,9 @@ pub struct View<'a> {
     pub bytes: Bytes,
     /// What the scanner found.
     pub structure: Structure,
+    /// Octets that descriptions of parts may still take: there may be hundreds of parts, with
+    /// long headers, before the answer as a whole is paid for.
+    room: usize,
     header: Option<Vec<u8>>,
     bodies: Option<Bodies>,
 }
@@ -38,6 +42,7 @@ impl<'a> View<'a> {
             blob,
             bytes,
             structure,
+            room: limits::JMAP_RESPONSE,
             header: None,
             bodies: None,
         }
@@ -140,6 +145,8 @@ impl<'a> View<'a> {
                     value::header(self.block(&mut block, &part)?, field),
                 ),
             };
+            let left = self.room.checked_sub(name.len() + weight(&value));
+            self.room = left.ok_or(Error::TooLarge(limits::JMAP_RESPONSE as u64))?;
             map.insert(name.to_owned(), value);
         }
         if multipart && deep {
