@@ -158,7 +158,9 @@ def keywords(flags):
 
 
 def truth_by_jmap(client, mailbox):
-    ids = client.call("Email/query", filter={"inMailbox": client.boxes[mailbox.upper()]["id"]})["ids"]
+    where, ids = {"inMailbox": client.boxes[mailbox.upper()]["id"]}, []
+    while page := client.call("Email/query", filter=where, position=len(ids))["ids"]:
+        ids += page
     emails = [email for at in range(0, len(ids), 100) for email in client.call(
         "Email/get", ids=ids[at:at + 100], properties=["blobId", "keywords"])["list"]]
     return sorted((hashlib.sha256(client.blob(email["blobId"])).hexdigest(),
