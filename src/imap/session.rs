@@ -186,6 +186,7 @@ impl Session {
     /// Parses and runs the command in the framer.
     async fn command(&mut self) -> Result<(), Stop> {
         let (tag, parsed) = wire::command(self.framer.command(), self.enabled.utf8);
+        self.log_command(parsed.as_ref().err());
         match (tag, parsed) {
             (None, _) => {
                 self.line("* BAD expected a tag at position 0");
@@ -204,6 +205,19 @@ impl Session {
                 let ran = Box::pin(self.execute(&tag, command)).await;
                 self.finish(Some(&tag), ran, expunges).await
             }
+        }
+    }
+
+    /// What the client asks for, by name, or why it was not understood.
+    fn log_command(&self, error: Option<&wire::cursor::Error>) {
+        if !log::log_enabled!(log::Level::Debug) {
+            return;
+        }
+        let number = self.conn.number();
+        match (error, wire::name_of(self.framer.command())) {
+            (Some(error), _) => debug!("[{number}] imap: BAD {error}"),
+            (None, Some(name)) => debug!("[{number}] imap: {name}"),
+            (None, None) => {}
         }
     }
 

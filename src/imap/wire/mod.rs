@@ -92,6 +92,19 @@ pub fn tag_of(text: &[u8]) -> Option<String> {
     tag(&mut Cursor::new(text, true)).ok()
 }
 
+/// The name of a command, with its `UID`, for the log: never an argument, which may be a secret.
+pub fn name_of(text: &[u8]) -> Option<String> {
+    let mut c = Cursor::new(text, true);
+    tag(&mut c).ok()?;
+    c.space().ok()?;
+    let word = c.word().ok()?;
+    if word != "UID" {
+        return Some(word);
+    }
+    c.space().ok()?;
+    Some(format!("UID {}", c.word().ok()?))
+}
+
 /// `1*<any ASTRING-CHAR except "+">`
 fn tag(c: &mut Cursor<'_>) -> Parsed<String> {
     match c.take_while(|b| cursor::is_astring(b) && b != b'+' && b < 0x80) {
@@ -201,6 +214,17 @@ fn enable(c: &mut Cursor<'_>) -> Parsed<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_for_the_log() {
+        assert_eq!(name_of(b"a login me secret").as_deref(), Some("LOGIN"));
+        assert_eq!(
+            name_of(b"a uid fetch 1 FLAGS").as_deref(),
+            Some("UID FETCH")
+        );
+        assert_eq!(name_of(b"a"), None);
+        assert_eq!(name_of(b""), None);
+    }
     use proptest::prelude::*;
 
     fn parse(text: &str) -> Parsed<Command> {
