@@ -166,6 +166,10 @@ impl Framer {
         let end = rest.iter().position(|b| *b == b'\n');
         let n = end.map_or(rest.len(), |i| i + 1);
         if self.command.len() + n > limits.command + 2 {
+            // What arrived of this line before may hold the beginning of a literal's head.
+            let line = self.command.get(self.line..).unwrap_or_default();
+            let from = line.len().saturating_sub(HEAD + 2);
+            self.tail = line.get(from..).unwrap_or_default().to_vec();
             self.keep_tag(rest);
             self.state = State::Skip(Refusal::Line);
             return (0, Event::More);
@@ -444,6 +448,17 @@ mod tests {
             }),
             proptest::collection::vec(any::<u8>(), 0..20),
         ]
+    }
+
+    #[test]
+    fn a_literal_head_that_straddles_the_limit_is_seen() {
+        let mut input = b"a LOGIN ".to_vec();
+        input.resize(LIMITS.command - 2, b'x');
+        input.extend(b"{6+}\r\nb NOOP{}\r\nc NOOP\r\n");
+        let whole = run(&input, input.len());
+        for piece in 1..40 {
+            assert_eq!(run(&input, piece), whole, "{piece}");
+        }
     }
 
     proptest! {
