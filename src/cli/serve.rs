@@ -2,7 +2,7 @@
 use super::create::{Ready, Wanted, no_domain};
 use super::{db_path, open, secret};
 use crate::config::{Config, Http, Listen, Pop3, Pop3Delete, Role, Smarthost, SmarthostTls};
-use crate::mail::{Mail, Options};
+use crate::mail::{Mail, Options, outbound};
 use crate::net::listener;
 use crate::server::control::Control;
 use crate::server::{self, Bound, Failure, Kind, Server};
@@ -459,20 +459,23 @@ async fn serve(ready: Ready, bound: Vec<Bound>, mail: Arc<Mail>) -> Result<(), F
     Ok(())
 }
 
-/// Resolves at SIGTERM or SIGINT; SIGHUP reloads the certificate meanwhile.
+/// Resolves at SIGTERM or SIGINT; SIGHUP reloads the certificate and tries queued mail at once.
 async fn wait_for_stop(signals: &mut Signals, server: &Server) {
     while let Some(signal) = signals.next().await {
         match signal {
-            Ok(Signal::Hup) => match server.reload() {
-                Ok(()) => {
-                    let shown = server
-                        .tls()
-                        .map(|tls| tls.fingerprint())
-                        .unwrap_or_default();
-                    log::info!("reloaded; certificate SHA-256 {shown}");
+            Ok(Signal::Hup) => {
+                match server.reload() {
+                    Ok(()) => {
+                        let shown = server
+                            .tls()
+                            .map(|tls| tls.fingerprint())
+                            .unwrap_or_default();
+                        log::info!("reloaded; certificate SHA-256 {shown}");
+                    }
+                    Err(e) => log::error!("not reloaded, the old certificate stays: {e}"),
                 }
-                Err(e) => log::error!("not reloaded, the old certificate stays: {e}"),
-            },
+                outbound::retry_all();
+            }
             Ok(Signal::Term | Signal::Int) => return,
             _ => {}
         }

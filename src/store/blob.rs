@@ -145,23 +145,26 @@ impl Encoder {
     }
 }
 
-/// Decodes one block into `out` (appended). None: the bytes are not what an encoder wrote.
-pub fn decode(block: Block, stored: &[u8], out: &mut Vec<u8>) -> Option<()> {
+/// Decodes the first `most` octets of one block (all of it when it is shorter) into `out`
+/// (appended; for [`Codec::Packed`] up to a segment's line more). A header at the start of a large
+/// block costs only itself. None: the bytes are not what an encoder wrote.
+pub fn decode(block: Block, stored: &[u8], most: usize, out: &mut Vec<u8>) -> Option<()> {
+    let most = most.min(BLOCK);
     match block.codec {
-        Codec::Raw => out.extend_from_slice(stored),
-        Codec::Packed => unpack(stored, out)?,
+        Codec::Raw => out.extend_from_slice(stored.get(..most.min(stored.len()))?),
+        Codec::Packed => unpack(stored, out.len().saturating_add(most), out)?,
         Codec::Deflate => {
             let start = out.len();
-            out.resize(start + BLOCK, 0);
+            out.resize(start + most, 0);
             let mut state = Decompress::new(false);
             let room = out.get_mut(start..)?;
-            let status = state
-                .decompress(stored, room, FlushDecompress::Finish)
-                .ok()?;
-            if status != Status::StreamEnd {
+            let status = state.decompress(stored, room, FlushDecompress::Finish);
+            let got = state.total_out() as usize;
+            // A full buffer is an end, too, where only a part was asked for.
+            if !matches!(status, Ok(Status::StreamEnd)) && (got < most || most == BLOCK) {
                 return None;
             }
-            out.truncate(start + state.total_out() as usize);
+            out.truncate(start + got);
         }
     }
     Some(())
@@ -274,8 +277,12 @@ fn count_lines(text: &[u8], line: usize) -> usize {
         .count()
 }
 
-fn unpack(mut stored: &[u8], out: &mut Vec<u8>) -> Option<()> {
+/// Appends until `out` has `enough` octets or the block ends.
+fn unpack(mut stored: &[u8], enough: usize, out: &mut Vec<u8>) -> Option<()> {
     while let [kind, low, high, rest @ ..] = stored {
+        if out.len() >= enough {
+            return Some(());
+        }
         let count = usize::from(u16::from_le_bytes([*low, *high]));
         if *kind == 0 {
             let (literal, after) = rest.split_at_checked(count)?;
@@ -286,6 +293,9 @@ fn unpack(mut stored: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let width = usize::from(*kind) * 3;
         let (packed, after) = rest.split_at_checked(count * width)?;
         for line in packed.chunks_exact(width) {
+            if out.len() >= enough {
+                return Some(());
+            }
             unpack_line(line, out);
         }
         stored = after;
@@ -319,8 +329,15 @@ mod tests {
         assert_eq!(block.stored as usize, stored.len());
         assert_eq!(Block::decode(block.encode()), Some(block));
         let mut back = Vec::new();
-        decode(block, &stored, &mut back).expect("decodes");
+        decode(block, &stored, BLOCK, &mut back).expect("decodes");
         assert_eq!(back, raw);
+        for most in [0, 1, raw.len() / 3, raw.len(), raw.len() + 1] {
+            back.clear();
+            decode(block, &stored, most, &mut back).expect("decodes a part");
+            let most = most.min(raw.len());
+            assert_eq!(back.get(..most), raw.get(..most));
+            assert!(raw.starts_with(&back));
+        }
         block
     }
 
@@ -388,7 +405,7 @@ mod tests {
         fn rubbish_is_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             for codec in [Codec::Raw, Codec::Deflate, Codec::Packed] {
                 let mut out = Vec::new();
-                let _ = decode(Block { codec, stored: bytes.len() as u32 }, &bytes, &mut out);
+                let _ = decode(Block { codec, stored: bytes.len() as u32 }, &bytes, BLOCK, &mut out);
             }
         }
     }

@@ -120,18 +120,16 @@ impl Reader {
             .sum::<usize>();
         let mut stored = Vec::with_capacity(block.stored as usize);
         self.stored(email, row, before, block.stored as usize, &mut stored)?;
-        let start = out.len();
-        let mut raw = Vec::new();
-        // A whole block goes straight to where it is wanted.
-        let target = if inside == 0 && len as usize >= crate::limits::BLOCK {
-            &mut *out
+        let (start, len) = (out.len(), len as usize);
+        if inside == 0 {
+            blob::decode(block, &stored, len, out).ok_or_else(|| bad_row(email))?;
+            out.truncate(start.saturating_add(len));
         } else {
-            &mut raw
-        };
-        blob::decode(block, &stored, target).ok_or_else(|| bad_row(email))?;
-        if !raw.is_empty() {
+            let mut raw = Vec::new();
+            blob::decode(block, &stored, inside.saturating_add(len), &mut raw)
+                .ok_or_else(|| bad_row(email))?;
             let rest = raw.get(inside..).unwrap_or_default();
-            out.extend_from_slice(rest.get(..rest.len().min(len as usize)).unwrap_or_default());
+            out.extend_from_slice(rest.get(..rest.len().min(len)).unwrap_or_default());
         }
         Ok((out.len() - start) as u32)
     }
