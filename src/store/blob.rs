@@ -6,7 +6,9 @@
 //! page; the rest, less than a page, goes into the `msg` row or a last short piece.
 
 use crate::limits::BLOCK;
+use crate::sys::lock;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use std::sync::Mutex;
 
 /// Deflate level: 2 stores 0.36 octets per octet of text where 1 stores 0.47, at half its speed;
 /// above it little is won (0.34 at 3).
@@ -145,6 +147,10 @@ impl Encoder {
     }
 }
 
+/// One inflate state (some 40 KiB) for the next block: making one anew costs a small message more
+/// than its decoding. Two readers at once make a second one, which goes with the later of them.
+static INFLATE: Mutex<Option<Decompress>> = Mutex::new(None);
+
 /// Decodes the first `most` octets of one block (all of it when it is shorter) into `out`
 /// (appended; for [`Codec::Packed`] up to a segment's line more). A header at the start of a large
 /// block costs only itself. None: the bytes are not what an encoder wrote.
@@ -156,10 +162,14 @@ pub fn decode(block: Block, stored: &[u8], most: usize, out: &mut Vec<u8>) -> Op
         Codec::Deflate => {
             let start = out.len();
             out.resize(start + most, 0);
-            let mut state = Decompress::new(false);
+            let mut state = lock(&INFLATE)
+                .take()
+                .unwrap_or_else(|| Decompress::new(false));
+            state.reset(false);
             let room = out.get_mut(start..)?;
             let status = state.decompress(stored, room, FlushDecompress::Finish);
             let got = state.total_out() as usize;
+            *lock(&INFLATE) = Some(state);
             // A full buffer is an end, too, where only a part was asked for.
             if !matches!(status, Ok(Status::StreamEnd)) && (got < most || most == BLOCK) {
                 return None;

@@ -14,7 +14,7 @@ use crate::mail::{EmailId, Flags, Keywords, Row};
 use crate::mime::date;
 
 /// The properties of an Email when none are named (RFC 8621 §4.2).
-const DEFAULT: [&str; 24] = [
+pub(super) const DEFAULT: [&str; 24] = [
     "id",
     "blobId",
     "threadId",
@@ -40,6 +40,10 @@ const DEFAULT: [&str; 24] = [
     "htmlBody",
     "attachments",
 ];
+
+/// How many of these, at the front, are of the stored email rather than of the message itself: what
+/// Email/parse leaves out (RFC 8621 §4.9).
+pub(super) const STORED: usize = 7;
 
 /// Emails between two turns of the other sessions.
 const TURN: usize = 16;

@@ -2,6 +2,7 @@
 use serde_json::{Map, Value};
 
 use super::Answer;
+use super::get::{DEFAULT, STORED};
 use super::property::{Property, Wanted};
 use super::view::View;
 use crate::jmap::blob::{open, scan};
@@ -13,34 +14,14 @@ use crate::jmap::wire::id::{ACCOUNT, BlobId};
 use crate::limits;
 use crate::mime::header;
 
-/// The properties when none are named.
-const DEFAULT: [&str; 17] = [
-    "messageId",
-    "inReplyTo",
-    "references",
-    "sender",
-    "from",
-    "to",
-    "cc",
-    "bcc",
-    "replyTo",
-    "subject",
-    "sentAt",
-    "hasAttachment",
-    "preview",
-    "bodyValues",
-    "textBody",
-    "htmlBody",
-    "attachments",
-];
-
 /// Email/parse.
 pub async fn parse(context: &mut Context, mut args: Args) -> Answer {
     account(&mut args, "accountId", "accountNotFound")?;
     let ids = args.texts("blobIds")?;
     let ids = ids.ok_or_else(|| MethodError::invalid("blobIds must be an array of ids"))?;
     let names = args.texts("properties")?;
-    let wanted = Wanted::parse(names, &DEFAULT, &mut args)?;
+    let (_, default) = DEFAULT.split_at(STORED);
+    let wanted = Wanted::parse(names, default, &mut args)?;
     args.finish()?;
     let ids = unique(context, ids);
     if ids.len() > limits::JMAP_GET {
