@@ -398,7 +398,7 @@ pub const HTTP_DRAIN: u64 = 64 * 1024 * 1024;
 /// Seconds that this may take.
 pub const HTTP_DRAIN_TIME: u64 = 10;
 
-/// Octets left free on the disk: with less, new mail is refused (452, NO [OVERQUOTA], overQuota), and
+/// Octets left free on the disk: with less, new mail is refused (452, `NO [OVERQUOTA]`, overQuota), and
 /// what is left serves flag changes and deletions. Some fifty commits.
 pub const DISK_RESERVE: u64 = 2 * 1024 * 1024;
 /// Silence after which the kernel asks whether a peer is still there. Longer than a phone's radio
