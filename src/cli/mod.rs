@@ -78,7 +78,13 @@ fn run() -> Result<ExitCode, Failure> {
         }
     };
     if top.version {
-        print(concat!("pillarbox ", env!("CARGO_PKG_VERSION"), "\n"));
+        print(concat!(
+            "pillarbox ",
+            env!("CARGO_PKG_VERSION"),
+            " (",
+            env!("PILLARBOX_BUILD"),
+            ")\n"
+        ));
         return Ok(ExitCode::SUCCESS);
     }
     match top.command {

@@ -162,9 +162,12 @@ fn flags_that_cannot_be_meant() {
         "something was made"
     );
     let (code, out, _) = once(&dir, &["--version"]);
-    assert_eq!(
-        (code, out.trim()),
-        (0, concat!("pillarbox ", env!("CARGO_PKG_VERSION")))
+    // The version stands alone between blanks, for scripts; what it was built from comes behind it.
+    assert_eq!(code, 0);
+    assert!(
+        out.starts_with(concat!("pillarbox ", env!("CARGO_PKG_VERSION"), " ("))
+            && out.ends_with(")\n"),
+        "{out:?}"
     );
     for args in [
         &["--help"][..],
