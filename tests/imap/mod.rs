@@ -20,6 +20,7 @@ mod sessions;
 mod starttls;
 mod status;
 mod store;
+mod transcript;
 
 use crate::harness::{Client, PASSWORD, Server, USER};
 use pillarbox::config::Role;
@@ -61,8 +62,13 @@ impl Reply {
 impl Imap {
     /// Connected, greeting read.
     pub fn connect(server: &Server) -> Imap {
+        Imap::connect_to(server, Role::Imap)
+    }
+
+    /// The same, at the port of `role`.
+    pub fn connect_to(server: &Server, role: Role) -> Imap {
         let mut imap = Imap {
-            client: server.client(Role::Imap),
+            client: server.client(role),
             tag: 0,
         };
         let greeting = imap.response();
