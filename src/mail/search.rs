@@ -2,8 +2,8 @@
 //!
 //! Conditions are tried cheapest first: the row, then what was stored about the message (envelope,
 //! structure), then its header block, then its text. Only text parts are ever decoded, a piece at a
-//! time, never an attachment. Text matches as a substring, without regard to case by Unicode's
-//! lower-case mapping, after charsets and encoded words are decoded.
+//! time, never an attachment. Text matches as a substring by i;unicode-casemap (RFC 5051), after
+//! charsets and encoded words are decoded.
 //!
 //! A search of bodies may take long: it runs beside the sessions' threads, at most
 //! `limits::SEARCHES` at a time, a slice of messages per look at the store.
@@ -14,6 +14,7 @@ use super::{
 };
 use super::{Uid, UidSet};
 use crate::limits;
+use crate::mime::casemap::fold;
 use crate::mime::text::{Extractor, is_searchable};
 use crate::mime::{self, Address, Kind, Structure, header, words};
 use memchr::memmem;
@@ -95,7 +96,7 @@ impl Field {
     }
 }
 
-/// A text to look for, in lower case.
+/// A text to look for, folded by i;unicode-casemap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needle(String);
 
@@ -109,13 +110,6 @@ impl Needle {
     pub fn is_in(&self, text: &str) -> bool {
         self.0.is_empty() || memmem::find(fold(text).as_bytes(), self.0.as_bytes()).is_some()
     }
-}
-
-fn fold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 impl Query {
@@ -513,7 +507,7 @@ fn addresses(list: &[Address]) -> String {
 /// Looks for a text in one that passes by in pieces.
 struct Finder<'a> {
     needle: &'a str,
-    /// The end of what has passed, in lower case: where a match may have begun.
+    /// The end of what has passed, folded: where a match may have begun.
     tail: String,
     found: bool,
 }

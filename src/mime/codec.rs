@@ -6,8 +6,8 @@
 //! a scanned message; a typical one takes 300-600. Numbers are LEB128 varints; a string is one
 //! number: 0 for none, up to [`WORDS`] for a word of the table, else its length + that many.
 use super::structure::{
-    Address, DateTime, Disposition, Encoding, Envelope, Facts, Flags, Kind, Param, Part, Span,
-    Structure,
+    Address, Ancestry, DateTime, Disposition, Encoding, Envelope, Facts, Flags, Kind, Param, Part,
+    Span, Structure,
 };
 
 const VERSION: u8 = 1;
@@ -180,6 +180,9 @@ fn put_facts(out: &mut Vec<u8>, facts: &Facts) {
         .references
         .iter()
         .for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
+    if let Some(Ancestry { listed, last, gap }) = facts.ancestry {
+        out.extend_from_slice(&[listed | u8::from(gap) << 7, last]);
+    }
 }
 
 fn put_addresses(out: &mut Vec<u8>, list: &[Address]) {
@@ -426,6 +429,12 @@ fn facts(from: &mut Reader) -> Option<Facts> {
     };
     let subject = from.hash()?;
     let references = from.list(Reader::hash)?;
+    let ancestry = from.byte().zip(from.byte());
+    let ancestry = ancestry.map(|(listed, last)| Ancestry {
+        listed: listed & 0x7f,
+        last,
+        gap: listed >= 0x80,
+    });
     Some(Facts {
         flags,
         received,
@@ -433,6 +442,7 @@ fn facts(from: &mut Reader) -> Option<Facts> {
         message_id,
         subject,
         references,
+        ancestry,
     })
 }
 

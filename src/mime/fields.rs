@@ -2,7 +2,9 @@
 //! 2183, RFC 3282, RFC 2557), of a message its envelope, of the outermost one its small facts.
 //!
 //! Of a field that occurs twice the last one counts, as for JMAP (RFC 8621 §4.1.3).
-use super::structure::{Address, Disposition, Encoding, Envelope, Facts, Flags, Param, Part};
+use super::structure::{
+    Address, Ancestry, Disposition, Encoding, Envelope, Facts, Flags, Param, Part,
+};
 use super::{address, date, header, msgid, params, subject};
 use crate::limits::{MIME_ADDRESSES, MIME_LANGUAGES, MIME_PARAMS, MIME_REFERENCES, MIME_TEXT};
 
@@ -82,6 +84,7 @@ pub(super) struct Collector {
     pub(super) facts: Facts,
     references: Vec<u64>,
     in_reply_to: Vec<u64>,
+    ancestry: Ancestry,
     spent: usize,
 }
 
@@ -195,8 +198,10 @@ impl Collector {
             Name::Received => self.facts.received = self.facts.received.saturating_add(1),
             Name::Date => self.facts.sent_at = date::parse(value),
             Name::MessageId => self.facts.message_id = msgid::first_hash(value),
-            Name::References => self.references = references(value),
-            Name::InReplyTo => self.in_reply_to = references(value),
+            Name::References => {
+                (self.references, self.ancestry) = references(value);
+            }
+            Name::InReplyTo => self.in_reply_to = references(value).0,
             Name::Subject => {
                 let base = subject::base(value);
                 self.facts.subject = base.hash();
@@ -212,10 +217,18 @@ impl Collector {
     /// The ids of References and In-Reply-To together.
     pub(super) fn finish(&mut self) {
         let mut all = std::mem::take(&mut self.references);
-        self.in_reply_to
-            .drain(..)
-            .for_each(|id| add_reference(&mut all, id));
+        let mut ancestry = self.ancestry;
+        for id in self.in_reply_to.drain(..) {
+            let (_, cut) = add_reference(&mut all, id);
+            if cut && ancestry.listed > 0 {
+                // The one that gave way was of References.
+                ancestry.gap = true;
+                ancestry.listed -= 1;
+                ancestry.last = after_cut(ancestry.last);
+            }
+        }
         self.facts.references = all;
+        self.facts.ancestry = Some(ancestry);
     }
 
     fn list(&mut self, value: &[u8]) -> Vec<Address> {
@@ -287,23 +300,38 @@ fn group_mark(address: &Address) -> Option<bool> {
     }
 }
 
-fn references(value: &[u8]) -> Vec<u64> {
+/// The ids of a References or In-Reply-To value, each once. A value without brackets counts as one
+/// id, but not as an ancestor (RFC 5256 §3: "valid Message IDs").
+fn references(value: &[u8]) -> (Vec<u64>, Ancestry) {
     let mut list = Vec::new();
-    msgid::bracketed(value).for_each(|id| add_reference(&mut list, msgid::hash(&id)));
+    let mut ancestry = Ancestry::default();
+    for id in msgid::bracketed(value) {
+        let (at, cut) = add_reference(&mut list, msgid::hash(&msgid::normal(&id)));
+        ancestry.gap |= cut;
+        ancestry.last = u8::try_from(at).unwrap_or(0);
+    }
+    ancestry.listed = u8::try_from(list.len()).unwrap_or(0);
     if list.is_empty() {
         list.extend(msgid::first_hash(&header::unfold(value)));
     }
-    list
+    (list, ancestry)
 }
 
-/// Adds an id once. Beyond the bound the middle gives way: the root of a thread and the nearest
-/// ancestors say most.
-fn add_reference(list: &mut Vec<u64>, id: u64) {
-    if list.contains(&id) {
-        return;
+/// Adds an id once; says where it is, and whether another gave way. Beyond the bound that is the
+/// middle: the root of a thread and the nearest ancestors say most.
+fn add_reference(list: &mut Vec<u64>, id: u64) -> (usize, bool) {
+    if let Some(at) = list.iter().position(|it| *it == id) {
+        return (at, false);
     }
-    if list.len() >= MIME_REFERENCES {
+    let full = list.len() >= MIME_REFERENCES;
+    if full {
         list.remove(MIME_REFERENCES / 2);
     }
     list.push(id);
+    (list.len() - 1, full)
+}
+
+/// Where an id is after the middle gave way.
+fn after_cut(at: u8) -> u8 {
+    at - u8::from(usize::from(at) > MIME_REFERENCES / 2)
 }

@@ -21,6 +21,7 @@ mod tree;
 
 pub mod address;
 pub mod build;
+pub mod casemap;
 pub mod charset;
 pub mod date;
 pub mod header;
@@ -35,6 +36,6 @@ pub mod words;
 pub use codec::View;
 pub use scanner::Scanner;
 pub use structure::{
-    Address, Children, DateTime, Disposition, Encoding, Envelope, Facts, Flags, Kind, Param, Part,
-    Span, Structure, children,
+    Address, Ancestry, Children, DateTime, Disposition, Encoding, Envelope, Facts, Flags, Kind,
+    Param, Part, Span, Structure, children,
 };

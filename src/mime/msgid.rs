@@ -2,6 +2,7 @@
 //!
 //! RFC 5322 §3.6.4 and §4.5.4 (obsolete forms with phrases between the ids).
 use ring::digest;
+use std::borrow::Cow;
 
 /// The ids of a Message-ID, In-Reply-To or References value, without angle brackets (RFC 8621
 /// §4.1.2.5). `None` where there is none.
@@ -18,7 +19,10 @@ pub fn first_hash(value: &[u8]) -> Option<u64> {
         let bare = value.trim_ascii();
         (!bare.is_empty() && !bare.iter().any(u8::is_ascii_whitespace)).then(|| hash(bare))
     };
-    bracketed(value).next().map(|id| hash(&id)).or_else(bare)
+    bracketed(value)
+        .next()
+        .map(|id| hash(&normal(&id)))
+        .or_else(bare)
 }
 
 /// The hash of an id given without angle brackets: the first 8 octets of its SHA-256, big-endian.
@@ -30,6 +34,27 @@ pub fn hash(id: &[u8]) -> u64 {
         .iter()
         .take(8)
         .fold(0, |hash, octet| hash << 8 | u64::from(*octet))
+}
+
+/// An id as it is compared: quotes that its left side need not have are gone (RFC 5256 §3:
+/// `"01KF8JCEOCBS0045PS"@xxx.yyy.com` is the same id without them).
+pub fn normal(id: &[u8]) -> Cow<'_, [u8]> {
+    if !id.starts_with(b"\"") {
+        return Cow::Borrowed(id);
+    }
+    let mut out = Vec::with_capacity(id.len());
+    let mut octets = id.iter().skip(1);
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'\\' => out.extend(octets.next()),
+            b'"' => {
+                out.extend(octets);
+                return Cow::Owned(out);
+            }
+            _ => out.push(*octet),
+        }
+    }
+    Cow::Borrowed(id)
 }
 
 /// What stands between `<` and `>`, white space removed; comments and quoted strings outside are
@@ -107,6 +132,14 @@ mod tests {
         assert_eq!(list(b" no ids"), None);
         assert_eq!(list(b"<unclosed"), None);
         assert_eq!(first_hash(b" bare@id "), Some(hash(b"bare@id")));
+    }
+
+    #[test]
+    fn quotes_make_no_difference() {
+        let plain = first_hash(b"<01KF8JCEOCBS0045PS@xxx.yyy.com>");
+        assert_eq!(first_hash(b"<\"01KF8JCEOCBS0045PS\"@xxx.yyy.com>"), plain);
+        assert_eq!(&*normal(b"\"a\\\"b\"@c"), b"a\"b@c");
+        assert_eq!(&*normal(b"\"open@c"), b"\"open@c");
     }
 
     #[test]

@@ -307,6 +307,20 @@ pub struct Facts {
     /// Hashes of the ids in References then In-Reply-To, each once, oldest first; of a longer list
     /// the first and the last ones.
     pub references: Vec<u64>,
+    /// Which of them are the message's ancestors by RFC 5256 §3; `None` where the message was stored
+    /// before this was noted.
+    pub ancestry: Option<Ancestry>,
+}
+
+/// What THREAD=REFERENCES needs to know of [`Facts::references`] beside the ids (RFC 5256 §3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ancestry {
+    /// So many of the list, from its start, are of References.
+    pub listed: u8,
+    /// The place in the list of the one that stands last there.
+    pub last: u8,
+    /// Some in the middle were left out.
+    pub gap: bool,
 }
 
 /// Everything stored about a message's inside.
