@@ -52,8 +52,9 @@ pub fn play(name: &str) {
 
 struct Scene {
     place: String,
-    server: Server,
+    // Before the server, which waits for its clients to leave.
     connections: BTreeMap<u32, Imap>,
+    server: Server,
     captured: BTreeMap<String, String>,
     fresh: bool,
     tls: bool,
