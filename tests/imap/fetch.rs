@@ -246,3 +246,43 @@ fn expunged_while_it_is_sent() {
         assert!(!text.contains(ours), "{ours}");
     }
 }
+
+#[test]
+fn preview() {
+    let (_server, mut imap) = nested();
+    for item in ["PREVIEW", "(PREVIEW)", "PREVIEW (LAZY)", "(PREVIEW (LAZY))"] {
+        assert_eq!(section(&mut imap, item), "Gr\u{fc}\u{df}e", "{item}");
+    }
+    imap.append(
+        "INBOX",
+        "Subject: none\r\nContent-Type: image/png\r\n\r\nx\r\n",
+    );
+    let reply = imap.ok("FETCH 2 (PREVIEW (LAZY) FLAGS)");
+    assert!(
+        reply
+            .one("FETCH")
+            .starts_with("2 FETCH (PREVIEW \"\" FLAGS ("),
+        "{reply:?}"
+    );
+    imap.ok("ENABLE UTF8=ACCEPT");
+    let reply = imap.ok("FETCH 1 (PREVIEW)");
+    assert_eq!(reply.one("FETCH"), "1 FETCH (PREVIEW \"Gr\u{fc}\u{df}e\")");
+}
+
+#[test]
+fn save_date() {
+    let server = Server::start();
+    let mut imap = Imap::login(&server);
+    imap.append("INBOX \"17-Jul-1996 02:44:25 -0700\"", &super::message(1));
+    imap.ok("SELECT INBOX");
+    imap.ok("COPY 1 Archive");
+    imap.ok("SELECT Archive");
+    let reply = imap.ok("FETCH 1 (INTERNALDATE SAVEDATE)");
+    let line = reply.one("FETCH");
+    assert!(line.contains("INTERNALDATE \"17-Jul-1996"), "{line}");
+    let (_, saved) = line.split_once("SAVEDATE \"").unwrap();
+    assert!(
+        !saved.contains("1996") && saved.ends_with(" +0000\")"),
+        "{line}"
+    );
+}

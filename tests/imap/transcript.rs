@@ -417,3 +417,8 @@ fn patterns_match_what_they_say() {
 fn rfc9051() {
     play("rfc9051.txt");
 }
+
+#[test]
+fn rfc8970() {
+    play("rfc8970.txt");
+}

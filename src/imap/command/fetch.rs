@@ -1,4 +1,4 @@
-//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4).
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 8970, RFC 8514 §4.2).
 //!
 //! Flags, dates, sizes come from the rows; ENVELOPE and BODYSTRUCTURE from what was stored at
 //! arrival; only BODY[...] and BINARY[...] read the message, and of it only what was asked for
@@ -256,6 +256,18 @@ fn small(session: &mut Session, look: &mut Look, row: &Row, item: &Item) -> Resu
         Item::ModSeq => encode::formatted(out, format_args!("MODSEQ ({})", row.modseq)),
         Item::EmailId => encode::formatted(out, format_args!("EMAILID (e{})", row.email)),
         Item::ThreadId => encode::formatted(out, format_args!("THREADID (t{})", row.thread.0)),
+        Item::SaveDate => {
+            out.extend_from_slice(b"SAVEDATE ");
+            date::write(out, row.saved.into());
+        }
+        Item::Preview => {
+            out.extend_from_slice(b"PREVIEW ");
+            let message = look.message(row)?;
+            let text = message
+                .and_then(|m| m.view())
+                .map_or("", |view| view.preview());
+            encode::string(out, text.as_bytes(), utf8);
+        }
         Item::Envelope => {
             out.extend_from_slice(b"ENVELOPE ");
             match look.structure(row)? {

@@ -1,4 +1,4 @@
-//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 8474 §5.3).
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 8474 §5.3, RFC 8514 §4.2, RFC 8970 §6).
 
 use super::cursor::{Cursor, Error, Parsed};
 use super::section::{self, Partial, Section, Text};
@@ -39,6 +39,10 @@ pub enum Item {
     EmailId,
     /// `THREADID`
     ThreadId,
+    /// `SAVEDATE`: when it came into this mailbox.
+    SaveDate,
+    /// `PREVIEW`, with `LAZY` or without: it is stored.
+    Preview,
     /// `BODY[...]`, `RFC822` and its kin.
     Body(Body),
     /// `BINARY[...]`: the part decoded.
@@ -145,6 +149,8 @@ fn item(c: &mut Cursor<'_>) -> Parsed<Item> {
         (b"MODSEQ", false) => Item::ModSeq,
         (b"EMAILID", false) => Item::EmailId,
         (b"THREADID", false) => Item::ThreadId,
+        (b"SAVEDATE", false) => Item::SaveDate,
+        (b"PREVIEW", false) => preview(c)?,
         (b"RFC822", false) => alias("RFC822", Text::All, false),
         (b"RFC822.HEADER", false) => alias("RFC822.HEADER", Text::Header, true),
         (b"RFC822.TEXT", false) => alias("RFC822.TEXT", Text::Text, false),
@@ -160,6 +166,21 @@ fn item(c: &mut Cursor<'_>) -> Parsed<Item> {
             });
         }
     })
+}
+
+/// `[SP "(" "LAZY" *(SP "LAZY") ")"]`. Behind a lone `PREVIEW` the parenthesis may as well begin the
+/// modifiers of FETCH.
+fn preview(c: &mut Cursor<'_>) -> Parsed<Item> {
+    let start = c.clone();
+    if c.eat_word(" (LAZY") {
+        *c = start;
+        c.space()?;
+        c.list(false, |c| match c.eat_word("LAZY") {
+            true => Ok(()),
+            false => c.fail("LAZY"),
+        })?;
+    }
+    Ok(Item::Preview)
 }
 
 fn alias(name: &'static str, text: Text, peek: bool) -> Item {
@@ -235,6 +256,16 @@ mod tests {
                 .changed_since,
             Some(12345)
         );
+        for text in [" 1 PREVIEW", " 1 PREVIEW (LAZY)", " 1 (preview (lazy))"] {
+            assert_eq!(parse(text).unwrap().items, [Item::Preview], "{text}");
+        }
+        let found = parse(" 1 PREVIEW (LAZY) (CHANGEDSINCE 5)").unwrap();
+        assert_eq!(found.changed_since, Some(5));
+        assert_eq!(parse(" 1 PREVIEW (CHANGEDSINCE 5)").unwrap(), found);
+        assert_eq!(
+            parse(" 1 (PREVIEW (LAZY) SAVEDATE)").unwrap().items.len(),
+            2
+        );
         assert!(!parse(" 1 RFC822.HEADER").unwrap().items[0].sets_seen());
         assert!(parse(" 1 RFC822.TEXT").unwrap().items[0].sets_seen());
         for bad in [
@@ -246,6 +277,8 @@ mod tests {
             " 1 FLAGS UID",
             " 1 (ALL)",
             " x FLAGS",
+            " 1 (PREVIEW (LAZY FOO))",
+            " 1 (PREVIEW ())",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
