@@ -231,6 +231,8 @@ pub const LOGIN_ADDRESSES: usize = 512;
 /// Log-ins of one address that may be waiting at the same time; the one beyond is refused.
 pub const LOGIN_WAITING: u32 = 4;
 
+/// Identifiers in the access control list of one mailbox; beyond it: `NO [LIMIT]`.
+pub const ACL: usize = 64;
 /// Bearer tokens that may exist.
 pub const TOKENS: usize = 64;
 /// Nested criteria in one SEARCH (`NOT NOT ..`, `((..))`, `OR OR ..`); beyond it: `BAD` with the position. Searches

@@ -78,6 +78,7 @@ impl From<mail::Error> for Answer {
         use mail::Error;
         let code = match error {
             Error::NoSuchMailbox => "NONEXISTENT",
+            Error::NoPermission => "NOPERM",
             Error::MailboxExists => "ALREADYEXISTS",
             Error::MailboxHasChildren => "HASCHILDREN",
             Error::MailboxNotEmpty

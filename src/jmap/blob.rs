@@ -88,6 +88,7 @@ fn refused(error: mail::Error) -> Problem {
             Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
         }
         mail::Error::NoSuchEmail => Problem::new(StatusCode::NOT_FOUND, detail),
+        mail::Error::NoPermission => Problem::new(StatusCode::FORBIDDEN, detail),
         _ => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail),
     }
 }

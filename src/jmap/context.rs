@@ -110,11 +110,12 @@ pub fn if_in_state(args: &mut Args, name: &str, now: Modseq) -> Result<(), Metho
 pub fn method_error(error: mail::Error) -> MethodError {
     use mail::Error::{
         BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
-        MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoSuchEmail, NoSuchMailbox, OverQuota,
-        ParentLoop, RoleTaken, TooLarge, TooManyKeywords, Unavailable,
+        MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoPermission, NoSuchEmail, NoSuchMailbox,
+        OverQuota, ParentLoop, RoleTaken, TooLarge, TooManyKeywords, Unavailable,
     };
     let kind = match &error {
         CannotCalculate => "cannotCalculateChanges",
+        NoPermission => "forbidden",
         DiskFull | Unavailable => "serverUnavailable",
         NoSuchMailbox | NoSuchEmail | BadName(_) | BadKeyword | MailboxExists
         | MailboxHasChildren | MailboxNotEmpty | InboxStays | RoleTaken | ParentLoop
@@ -127,8 +128,8 @@ pub fn method_error(error: mail::Error) -> MethodError {
 pub fn set_error(error: mail::Error) -> SetError {
     use mail::Error::{
         BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
-        MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoSuchEmail, NoSuchMailbox, OverQuota,
-        ParentLoop, RoleTaken, TooLarge, TooManyKeywords, Unavailable,
+        MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoPermission, NoSuchEmail, NoSuchMailbox,
+        OverQuota, ParentLoop, RoleTaken, TooLarge, TooManyKeywords, Unavailable,
     };
     let why = error.to_string();
     match error {
@@ -141,7 +142,7 @@ pub fn set_error(error: mail::Error) -> SetError {
         BadKeyword => SetError::property("keywords", why),
         MailboxHasChildren => SetError::new("mailboxHasChild").because(why),
         MailboxNotEmpty => SetError::new("mailboxHasEmail").because(why),
-        InboxStays => SetError::new("forbidden").because(why),
+        InboxStays | NoPermission => SetError::new("forbidden").because(why),
         TooLarge(_) => SetError::new("tooLarge").because(why),
         // A full disk is a quota that nobody set: the client can make room.
         OverQuota | DiskFull => SetError::new("overQuota").because(why),

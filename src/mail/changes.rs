@@ -1,10 +1,12 @@
 //! What changed since a modseq: from the ring of recent changes, else from the rows.
 
-use super::{EmailId, Error, Mail, MailboxId, Meta, Modseq, Result, ThreadId, Uid, UidSet};
+use super::{
+    EmailId, Error, Mail, MailboxId, Meta, Modseq, Reader, Result, Rights, ThreadId, Uid, UidSet,
+};
 use crate::limits::{CHANGE_RING, VIEWS};
 use crate::store::{Change, Kind};
 use crate::sys::lock;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The last changes, oldest first.
@@ -106,9 +108,10 @@ pub(super) struct Views(Vec<(MailboxId, Arc<View>)>);
 impl Mail {
     /// The UIDs of a mailbox: built by one scan at first, carried forward by changes afterwards.
     ///
-    /// Errors: [`Error::NoSuchMailbox`].
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`] without `r`.
     pub fn view(&self, mailbox: MailboxId) -> Result<Arc<View>> {
-        let meta = self.meta();
+        self.need(mailbox, Rights::READ)?;
+        let meta = self.whole();
         let uidnext = meta
             .mailbox(mailbox)
             .ok_or(Error::NoSuchMailbox)?
@@ -133,7 +136,7 @@ impl Mail {
 
     fn scan_view(&self, mailbox: MailboxId, modseq: Modseq, uidnext: Uid) -> Result<View> {
         let mut uids = UidSet::new();
-        self.reader()?
+        self.whole_reader()?
             .rows(mailbox, 1, uidnext.saturating_sub(1), |row| {
                 uids.insert(row.uid);
                 true
@@ -177,9 +180,10 @@ impl Mail {
 
     /// What happened in one mailbox after `since`.
     ///
-    /// Errors: [`Error::NoSuchMailbox`].
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`] without `r`.
     pub fn changes(&self, mailbox: MailboxId, since: Modseq) -> Result<Changes> {
-        let meta = self.meta();
+        self.need(mailbox, Rights::READ)?;
+        let meta = self.whole();
         let counters = meta.mailbox(mailbox).ok_or(Error::NoSuchMailbox)?.counters;
         let mut out = Changes {
             modseq: meta.modseq,
@@ -220,11 +224,12 @@ impl Mail {
         since: Modseq,
         meta: &Meta,
     ) -> Result<Option<UidSet>> {
+        self.need(mailbox, Rights::READ)?;
         if since < meta.gone_floor {
             return Ok(None);
         }
         let mut gone = UidSet::new();
-        self.reader()?.inner.gone(since, |_, g| {
+        self.whole_reader()?.inner.gone(since, |_, g| {
             if g.mailbox == mailbox && g.uid != 0 {
                 gone.insert(g.uid);
             }
@@ -263,13 +268,21 @@ impl Mail {
         let mut out = ObjectChanges::new(modseq);
         out.more = cut(&mut list, max, &mut out.modseq);
         let mut threads: BTreeMap<ThreadId, bool> = BTreeMap::new();
+        let created = list.iter().filter(|(_, touched)| touched.created);
+        let new: BTreeSet<EmailId> = created.map(|(email, _)| *email).collect();
         for (email, touched) in list {
             let founded = touched.created && email.0 == u64::from(touched.thread.0);
             *threads.entry(touched.thread).or_default() |= founded;
         }
         let reader = self.reader()?;
         for (thread, founded) in threads {
-            match (founded, reader.thread(thread)?.is_empty()) {
+            let emails = reader.thread(thread)?;
+            // To whoever does not see all of it, a thread is new when all of what is seen is.
+            let founded = match reader.sight {
+                None => founded,
+                Some(_) => emails.iter().all(|email| new.contains(email)),
+            };
+            match (founded, emails.is_empty()) {
                 (true, true) => {}
                 (true, false) => out.created.push(thread),
                 (false, true) => out.destroyed.push(thread),
@@ -298,7 +311,7 @@ impl Mail {
                 out.updated.push(mailbox.id);
             }
         }
-        self.reader()?.inner.gone(since, |_, gone| {
+        self.whole_reader()?.inner.gone(since, |_, gone| {
             if gone.uid == 0 {
                 out.destroyed.push(gone.mailbox);
             }
@@ -312,6 +325,11 @@ impl Mail {
         if since < meta.gone_floor || since > meta.modseq {
             return Err(Error::CannotCalculate);
         }
+        // Nor can it be told what was visible before rights changed.
+        let changed = |m: &Arc<super::Mailbox>| m.acl_changed > since;
+        if self.door.is_some() && self.whole().mailboxes.iter().any(changed) {
+            return Err(Error::CannotCalculate);
+        }
         Ok(())
     }
 
@@ -319,6 +337,11 @@ impl Mail {
     fn touched(&self, since: Modseq) -> Result<(Modseq, Vec<(EmailId, Touched)>)> {
         let meta = self.meta();
         self.check_since(since, &meta)?;
+        let sighted = self.reader()?;
+        if sighted.sight.is_some() {
+            let list = touched_in_sight(&sighted, since, meta.modseq)?;
+            return Ok((meta.modseq, list));
+        }
         let mut emails: BTreeMap<EmailId, Touched> = BTreeMap::new();
         let from_ring = lock(&self.shared.ring).since(since).map(|changes| {
             for change in changes.filter(|c| c.modseq <= meta.modseq) {
@@ -378,6 +401,50 @@ impl Mail {
         }
         Ok(())
     }
+}
+
+/// Every email with a change after `since` in a mailbox that can be seen. It is new when it came into
+/// sight since, wherever it was before, and gone when it went out of sight.
+fn touched_in_sight(
+    reader: &Reader,
+    since: Modseq,
+    until: Modseq,
+) -> Result<Vec<(EmailId, Touched)>> {
+    let mut emails: BTreeMap<EmailId, Touched> = BTreeMap::new();
+    reader.all_rows(|row| {
+        if row.modseq > since && row.modseq <= until {
+            let touched = emails.entry(row.email).or_default();
+            touched.modseq = touched.modseq.max(row.modseq);
+            touched.thread = row.thread;
+        }
+        true
+    })?;
+    let mut left = BTreeSet::new();
+    reader.inner.gone(since, |modseq, gone| {
+        if gone.uid != 0 && reader.reads(gone.mailbox) {
+            left.insert(gone.email);
+            let touched = emails.entry(gone.email).or_default();
+            touched.modseq = touched.modseq.max(modseq);
+            touched.thread = gone.thread;
+        }
+        true
+    })?;
+    for (email, touched) in &mut emails {
+        let rows = reader.memberships(*email)?;
+        touched.destroyed = rows.is_empty();
+        touched.order = touched.modseq;
+        let Some(first) = rows.iter().map(|row| row.created).min() else {
+            continue;
+        };
+        // What left a mailbox in sight was seen there, unless it is new altogether.
+        let born = || reader.message(*email).map(|m| m.map_or(0, |m| m.created));
+        if first > since && (!left.contains(email) || born()? > since) {
+            (touched.created, touched.order) = (true, first);
+        }
+    }
+    let mut list: Vec<_> = emails.into_iter().collect();
+    list.sort_by_key(|(_, touched)| touched.order);
+    Ok(list)
 }
 
 #[derive(Clone, Copy, Debug)]

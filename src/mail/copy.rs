@@ -3,13 +3,13 @@
 use super::deliver::place;
 use super::expunge::end;
 use super::fail::{Done, Fail};
-use super::{Error, Flags, Mail, MailboxId, Result, Uid, UidSet, flags, now};
+use super::{Error, Flags, Mail, MailboxId, Result, Rights, Uid, UidSet, flags, now};
 use crate::store::{Row, Txn};
 
 /// What a COPY or MOVE did (RFC 4315 §3 COPYUID): `from` and `to` in step, rising.
 #[derive(Clone, Debug, Default)]
 pub struct Copied {
-    /// UIDVALIDITY of the target.
+    /// UIDVALIDITY of the target; 0 where the target may not be read (RFC 4315 §3: no COPYUID then).
     pub uidvalidity: u32,
     /// Source UIDs, rising.
     pub from: UidSet,
@@ -20,12 +20,15 @@ pub struct Copied {
 impl Mail {
     /// COPY: the members of `uids` that exist show in `to` as well, all or none (RFC 9051 §6.4.7).
     ///
-    /// Errors: [`Error::NoSuchMailbox`] for either.
+    /// Needs `r` here and `i` there, and `\Deleted` goes along where `t` is (RFC 4314 §4).
+    ///
+    /// Errors: [`Error::NoSuchMailbox`] for either, [`Error::NoPermission`].
     pub async fn copy(&self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
         self.transfer(from, uids, to, false).await
     }
 
-    /// MOVE: they show in `to` instead; in one commit (RFC 6851 §3.3). Errors as for [`Mail::copy`].
+    /// MOVE: they show in `to` instead; in one commit (RFC 6851 §3.3). Needs `t` and
+    /// `e` here as well. Errors as for [`Mail::copy`].
     pub async fn r#move(&self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
         self.transfer(from, uids, to, true).await
     }
@@ -38,10 +41,17 @@ impl Mail {
         moves: bool,
     ) -> Result<Copied> {
         let uids = uids.clone();
-        self.write(0, move |txn| {
+        self.write_as(0, move |txn, who| {
+            who.need(txn.state, to, Rights::INSERT)?;
+            // RFC 6851 §4.2: what is moved is taken out of the source.
+            let taken = if moves { Rights::REMOVE } else { Rights::NONE };
+            who.need(txn.state, from, Rights::READ.with(taken))?;
+            // Of the flags only \Deleted is the membership's own (RFC 4314 §4: lost without `t`).
+            let lost = Flags::DELETED.without(who.rights(txn.state, to).flags());
+            let readable = who.rights(txn.state, to).has(Rights::READ);
             let target = txn.state.mailboxes.get(&to.0).ok_or(Error::NoSuchMailbox)?;
             let mut out = Copied {
-                uidvalidity: target.uidvalidity,
+                uidvalidity: if readable { target.uidvalidity } else { 0 },
                 ..Copied::default()
             };
             if !txn.state.mailboxes.contains_key(&from.0) {
@@ -59,7 +69,7 @@ impl Mail {
                 return Err(Error::Limit("this mailbox has used all its UIDs").into());
             }
             flags::each_row(txn, from, &uids, |txn, row| {
-                let uid = transfer(txn, row, to, moves)?;
+                let uid = transfer_without(txn, row, to, moves, lost)?;
                 out.from.insert(row.uid);
                 out.to.insert(uid);
                 Ok(())
@@ -72,10 +82,22 @@ impl Mail {
 
 /// Shows one email in `to` as well, or instead.
 pub(super) fn transfer(txn: &mut Txn<'_>, row: &Row, to: MailboxId, moves: bool) -> Done<Uid> {
+    transfer_without(txn, row, to, moves, Flags(0))
+}
+
+/// The same, but for some flags.
+fn transfer_without(
+    txn: &mut Txn<'_>,
+    row: &Row,
+    to: MailboxId,
+    moves: bool,
+    lost: Flags,
+) -> Done<Uid> {
     let source = share(txn, row)?;
     let modseq = txn.state.bump();
     let copy = Row {
         mailbox: to,
+        flags: source.flags.without(lost),
         modseq,
         created: modseq,
         saved: now(),

@@ -1,8 +1,11 @@
 //! New emails: delivery, APPEND, import, uploads, queued mail.
 
+use super::access::Check;
 use super::body::Staged;
 use super::fail::{Done, Fail};
-use super::{EmailId, Error, Flags, Mail, MailboxId, Own, Result, ThreadId, Uid, flags, now};
+use super::{
+    EmailId, Error, Flags, Mail, MailboxId, Own, Result, Rights, ThreadId, Uid, flags, now,
+};
 use crate::store::blob::{ROW, layout};
 use crate::store::{Kind, MsgRow, Pending, Row, Txn};
 
@@ -87,8 +90,23 @@ impl Mail {
         added.pop().ok_or(Error::Unavailable)
     }
 
-    /// Several things in one durable commit, or none of them. Errors as for [`Mail::add`].
-    pub async fn commit(&self, mut commit: Commit) -> Result<Vec<Added>> {
+    /// Several things in one durable commit, or none of them. Needs `i` in every mailbox; flags that
+    /// may not be set there are left out (RFC 4314 §4). What is outside of mailboxes is only for those
+    /// who are trusted everywhere.
+    ///
+    /// Errors: as for [`Mail::add`], and [`Error::NoPermission`].
+    pub async fn commit(&self, commit: Commit) -> Result<Vec<Added>> {
+        if commit.put.is_some()
+            || !commit.hold.is_empty()
+            || !commit.release.is_empty()
+            || commit.add.iter().any(|new| new.hold)
+        {
+            self.check()?.everywhere()?;
+        }
+        self.file(commit).await
+    }
+
+    async fn file(&self, mut commit: Commit) -> Result<Vec<Added>> {
         let mut weight = 0;
         let mut adopted = Vec::new();
         for new in &mut commit.add {
@@ -105,9 +123,9 @@ impl Mail {
             }
         }
         let quota = self.options.quota;
-        self.write(weight, move |txn| {
+        self.write_as(weight, move |txn, who| {
             // Refused: the staged pieces are still the sweeper's.
-            let added = run(txn, &mut commit, quota)?;
+            let added = run(txn, who, &mut commit, quota)?;
             for new in &mut commit.add {
                 if let Source::Staged(staged) = &mut new.source {
                     staged.keep();
@@ -118,7 +136,8 @@ impl Mail {
         .await
     }
 
-    /// Keeps a body as an upload until `expires` (seconds since 1970), then it is swept.
+    /// Keeps a body as an upload until `expires` (seconds since 1970), then it is swept. A principal's
+    /// upload is its own; the owner reads all.
     pub async fn upload(&self, staged: Staged, expires: u32) -> Result<EmailId> {
         let new = NewEmail {
             source: Source::Staged(staged),
@@ -128,10 +147,12 @@ impl Mail {
             internaldate: None,
             hold: true,
         };
+        let name = self.principal().map(|who| who.name.clone());
+        let name = name.unwrap_or_default().into_bytes();
         let put: Puts = Box::new(move |added| {
             added
                 .iter()
-                .map(|a| (upload_key(expires, a.email), Some(Vec::new())))
+                .map(|a| (upload_key(expires, a.email), Some(name.clone())))
                 .collect()
         });
         let commit = Commit {
@@ -139,13 +160,13 @@ impl Mail {
             put: Some(put),
             ..Commit::default()
         };
-        let added = self.commit(commit).await?;
+        let added = self.file(commit).await?;
         added.first().map(|a| a.email).ok_or(Error::Unavailable)
     }
 
     /// Lets go of uploads whose time is over, at most a hundred a call. Returns how many.
     pub async fn sweep_uploads(&self, now: u32) -> Result<usize> {
-        self.write(0, move |txn| {
+        self.write_as(0, move |txn, _anybody| {
             let keys = txn.misc_keys(UPLOAD, 100)?;
             let mut swept = 0;
             for key in keys {
@@ -191,6 +212,21 @@ impl Mail {
 
 const UPLOAD: &[u8] = b"upload/";
 
+/// Whether `email` is an upload of `name`.
+pub(super) fn is_upload_of(
+    reader: &crate::store::Reader,
+    email: EmailId,
+    name: &str,
+) -> std::result::Result<bool, crate::store::Error> {
+    let mut own = false;
+    reader.scan(UPLOAD, |key, value| {
+        let this = read_upload_key(key).is_some_and(|(_, id)| id == email);
+        own |= this && value == name.as_bytes();
+        !this
+    })?;
+    Ok(own)
+}
+
 fn upload_key(expires: u32, email: EmailId) -> Vec<u8> {
     [UPLOAD, &expires.to_be_bytes(), &email.0.to_be_bytes()].concat()
 }
@@ -204,10 +240,18 @@ fn read_upload_key(key: &[u8]) -> Option<(u32, EmailId)> {
     ))
 }
 
-fn run(txn: &mut Txn<'_>, commit: &mut Commit, quota: u64) -> Done<Vec<Added>> {
+fn run(txn: &mut Txn<'_>, who: &Check, commit: &mut Commit, quota: u64) -> Done<Vec<Added>> {
     let mut bytes = txn.state.global.bytes;
-    for new in &commit.add {
+    for new in &mut commit.add {
         bytes += check(txn, new)?;
+        for mailbox in &new.mailboxes {
+            who.need(txn.state, *mailbox, Rights::INSERT)?;
+            let mine = who.rights(txn.state, *mailbox).flags();
+            new.flags = new.flags.only(mine);
+            if !mine.has(Flags::FLAGGED) {
+                new.keywords.clear();
+            }
+        }
     }
     if quota > 0 && !commit.add.is_empty() && bytes > quota {
         return Err(Error::OverQuota.into());

@@ -1,9 +1,10 @@
 //! Operations on emails as JMAP sees them: one object in several mailboxes (RFC 8621 §4.6).
 
+use super::access::Check;
 use super::copy::{share, transfer};
 use super::expunge::end;
 use super::fail::{Done, Fail};
-use super::{EmailId, Error, Flags, Mail, MailboxId, Own, Result, flags};
+use super::{EmailId, Error, Flags, Mail, MailboxId, Own, Result, Rights, flags};
 use crate::store::{Row, Txn};
 
 /// Changes of one email; all of it or nothing.
@@ -26,25 +27,35 @@ pub struct EmailUpdate {
 impl Mail {
     /// Updates emails in one commit; one answer each, a refused one changes nothing.
     ///
-    /// Errors of one: [`Error::NoSuchEmail`], [`Error::NoSuchMailbox`], [`Error::NoMailboxes`],
-    /// [`Error::TooManyKeywords`], [`Error::BadKeyword`].
+    /// Whoever is not the owner changes what it sees: `mailboxes` stands for the ones that can be read.
+    /// Keywords need `w`, `\Seen` needs `s` in all of those; a mailbox that gains the email needs `i`,
+    /// one that loses it `t` and `e` (RFC 8621 §2).
+    ///
+    /// Errors of one: [`Error::NoSuchEmail`], [`Error::NoSuchMailbox`], [`Error::NoPermission`],
+    /// [`Error::NoMailboxes`], [`Error::TooManyKeywords`], [`Error::BadKeyword`].
     pub async fn update_emails(
         &self,
         updates: Vec<(EmailId, EmailUpdate)>,
     ) -> Result<(Vec<Result<()>>, Own)> {
-        self.write_own(0, move |txn| {
-            each(&updates, |(email, change)| update(txn, *email, change))
+        self.write_own(0, move |txn, who| {
+            each(&updates, |(email, change)| update(txn, who, *email, change))
         })
         .await
     }
 
     /// Ends every membership of these emails in one commit; one answer each.
     ///
-    /// Errors of one: [`Error::NoSuchEmail`].
+    /// Of a principal's emails those memberships end that it can read; each needs `t` and `e`.
+    ///
+    /// Errors of one: [`Error::NoSuchEmail`], [`Error::NoPermission`].
     pub async fn destroy_emails(&self, emails: Vec<EmailId>) -> Result<(Vec<Result<()>>, Own)> {
-        self.write_own(0, move |txn| {
+        self.write_own(0, move |txn, who| {
             each(&emails, |email| {
-                for row in &memberships(txn, *email)? {
+                let rows = memberships(txn, who, *email)?;
+                for row in &rows {
+                    who.need(txn.state, row.mailbox, Rights::REMOVE)?;
+                }
+                for row in &rows {
                     end(txn, row)?;
                 }
                 Ok(())
@@ -67,17 +78,19 @@ fn each<I>(items: &[I], mut run: impl FnMut(&I) -> Done<()>) -> Done<Vec<Result<
     Ok(answers)
 }
 
-fn memberships(txn: &mut Txn<'_>, email: EmailId) -> Done<Vec<Row>> {
+/// The memberships that can be read: none is as good as no email.
+fn memberships(txn: &mut Txn<'_>, who: &Check, email: EmailId) -> Done<Vec<Row>> {
     let head = txn.head(email)?.ok_or(Error::NoSuchEmail)?;
-    let rows = txn.memberships(email, &head)?;
+    let mut rows = txn.memberships(email, &head)?;
+    rows.retain(|row| who.rights(txn.state, row.mailbox).has(Rights::READ));
     if rows.is_empty() {
         return Err(Error::NoSuchEmail.into());
     }
     Ok(rows)
 }
 
-fn update(txn: &mut Txn<'_>, email: EmailId, change: &EmailUpdate) -> Done<()> {
-    let rows = memberships(txn, email)?;
+fn update(txn: &mut Txn<'_>, who: &Check, email: EmailId, change: &EmailUpdate) -> Done<()> {
+    let rows = memberships(txn, who, email)?;
     // What has \Deleted is in no mailbox (RFC 8621 §4.1.1). It waits for its EXPUNGE, and an email that
     // had no other place would go with it.
     let shown = |r: &&Row| !r.flags.has(Flags::DELETED);
@@ -98,12 +111,27 @@ fn update(txn: &mut Txn<'_>, email: EmailId, change: &EmailUpdate) -> Done<()> {
             return Err(Error::NoSuchMailbox.into());
         }
     }
+    for mailbox in target.iter().filter(|m| !now_in(m)) {
+        who.need(txn.state, *mailbox, Rights::INSERT)?;
+    }
+    for row in rows
+        .iter()
+        .filter(shown)
+        .filter(|r| !target.contains(&r.mailbox))
+    {
+        who.need(txn.state, row.mailbox, Rights::REMOVE)?;
+    }
+    let mine = rows.iter().filter(shown);
+    let mine = mine.fold(Rights::ALL.flags(), |all, row| {
+        all.only(who.rights(txn.state, row.mailbox).flags())
+    });
     let add = change
         .add
         .0
         .only(Flags::SYSTEM)
         .with(flags::resolve(txn, &change.add.1)?);
     let remove = change.remove.0.with(flags::known(txn, &change.remove.1));
+    may_flag(&rows, change.replace_keywords, add, remove, mine)?;
     // Checked: from here on everything is written.
     let Some(mut row) = rows.first().copied() else {
         return Err(Error::NoSuchEmail.into());
@@ -122,7 +150,11 @@ fn update(txn: &mut Txn<'_>, email: EmailId, change: &EmailUpdate) -> Done<()> {
         let current = txn.row(old.mailbox, old.uid)?.unwrap_or(*old);
         end(txn, &current)?;
     }
-    let rows = memberships(txn, email)?;
+    let rows = match memberships(txn, who, email) {
+        // Moved to where it cannot be read.
+        Err(Fail::Refused(Error::NoSuchEmail)) => return Ok(()),
+        rows => rows?,
+    };
     let Some(row) = rows.iter().find(shown).or(rows.first()).copied() else {
         return Ok(());
     };
@@ -131,4 +163,19 @@ fn update(txn: &mut Txn<'_>, email: EmailId, change: &EmailUpdate) -> Done<()> {
     let kept = if change.replace_keywords { own } else { old };
     flags::apply(txn, &row, kept.without(remove.without(own)).with(add))?;
     Ok(())
+}
+
+/// May these flags be changed, where `mine` are the ones that may? What changes nothing is no change.
+fn may_flag(rows: &[Row], replace: bool, add: Flags, remove: Flags, mine: Flags) -> Done<()> {
+    let shown = rows.iter().find(|row| !row.flags.has(Flags::DELETED));
+    let Some(row) = shown.or(rows.first()) else {
+        return Ok(());
+    };
+    let old = row.flags.visible().without(Flags::DELETED);
+    let kept = if replace { Flags(0) } else { old };
+    let new = kept.without(remove).with(add).without(Flags::DELETED);
+    match Flags(old.0 ^ new.0).without(mine) {
+        Flags(0) => Ok(()),
+        _ => Err(Error::NoPermission.into()),
+    }
 }

@@ -8,8 +8,10 @@ use std::fmt;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// No mailbox with this id or path.
+    /// No mailbox with this id or path, or none that the principal may know of.
     NoSuchMailbox,
+    /// The principal has not the right to do this (RFC 4314), or is revoked or expired.
+    NoPermission,
     /// A mailbox with this path exists.
     MailboxExists,
     /// The mailbox has children and would be left without them.
@@ -54,6 +56,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Error::NoSuchMailbox => "no such mailbox",
+            Error::NoPermission => "this app password does not permit it",
             Error::MailboxExists => "a mailbox with this name exists",
             Error::MailboxHasChildren => "the mailbox has child mailboxes",
             Error::MailboxNotEmpty => "the mailbox holds messages",

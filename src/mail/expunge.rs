@@ -1,7 +1,7 @@
 //! The end of memberships, and of emails with their last one.
 
 use super::fail::Done;
-use super::{Error, Flags, Mail, MailboxId, Result, UidSet, flags};
+use super::{Error, Flags, Mail, MailboxId, Result, Rights, UidSet, flags};
 use crate::store::{Gone, Kind, Pending, Row, Txn};
 
 /// Memberships ended in one commit; a larger EXPUNGE takes several, so that deliveries do not wait
@@ -12,7 +12,7 @@ impl Mail {
     /// EXPUNGE: ends the memberships among `uids` (None: of the whole mailbox) that have `\Deleted`.
     /// Returns their UIDs.
     ///
-    /// Errors: [`Error::NoSuchMailbox`].
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`] without `e`.
     pub async fn expunge(&self, mailbox: MailboxId, uids: Option<&UidSet>) -> Result<UidSet> {
         let all = UidSet::range(1, u32::MAX);
         self.end_all(mailbox, uids.unwrap_or(&all), true).await
@@ -20,7 +20,7 @@ impl Mail {
 
     /// Ends these memberships, `\Deleted` or not. Returns those that were there.
     ///
-    /// Errors: [`Error::NoSuchMailbox`].
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`] without `t` and `e`.
     pub async fn remove(&self, mailbox: MailboxId, uids: &UidSet) -> Result<UidSet> {
         self.end_all(mailbox, uids, false).await
     }
@@ -32,6 +32,11 @@ impl Mail {
         only_deleted: bool,
     ) -> Result<UidSet> {
         let mut gone = UidSet::new();
+        let needed = match only_deleted {
+            true => Rights::READ.with(Rights::EXPUNGE),
+            false => Rights::READ.with(Rights::REMOVE),
+        };
+        self.need(mailbox, needed)?;
         let victims = self.victims(mailbox, uids, only_deleted)?;
         let mut at = 0;
         while let Some(first) = victims.nth(at) {
@@ -42,7 +47,8 @@ impl Mail {
             let step = victims.and(&UidSet::range(first, last));
             at += STEP;
             let ended = self
-                .write(0, move |txn| {
+                .write_as(0, move |txn, who| {
+                    who.need(txn.state, mailbox, needed)?;
                     let mut ended = UidSet::new();
                     flags::each_row(txn, mailbox, &step, |txn, row| {
                         if !only_deleted || row.flags.has(Flags::DELETED) {

@@ -1,7 +1,7 @@
 //! STORE: system flags and keywords.
 
 use super::fail::{Done, Fail};
-use super::{Error, Flags, MAX_KEYWORDS, Mail, MailboxId, Modseq, Result, UidSet};
+use super::{Error, Flags, MAX_KEYWORDS, Mail, MailboxId, Modseq, Result, Rights, UidSet};
 use crate::store::{Kind, Row, Txn};
 
 /// How flags change.
@@ -48,7 +48,11 @@ impl Mail {
     /// Changes flags of the members of `uids` that exist, in one commit. With `unchanged_since`, only
     /// of those whose modseq is not above it (RFC 7162 §3.1.3).
     ///
-    /// Errors: [`Error::NoSuchMailbox`], [`Error::TooManyKeywords`], [`Error::BadKeyword`].
+    /// Flags that the rights do not let change stay as they are; with rights to none of them it is
+    /// refused (RFC 4314 §4 STORE).
+    ///
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`], [`Error::TooManyKeywords`],
+    /// [`Error::BadKeyword`].
     pub async fn set_flags(
         &self,
         mailbox: MailboxId,
@@ -57,15 +61,28 @@ impl Mail {
         unchanged_since: Option<Modseq>,
     ) -> Result<FlagsChanged> {
         let uids = uids.clone();
-        self.write(0, move |txn| {
-            if !txn.state.mailboxes.contains_key(&mailbox.0) {
-                return Err(Error::NoSuchMailbox.into());
+        self.write_as(0, move |txn, who| {
+            who.need(txn.state, mailbox, Rights::READ)?;
+            let mine = who.rights(txn.state, mailbox).flags();
+            let asked = change.flags.only(Flags::SYSTEM);
+            let writes = mine.has(Flags::FLAGGED);
+            let some = match change.mode {
+                FlagMode::Replace => mine != Flags(0),
+                _ => {
+                    asked.only(mine) != Flags(0)
+                        || writes && !change.keywords.is_empty()
+                        || asked == Flags(0) && change.keywords.is_empty()
+                }
+            };
+            if !some {
+                return Err(Error::NoPermission.into());
             }
             let keywords = match change.mode {
+                _ if !writes => Flags(0),
                 FlagMode::Remove => known(txn, &change.keywords),
                 FlagMode::Add | FlagMode::Replace => resolve(txn, &change.keywords)?,
             };
-            let given = change.flags.only(Flags::SYSTEM).with(keywords);
+            let given = asked.only(mine).with(keywords);
             let mut out = FlagsChanged::default();
             each_row(txn, mailbox, &uids, |txn, row| {
                 if unchanged_since.is_some_and(|limit| row.modseq > limit) {
@@ -86,7 +103,7 @@ impl Mail {
                 let new = match change.mode {
                     FlagMode::Add => old.with(given),
                     FlagMode::Remove => old.without(given),
-                    FlagMode::Replace => given,
+                    FlagMode::Replace => given.with(old.without(mine)),
                 };
                 if let Some(modseq) = apply(txn, row, new)? {
                     out.changed.insert(row.uid);

@@ -1,10 +1,12 @@
 //! Mailboxes: create, rename, move, delete, subscribe.
 
+use super::access::{self, Check};
 use super::copy::transfer;
 use super::expunge::end;
 use super::fail::{Done, Fail};
 use super::{
-    Error, Mail, Mailbox, MailboxId, Own, Result, Role, UidSet, flags, is_inbox, now, same_path,
+    Error, Mail, Mailbox, MailboxId, Own, Result, Rights, Role, UidSet, flags, is_inbox, now,
+    same_path,
 };
 use crate::limits::{MAILBOX_DEPTH, MAILBOX_NAME, MAILBOXES};
 use crate::store::{Counters, EmailId, Gone, State, ThreadId, Txn};
@@ -42,18 +44,23 @@ impl Mail {
     pub async fn create(&self, path: &str, role: Option<Role>) -> Result<Arc<Mailbox>> {
         let path = path.to_owned();
         let id = self
-            .write(0, move |txn| {
-                if find(txn.state, &path).is_some() {
-                    return Err(Error::MailboxExists.into());
+            .write_as(0, move |txn, who| {
+                vacant(txn.state, who, &path)?;
+                if role.is_some() {
+                    who.everywhere()?;
                 }
                 role_free(txn.state, role, None)?;
                 let place = Place::find(txn.state, &path)?;
                 place.room(txn.state, 1)?;
+                who.create_below(txn.state, place.parent)?;
                 let parent = place.make(txn)?;
                 make(txn, parent, place.name, role, true)
             })
             .await?;
-        self.meta().mailbox(id).cloned().ok_or(Error::NoSuchMailbox)
+        self.whole()
+            .mailbox(id)
+            .cloned()
+            .ok_or(Error::NoSuchMailbox)
     }
 
     /// JMAP Mailbox/set create: one mailbox below an existing parent. `name`, `parent` and `role` of
@@ -68,8 +75,12 @@ impl Mail {
     ) -> Result<(Arc<Mailbox>, Own)> {
         let name = name.to_owned();
         let (id, own) = self
-            .write_own(0, move |txn| {
+            .write_own(0, move |txn, who| {
                 let parent = parent_number(txn.state, parent)?;
+                who.create_below(txn.state, parent)?;
+                if update.role.flatten().is_some() || update.sort_order.is_some_and(|n| n != 0) {
+                    who.everywhere()?;
+                }
                 check_place(txn.state, parent, &name, None)?;
                 role_free(txn.state, update.role.flatten(), None)?;
                 let subscribed = update.subscribed.unwrap_or(true);
@@ -78,24 +89,28 @@ impl Mail {
                 Ok(id)
             })
             .await?;
-        let made = self.meta().mailbox(id).cloned();
+        let made = self.whole().mailbox(id).cloned();
         Ok((made.ok_or(Error::NoSuchMailbox)?, own))
     }
 
     /// RENAME by path (RFC 9051 §6.3.6): children follow, missing parents are made; renaming INBOX
     /// moves its messages into a new mailbox and leaves it empty.
     ///
-    /// Errors: [`Error::NoSuchMailbox`], [`Error::MailboxExists`], [`Error::BadName`],
-    /// [`Error::ParentLoop`].
+    /// Needs `x` there and `k` on the new parent (RFC 4314 §4); no list changes.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`], [`Error::MailboxExists`],
+    /// [`Error::BadName`], [`Error::ParentLoop`].
     pub async fn rename(&self, from: &str, to: &str) -> Result<()> {
         let (from, to) = (from.to_owned(), to.to_owned());
-        self.write(0, move |txn| {
+        self.write_as(0, move |txn, who| {
             let id = find(txn.state, &from).ok_or(Error::NoSuchMailbox)?;
-            if find(txn.state, &to).is_some() {
-                return Err(Error::MailboxExists.into());
-            }
+            who.need(txn.state, id, Rights::DELETE)?;
+            vacant(txn.state, who, &to)?;
             let place = Place::find(txn.state, &to)?;
+            who.create_below(txn.state, place.parent)?;
             if is_inbox(&from) {
+                // Its messages go, and nothing else does.
+                who.need(txn.state, id, Rights::READ.with(Rights::REMOVE))?;
                 place.room(txn.state, 1)?;
                 let parent = place.make(txn)?;
                 let target = make(txn, parent, place.name, None, true)?;
@@ -121,7 +136,8 @@ impl Mail {
     /// Errors: [`Error::NoSuchMailbox`], [`Error::MailboxExists`], [`Error::BadName`],
     /// [`Error::RoleTaken`], [`Error::ParentLoop`], [`Error::InboxStays`].
     pub async fn update_mailbox(&self, id: MailboxId, update: MailboxUpdate) -> Result<Own> {
-        self.write_own(0, move |txn| {
+        self.write_own(0, move |txn, who| {
+            who.need(txn.state, id, Rights::NONE)?;
             let mut new = txn
                 .state
                 .mailboxes
@@ -140,11 +156,19 @@ impl Mail {
                 new.role = role.map_or(0, |r| r as u8);
             }
             new.sort_order = update.sort_order.unwrap_or(new.sort_order);
-            new.subscribed = update.subscribed.unwrap_or(new.subscribed);
+            match (update.subscribed, who.own_subscriptions()) {
+                (Some(on), Some(name)) => access::subscribe(&mut new, name, on),
+                (on, _) => new.subscribed = on.unwrap_or(new.subscribed),
+            }
+            if (new.role, new.sort_order) != (old.role, old.sort_order) {
+                who.everywhere()?;
+            }
             if (new.parent, &new.name) != (old.parent, &old.name) || new.role != old.role {
                 if old.role == Role::Inbox as u8 {
                     return Err(Error::InboxStays.into());
                 }
+                who.need(txn.state, id, Rights::DELETE)?;
+                who.create_below(txn.state, new.parent)?;
                 check_place(txn.state, new.parent, &new.name, Some(id))?;
             }
             if new == old {
@@ -164,8 +188,9 @@ impl Mail {
     /// Errors: [`Error::NoSuchMailbox`], [`Error::InboxStays`], [`Error::MailboxHasChildren`],
     /// [`Error::MailboxNotEmpty`].
     pub async fn delete(&self, id: MailboxId, with_messages: bool) -> Result<Own> {
-        self.write_own(0, move |txn| {
+        self.write_own(0, move |txn, who| {
             let mailbox = txn.state.mailboxes.get(&id.0).ok_or(Error::NoSuchMailbox)?;
+            who.need(txn.state, id, Rights::DELETE)?;
             if mailbox.role == Role::Inbox as u8 {
                 return Err(Error::InboxStays.into());
             }
@@ -225,6 +250,16 @@ fn find(state: &State, path: &str) -> Option<MailboxId> {
         .keys()
         .find(|id| same_path(&path_of(state, **id), path))
         .map(|id| MailboxId(*id))
+}
+
+/// Is there nothing at this path? What a principal cannot see is not told apart from what it may not
+/// do (RFC 4314 §6).
+fn vacant(state: &State, who: &Check, path: &str) -> Done<()> {
+    match find(state, path) {
+        None => Ok(()),
+        Some(id) if who.rights(state, id).has(Rights::LOOKUP) => Err(Error::MailboxExists.into()),
+        Some(_) => Err(Error::NoPermission.into()),
+    }
 }
 
 fn parent_number(state: &State, parent: Option<MailboxId>) -> Done<u32> {
@@ -387,7 +422,12 @@ fn make(
     txn.state.global.next_uidvalidity = uidvalidity + 1;
     let modseq = txn.state.bump();
     let inbox = parent == 0 && is_inbox(name);
+    // RFC 4314 §4 CREATE: "it SHOULD inherit the ACL from the parent mailbox".
+    let above = txn.state.mailboxes.get(&parent);
+    let acl = above.map(|row| row.acl.clone()).unwrap_or_default();
     let mailbox = txn.state.mailbox_mut(id);
+    mailbox.acl_changed = if acl.is_empty() { 0 } else { modseq };
+    mailbox.acl = acl;
     mailbox.parent = parent;
     mailbox.role = role.map_or(0, |r| r as u8);
     mailbox.uidvalidity = uidvalidity;

@@ -8,6 +8,7 @@
 //! Changes are level-triggered: wait on [`Hub::listen`], then ask [`Mail::changes`] or
 //! [`Mail::email_changes`] for what happened since your own modseq.
 
+mod access;
 pub mod address;
 mod body;
 mod changes;
@@ -28,6 +29,7 @@ mod search;
 mod types;
 mod uidset;
 
+pub use access::{Principal, Rights};
 pub use body::{BodyWriter, Staged};
 pub use changes::{Changes, ObjectChanges, View};
 pub use copy::Copied;
@@ -37,6 +39,7 @@ pub use error::{Error, Result};
 pub use flags::{FlagChange, FlagMode, FlagsChanged};
 pub use hub::Hub;
 pub use mailbox::MailboxUpdate;
+use read::Sight;
 pub use read::{Message, Reader};
 pub use search::{Field, Needle, Prepared, Query};
 pub use types::*;
@@ -44,6 +47,7 @@ pub use uidset::UidSet;
 
 use crate::store::{self, Change, FileSource, Observer, State, Store, Txn};
 use crate::sys::lock;
+use access::{Check, Door};
 use changes::{Ring, Views};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -71,11 +75,13 @@ impl Default for Options {
     }
 }
 
-/// The engine. One per store; shared by every thread.
+/// The engine. One per store, shared by every thread; this is a handle to it, for the owner or for
+/// somebody with fewer rights ([`Mail::of`]).
 pub struct Mail {
     store: Arc<Store>,
     shared: Arc<Shared>,
     options: Options,
+    door: Option<Arc<Door>>,
 }
 
 /// What the writer's commits update and readers look at.
@@ -136,6 +142,7 @@ impl Mail {
             store: Arc::new(store),
             shared,
             options,
+            door: None,
         });
         mail.shared.hub.bump(mail.meta().modseq);
         if mail.meta().mailboxes.is_empty() {
@@ -147,8 +154,17 @@ impl Mail {
         Ok(mail)
     }
 
-    /// The small facts, as one snapshot.
+    /// The small facts, as one snapshot: what whoever this handle is for may know.
     pub fn meta(&self) -> Arc<Meta> {
+        let whole = self.whole();
+        match &self.door {
+            Some(door) => door.see(whole),
+            None => whole,
+        }
+    }
+
+    /// The snapshot as the owner sees it.
+    fn whole(&self) -> Arc<Meta> {
         lock(&self.shared.meta).clone()
     }
 
@@ -158,12 +174,32 @@ impl Mail {
     }
 
     /// A look at the rows. Take [`Mail::meta`] before, see [`Meta`].
+    ///
+    /// Errors: the store's; [`Error::NoPermission`] for whoever is revoked or expired.
     pub fn reader(&self) -> Result<Reader> {
-        let pending = self.meta().pending.clone();
+        let whole = self.whole();
+        let reader = self.whole_reader()?;
+        let sight = match &self.door {
+            Some(door) if !door.is_open(&whole) => {
+                self.check()?;
+                Some(Sight {
+                    who: door.who.clone(),
+                    meta: door.see(whole.clone()),
+                })
+            }
+            _ => None,
+        };
+        Ok(Reader { sight, ..reader })
+    }
+
+    /// A look with the owner's eyes, for what is shared by all handles or checked before.
+    fn whole_reader(&self) -> Result<Reader> {
+        let pending = self.whole().pending.clone();
         Ok(Reader {
             inner: self.store.reader()?,
             pending,
             thread: Cell::new(None),
+            sight: None,
         })
     }
 
@@ -176,7 +212,8 @@ impl Mail {
         if expected > self.options.message_size {
             return Err(Error::TooLarge(self.options.message_size));
         }
-        if self.options.quota > 0 && self.meta().bytes + expected > self.options.quota {
+        self.check()?;
+        if self.options.quota > 0 && self.whole().bytes + expected > self.options.quota {
             return Err(Error::OverQuota);
         }
         self.store.room(expected)?;
@@ -187,8 +224,11 @@ impl Mail {
     }
 
     /// Key-value writes, in one commit.
+    ///
+    /// Errors: [`Error::NoPermission`] for a principal that is not trusted everywhere.
     pub async fn put(&self, puts: Vec<Put>) -> Result<()> {
-        self.write(0, move |txn| {
+        self.write_as(0, move |txn, who| {
+            who.everywhere()?;
             for (key, value) in &puts {
                 txn.put_misc(key, value.as_deref())?;
             }
@@ -205,8 +245,9 @@ impl Mail {
     /// The first UID that no session has been shown yet; all of today's count as shown from now on
     /// (RFC 3501 §2.3.2).
     ///
-    /// Errors: [`Error::NoSuchMailbox`].
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`] without `r`.
     pub fn take_recent(&self, mailbox: MailboxId) -> Result<Uid> {
+        self.need(mailbox, Rights::READ)?;
         let meta = self.meta();
         let counters = meta.mailbox(mailbox).ok_or(Error::NoSuchMailbox)?.counters;
         let mut recent = lock(&self.shared.recent);
@@ -218,6 +259,7 @@ impl Mail {
 
     /// The same without taking it (EXAMINE, STATUS).
     pub fn peek_recent(&self, mailbox: MailboxId) -> Result<Uid> {
+        self.need(mailbox, Rights::READ)?;
         let meta = self.meta();
         let counters = meta.mailbox(mailbox).ok_or(Error::NoSuchMailbox)?.counters;
         let first = lock(&self.shared.recent).get(&mailbox).copied();
@@ -238,29 +280,47 @@ impl Mail {
 
     /// Seals and closes; later calls give [`Error::Unavailable`].
     pub async fn close(&self) {
-        self.store.close().await;
+        if self.door.is_none() {
+            self.store.close().await;
+        }
     }
 
-    /// Runs an operation in the writer, and says which modseqs are its own.
+    /// Runs an operation in the writer, and says which modseqs are its own. It checks rights.
     async fn write_own<T: Send + 'static>(
         &self,
         weight: usize,
-        run: impl FnOnce(&mut Txn<'_>) -> fail::Done<T> + Send + 'static,
+        run: impl FnOnce(&mut Txn<'_>, &Check) -> fail::Done<T> + Send + 'static,
     ) -> Result<(T, Own)> {
-        self.write(weight, move |txn| {
+        self.write_as(weight, move |txn, who| {
             let before = txn.state.global.modseq;
-            let done = run(txn)?;
+            let done = run(txn, who)?;
             Ok((done, before..txn.state.global.modseq))
         })
         .await
     }
 
-    /// Runs an operation in the writer.
+    /// Runs an operation in the writer; the operation checks the rights of whoever asks, by the
+    /// [`Check`] that it is given.
+    async fn write_as<T: Send + 'static>(
+        &self,
+        weight: usize,
+        run: impl FnOnce(&mut Txn<'_>, &Check) -> fail::Done<T> + Send + 'static,
+    ) -> Result<T> {
+        let check = self.check()?;
+        self.store
+            .write(weight, move |txn| fail::part(run(txn, &check)))
+            .await?
+    }
+
+    /// Runs an operation that knows nothing of rights: the owner's alone.
     async fn write<T: Send + 'static>(
         &self,
         weight: usize,
         run: impl FnOnce(&mut Txn<'_>) -> fail::Done<T> + Send + 'static,
     ) -> Result<T> {
+        if self.door.is_some() {
+            return Err(Error::NoPermission);
+        }
         self.store
             .write(weight, move |txn| fail::part(run(txn)))
             .await?
@@ -310,6 +370,10 @@ fn meta_of(state: &State, old: Option<&Meta>) -> Meta {
                 created: row.created,
                 changed: row.changed,
                 counters: state.counters.get(id).copied().unwrap_or_default(),
+                rights: Rights::ALL,
+                acl: access::list(row),
+                acl_changed: row.acl_changed,
+                unsubscribed: access::unsubscribed(row),
             })
         }));
         mailboxes.sort_by(|a, b| {
@@ -328,6 +392,7 @@ fn meta_of(state: &State, old: Option<&Meta>) -> Meta {
         bytes: state.global.bytes,
         emails: state.global.emails,
         mailboxes,
+        unlisted: Vec::new(),
         keywords,
         pending: Arc::new(state.pending.iter().map(|p| (p.thread, p.email)).collect()),
     }

@@ -1,7 +1,8 @@
 //! Reading: rows, heads, bytes.
 
+use super::deliver::is_upload_of;
 use super::emails::ThreadFlags;
-use super::{EmailId, MailboxId, Modseq, Result, Row, ThreadId, Uid};
+use super::{EmailId, MailboxId, Meta, Modseq, Principal, Result, Rights, Row, ThreadId, Uid};
 use crate::mime::{self, Structure};
 use crate::store::{self, MsgRow};
 use std::cell::Cell;
@@ -50,11 +51,35 @@ pub struct Reader {
     /// The thread whose flags were asked for last: its emails come in a row, and there may be
     /// thousands of them.
     pub(super) thread: Cell<Option<(ThreadId, ThreadFlags)>>,
+    /// Whose eyes these are, if they do not see everything.
+    pub(super) sight: Option<Sight>,
 }
 
+/// What somebody with fewer rights than the owner sees.
+pub(super) struct Sight {
+    pub who: Arc<Principal>,
+    pub meta: Arc<Meta>,
+}
+
+impl Sight {
+    fn reads(&self, mailbox: MailboxId) -> bool {
+        let found = self.meta.mailbox(mailbox);
+        found.is_some_and(|m| m.rights.has(Rights::READ))
+    }
+}
+
+/// A mailbox that may not be read has no rows, an email in none but such is not there.
 impl Reader {
+    /// Can rows of this mailbox be seen?
+    pub(super) fn reads(&self, mailbox: MailboxId) -> bool {
+        self.sight.as_ref().is_none_or(|sight| sight.reads(mailbox))
+    }
+
     /// One row.
     pub fn row(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Row>> {
+        if !self.reads(mailbox) {
+            return Ok(None);
+        }
         Ok(self.inner.row(mailbox, uid)?)
     }
 
@@ -66,7 +91,7 @@ impl Reader {
         last: Uid,
         each: impl FnMut(&Row) -> bool,
     ) -> Result<()> {
-        if first > last {
+        if first > last || !self.reads(mailbox) {
             return Ok(());
         }
         Ok(self
@@ -82,7 +107,7 @@ impl Reader {
         last: Uid,
         each: impl FnMut(&Row) -> bool,
     ) -> Result<()> {
-        if first > last {
+        if first > last || !self.reads(mailbox) {
             return Ok(());
         }
         Ok(self
@@ -91,8 +116,21 @@ impl Reader {
     }
 
     /// The rows of every mailbox (an email shows once per membership).
-    pub fn all_rows(&self, each: impl FnMut(&Row) -> bool) -> Result<()> {
-        Ok(self.inner.rows(0..=u64::MAX, each)?)
+    pub fn all_rows(&self, mut each: impl FnMut(&Row) -> bool) -> Result<()> {
+        let Some(sight) = &self.sight else {
+            return Ok(self.inner.rows(0..=u64::MAX, each)?);
+        };
+        let mut on = true;
+        for mailbox in sight.meta.mailboxes.iter().chain(&sight.meta.unlisted) {
+            self.rows(mailbox.id, 1, Uid::MAX, |row| {
+                on = each(row);
+                on
+            })?;
+            if !on {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The head of a message, an upload's too.
@@ -100,6 +138,13 @@ impl Reader {
         let Some(row) = self.inner.message(email)? else {
             return Ok(None);
         };
+        if let Some(sight) = &self.sight {
+            let rows = self.inner.memberships(email)?;
+            let shown = rows.iter().any(|row| sight.reads(row.mailbox));
+            if !shown && !is_upload_of(&self.inner, email, &sight.who.name)? {
+                return Ok(None);
+            }
+        }
         Ok(Some(Message {
             id: email,
             size: row.head.raw_size,
@@ -121,7 +166,11 @@ impl Reader {
 
     /// Every membership of an email: none when it does not exist (or is only held).
     pub fn memberships(&self, email: EmailId) -> Result<Vec<Row>> {
-        Ok(self.inner.memberships(email)?)
+        let mut rows = self.inner.memberships(email)?;
+        if self.sight.is_some() {
+            rows.retain(|row| self.reads(row.mailbox));
+        }
+        Ok(rows)
     }
 
     /// The emails of a thread, oldest first.
@@ -138,20 +187,27 @@ impl Reader {
         let mut alive = Vec::with_capacity(emails.len());
         for email in emails {
             // The index keeps rows of emails that are gone until they are folded away.
-            if !self.inner.memberships(email)?.is_empty() {
+            if !self.memberships(email)?.is_empty() {
                 alive.push(email);
             }
         }
         Ok(alive)
     }
 
-    /// A value of the key-value area.
+    /// A value of the key-value area, which is only for those who are trusted everywhere: to others
+    /// it is empty.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if self.sight.as_ref().is_some_and(|s| !s.who.everywhere) {
+            return Ok(None);
+        }
         Ok(self.inner.get(key)?)
     }
 
-    /// Keys that begin with `prefix`, rising, until `each` returns false.
+    /// Keys that begin with `prefix`, rising, until `each` returns false; as for [`Reader::get`].
     pub fn scan(&self, prefix: &[u8], each: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        if self.sight.as_ref().is_some_and(|s| !s.who.everywhere) {
+            return Ok(());
+        }
         Ok(self.inner.scan(prefix, each)?)
     }
 }

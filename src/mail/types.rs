@@ -132,6 +132,14 @@ pub struct Mailbox {
     pub changed: Modseq,
     /// Its counts.
     pub counters: Counters,
+    /// What the one who looks may do with it.
+    pub rights: super::Rights,
+    /// Whose rights are set here, and which.
+    pub(crate) acl: Vec<(String, super::Rights)>,
+    /// When that last changed.
+    pub(crate) acl_changed: Modseq,
+    /// The principals with a list of subscriptions of their own that have it not on theirs.
+    pub(crate) unsubscribed: Vec<String>,
 }
 
 /// Everything small about the store, as one immutable snapshot in memory.
@@ -151,6 +159,8 @@ pub struct Meta {
     pub emails: u32,
     /// All mailboxes, by path (INBOX first).
     pub mailboxes: Vec<std::sync::Arc<Mailbox>>,
+    /// Those that may be used and not listed (RFC 4314 §2.1 `l`).
+    pub(crate) unlisted: Vec<std::sync::Arc<Mailbox>>,
     /// The names of the keyword bits.
     pub keywords: std::sync::Arc<Keywords>,
     /// New emails that the thread index does not have yet.
@@ -160,11 +170,13 @@ pub struct Meta {
 impl Meta {
     /// The mailbox with this id.
     pub fn mailbox(&self, id: MailboxId) -> Option<&std::sync::Arc<Mailbox>> {
-        self.mailboxes.iter().find(|m| m.id == id)
+        let mut all = self.mailboxes.iter().chain(&self.unlisted);
+        all.find(|m| m.id == id)
     }
     /// The mailbox at this path; `INBOX` in any case (RFC 9051 §5.1), everything else exactly.
     pub fn by_path(&self, path: &str) -> Option<&std::sync::Arc<Mailbox>> {
-        self.mailboxes.iter().find(|m| same_path(&m.path, path))
+        let mut all = self.mailboxes.iter().chain(&self.unlisted);
+        all.find(|m| same_path(&m.path, path))
     }
     /// The mailbox with this role.
     pub fn by_role(&self, role: Role) -> Option<&std::sync::Arc<Mailbox>> {

@@ -284,6 +284,7 @@ pub(super) fn refusal(error: &mail::Error) -> Reply {
             "A limit is reached, try again later",
         ),
         E::Unavailable => BUSY,
+        E::NoPermission => Reply::new(550, Enhanced(5, 7, 1), "Not permitted"),
         // None of these can come of a delivery. Should one, the sender keeps the message.
         E::NoSuchMailbox
         | E::MailboxExists

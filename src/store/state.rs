@@ -54,6 +54,10 @@ pub struct Mbox {
     pub changed: Modseq,
     /// Its own name.
     pub name: String,
+    /// Whose rights are set here, and which (RFC 4314); the bits are the engine's.
+    pub acl: Vec<(String, u16)>,
+    /// When `acl` last changed.
+    pub acl_changed: Modseq,
 }
 
 /// An index entry that is in memory only: it is derived from the `msg` row again at open.
@@ -157,6 +161,16 @@ impl Mbox {
         w.u64(self.changed);
         w.u32(self.name.len() as u32);
         out.extend_from_slice(self.name.as_bytes());
+        // Rows of stores from before lists existed end here.
+        if self.acl_changed != 0 || !self.acl.is_empty() {
+            out.extend_from_slice(&self.acl_changed.to_le_bytes());
+            out.extend_from_slice(&(self.acl.len() as u16).to_le_bytes());
+            for (name, bits) in &self.acl {
+                out.extend_from_slice(&bits.to_le_bytes());
+                out.extend_from_slice(&(name.len() as u16).to_le_bytes());
+                out.extend_from_slice(name.as_bytes());
+            }
+        }
         out
     }
 
@@ -171,10 +185,17 @@ impl Mbox {
             sort_order: r.u32(),
             created: r.u64(),
             changed: r.u64(),
-            name: String::new(),
+            ..Mbox::default()
         };
         let len = r.u32() as usize;
         mbox.name = String::from_utf8_lossy(r.bytes(len)).into_owned();
+        mbox.acl_changed = r.u64();
+        for _ in 0..r.u16() {
+            let bits = r.u16();
+            let len = usize::from(r.u16());
+            let name = String::from_utf8_lossy(r.bytes(len)).into_owned();
+            mbox.acl.push((name, bits));
+        }
         mbox
     }
 }

@@ -62,6 +62,8 @@ fn answer(error: &mail::Error) -> (Code, &'static str) {
         E::DiskFull => (Code::SysTemp, "the disk is full, try again later"),
         E::OverQuota => (Code::SysTemp, "the quota is used up"),
         E::Unavailable => (Code::SysTemp, "the store is not available, try again later"),
+        // RFC 3206 §5: it is the credentials that do not permit it.
+        E::NoPermission => (Code::Auth, "this app password does not permit it"),
         // Nothing that POP3 asks of the engine can end in these.
         E::NoSuchMailbox
         | E::MailboxExists
