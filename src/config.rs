@@ -215,6 +215,8 @@ pub struct Config {
     pub max_login_failures: u32,
     /// Where mail for others goes; `None` refuses it.
     pub smarthost: Option<Smarthost>,
+    /// Capabilities that IMAP does without, as `imap::capability` writes them.
+    pub imap_without: Vec<&'static str>,
     /// POP3.
     pub pop3: Pop3,
     /// HTTP.
@@ -246,6 +248,7 @@ impl Config {
             login_time: limits::LOGIN_TIME,
             max_login_failures: limits::LOGIN_FAILURES,
             smarthost: None,
+            imap_without: Vec::new(),
             pop3: Pop3 {
                 delete: Pop3Delete::Never,
                 login_delay: Duration::ZERO,

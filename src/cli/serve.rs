@@ -2,6 +2,7 @@
 use super::create::{Ready, Wanted, no_domain};
 use super::{db_path, open, secret};
 use crate::config::{Config, Http, Listen, Pop3, Pop3Delete, Role, Smarthost, SmarthostTls};
+use crate::imap::capability;
 use crate::mail::{Mail, Options, outbound};
 use crate::net::listener;
 use crate::server::control::Control;
@@ -137,6 +138,11 @@ pub struct Serve {
     #[argh(option, arg_name = "FILE")]
     smarthost_ca: Option<PathBuf>,
 
+    /// do without an IMAP capability that a client trips over, like UTF8=ACCEPT; repeatable
+    /// (default: none)
+    #[argh(option, arg_name = "NAME")]
+    imap_without: Vec<String>,
+
     /// what happens to messages a POP3 client has fetched: never (deleted), N-days, at-once
     /// (default: never)
     #[argh(option, arg_name = "WHEN", default = "String::from(\"never\")")]
@@ -262,6 +268,7 @@ impl Serve {
         at_least_one("--max-login-failures", self.max_login_failures as usize)?;
         config.max_login_failures = self.max_login_failures;
         config.smarthost = self.smarthost()?;
+        config.imap_without = imap_without(&self.imap_without)?;
         config.pop3 = Pop3 {
             delete: pop3_delete(&self.pop3_delete)?,
             login_delay: Duration::from_secs(self.pop3_login_delay),
@@ -577,6 +584,21 @@ fn pop3_delete(value: &str) -> Result<Pop3Delete, Failure> {
             "--pop3-delete {value}: it is never, at-once or a number of days like 30-days"
         ))),
     }
+}
+
+fn imap_without(names: &[String]) -> Result<Vec<&'static str>, Failure> {
+    let known = |name: &String| {
+        capability::switchable(name).map_err(|e| {
+            let e = format!("--imap-without {name}: no such IMAP capability, {e}");
+            Failure::usage(e)
+        })
+    };
+    let off = names.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+    if off.contains(&"IMAP4rev1") && off.contains(&"IMAP4rev2") {
+        let why = "--imap-without IMAP4rev1 and IMAP4rev2: leave one of them, or use --imap off";
+        return Err(Failure::usage(why));
+    }
+    Ok(off)
 }
 
 /// RFC 9110 §5: a token, a colon, visible characters.

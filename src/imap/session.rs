@@ -185,7 +185,10 @@ impl Session {
 
     /// Parses and runs the command in the framer.
     async fn command(&mut self) -> Result<(), Stop> {
-        let (tag, parsed) = wire::command(self.framer.command(), self.enabled.utf8);
+        let (tag, mut parsed) = wire::command(self.framer.command(), self.enabled.utf8);
+        if let Some(off) = self.switched_off() {
+            parsed = Err(off);
+        }
         self.log_command(parsed.as_ref().err());
         match (tag, parsed) {
             (None, _) => {
@@ -206,6 +209,19 @@ impl Session {
                 self.finish(Some(&tag), ran, expunges).await
             }
         }
+    }
+
+    /// A command that `--imap-without` has switched off is one that does not exist.
+    fn switched_off(&self) -> Option<wire::cursor::Error> {
+        if self.ctx.config.imap_without.is_empty() {
+            return None;
+        }
+        let text = self.framer.command();
+        let name = wire::name_of(text)?;
+        self.is_command_off(&name).then(|| wire::cursor::Error {
+            at: wire::tag_of(text).map_or(0, |tag| tag.len() + 1),
+            wanted: "a command that exists",
+        })
     }
 
     /// What the client asks for, by name, or why it was not understood.

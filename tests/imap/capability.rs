@@ -49,3 +49,27 @@ fn small_commands() {
     assert!(imap.ok("LOGOUT").untagged[0].starts_with("BYE"));
     imap.client.expect_closed();
 }
+
+#[test]
+fn switched_off() {
+    let server = Server::with(|config| config.imap_without = vec!["MOVE", "UTF8=ACCEPT"]);
+    let mut imap = Imap::inbox(&server);
+    let list = imap.ok("CAPABILITY").one("CAPABILITY").to_owned();
+    assert!(list.contains("UIDPLUS") && !list.contains("MOVE") && !list.contains("UTF8"));
+    for command in ["MOVE 1 Trash", "UID MOVE 1 Trash", "move 1 Trash"] {
+        assert!(imap.bad(command).tagged.contains("a command that exists"));
+    }
+    assert_eq!(
+        imap.ok("ENABLE UTF8=ACCEPT CONDSTORE").one("ENABLED"),
+        "ENABLED CONDSTORE"
+    );
+    imap.ok("COPY 1:* Trash");
+}
+
+#[test]
+fn a_mechanism_is_switched_off() {
+    let server = Server::with(|config| config.imap_without = vec!["AUTH=PLAIN"]);
+    let mut imap = Imap::connect(&server);
+    assert!(!imap.ok("CAPABILITY").one("CAPABILITY").contains("PLAIN"));
+    imap.no("AUTHENTICATE PLAIN AGFubmEAY29ycmVjdCBob3JzZQ==");
+}

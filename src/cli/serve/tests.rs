@@ -143,3 +143,13 @@ fn every_flag_states_its_default() {
         assert!(flag.contains("(default:"), "{flag}");
     }
 }
+
+#[test]
+fn imap_capabilities_taken_away() {
+    let off = config(&["--imap-without", "move", "--imap-without", "CONDSTORE"]);
+    assert_eq!(off.unwrap().imap_without, ["MOVE", "CONDSTORE"]);
+    let unknown = config(&["--imap-without", "MOOVE"]).err().unwrap();
+    assert!(unknown.contains("MOOVE") && unknown.contains(" MOVE "));
+    let none = config(&["--imap-without", "IMAP4rev1", "--imap-without", "IMAP4rev2"]);
+    assert!(none.is_err());
+}

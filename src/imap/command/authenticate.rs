@@ -14,6 +14,9 @@ pub async fn run(session: &mut Session, args: Authenticate) -> Run {
     let Some(mechanism) = Mechanism::find(args.mechanism.as_bytes()) else {
         return Answer::no("[CANNOT] no such mechanism").stop();
     };
+    if !session.offers(&format!("AUTH={}", args.mechanism)) {
+        return Answer::no("[CANNOT] this mechanism is switched off").stop();
+    }
     if mechanism.shows_password() && !session.ctx.may_show_password(&session.conn) {
         return no_password();
     }

@@ -7,6 +7,9 @@ use crate::imap::session::Session;
 pub fn run(session: &mut Session, words: &[String]) -> Run {
     let mut done = Vec::new();
     for word in words {
+        if !session.offers(word) {
+            continue;
+        }
         let known = match word.as_str() {
             "IMAP4REV2" => {
                 session.enabled.rev2 = true;
