@@ -87,6 +87,7 @@ impl From<mail::Error> for Answer {
             | Error::ParentLoop
             | Error::NoMailboxes
             | Error::BadKeyword
+            | Error::StateMismatch
             | Error::CannotCalculate => "CANNOT",
             Error::RoleTaken => "USEATTR",
             Error::NoSuchEmail => "EXPUNGEISSUED",

@@ -98,23 +98,16 @@ pub fn parse_state(text: &str, now: Modseq) -> Result<Modseq, MethodError> {
     })
 }
 
-/// Takes `ifInState` and compares it.
-pub fn if_in_state(args: &mut Args, name: &str, now: Modseq) -> Result<(), MethodError> {
-    match args.text(name)? {
-        Some(want) if want != state(now) => Err(MethodError::new("stateMismatch")),
-        _ => Ok(()),
-    }
-}
-
 /// What an engine error is to a method as a whole.
 pub fn method_error(error: mail::Error) -> MethodError {
     use mail::Error::{
         BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
         MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoPermission, NoSuchEmail, NoSuchMailbox,
-        OverQuota, ParentLoop, RoleTaken, TooLarge, TooManyKeywords, Unavailable,
+        OverQuota, ParentLoop, RoleTaken, StateMismatch, TooLarge, TooManyKeywords, Unavailable,
     };
     let kind = match &error {
         CannotCalculate => "cannotCalculateChanges",
+        StateMismatch => "stateMismatch",
         NoPermission => "forbidden",
         DiskFull | Unavailable => "serverUnavailable",
         NoSuchMailbox | NoSuchEmail | BadName(_) | BadKeyword | MailboxExists
@@ -129,7 +122,7 @@ pub fn set_error(error: mail::Error) -> SetError {
     use mail::Error::{
         BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
         MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoPermission, NoSuchEmail, NoSuchMailbox,
-        OverQuota, ParentLoop, RoleTaken, TooLarge, TooManyKeywords, Unavailable,
+        OverQuota, ParentLoop, RoleTaken, StateMismatch, TooLarge, TooManyKeywords, Unavailable,
     };
     let why = error.to_string();
     match error {
@@ -139,6 +132,7 @@ pub fn set_error(error: mail::Error) -> SetError {
         MailboxExists | BadName(_) => SetError::property("name", why),
         RoleTaken => SetError::property("role", why),
         ParentLoop => SetError::property("parentId", why),
+        StateMismatch => SetError::new("stateMismatch").because(why),
         BadKeyword => SetError::property("keywords", why),
         MailboxHasChildren => SetError::new("mailboxHasChild").because(why),
         MailboxNotEmpty => SetError::new("mailboxHasEmail").because(why),

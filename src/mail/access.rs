@@ -15,7 +15,7 @@
 //! all mailboxes that are seen (RFC 8621 §2), and a copy keeps them whatever the rights in the target.
 //! And an email that is also in mailboxes that the principal cannot read shows only the others.
 use super::{Error, Flags, Mail, MailboxId, Meta, Result, now};
-use crate::store::{Mbox, State};
+use crate::store::{DataType, Mbox, State};
 use crate::sys::lock;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -382,6 +382,10 @@ impl Mail {
 
 fn put_acl(txn: &mut crate::store::Txn<'_>, mailbox: MailboxId, acl: Vec<(String, u16)>) {
     let modseq = txn.state.bump();
+    // Others may see other things from here on.
+    for kind in [DataType::Mailbox, DataType::Email, DataType::Thread] {
+        txn.state.changed(kind, modseq);
+    }
     let row = txn.state.mailbox_mut(mailbox);
     row.acl = acl;
     (row.acl_changed, row.changed) = (modseq, modseq);

@@ -1,11 +1,13 @@
 //! What changed since a modseq: from the ring of recent changes, else from the rows.
 
 use super::{
-    EmailId, Error, Mail, MailboxId, Meta, Modseq, Reader, Result, Rights, ThreadId, Uid, UidSet,
+    DataType, EmailId, Error, Flags, Mail, MailboxId, Meta, Modseq, Reader, Result, Rights,
+    ThreadId, Uid, UidSet,
 };
 use crate::limits::{CHANGE_RING, VIEWS};
 use crate::store::{Change, Kind};
 use crate::sys::lock;
+use smol::future::yield_now;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -170,7 +172,7 @@ impl Mail {
             match change.kind {
                 Kind::Added(_) => Arc::make_mut(&mut view).uids.insert(change.uid),
                 Kind::Removed(_) => Arc::make_mut(&mut view).uids.remove(change.uid),
-                Kind::Changed => {}
+                Kind::Changed(_) => {}
             }
         }
         let new = Arc::make_mut(&mut view);
@@ -242,8 +244,8 @@ impl Mail {
     /// go on from.
     ///
     /// Errors: [`Error::CannotCalculate`].
-    pub fn email_changes(&self, since: Modseq, max: usize) -> Result<ObjectChanges<EmailId>> {
-        let (modseq, mut list) = self.touched(since)?;
+    pub async fn email_changes(&self, since: Modseq, max: usize) -> Result<ObjectChanges<EmailId>> {
+        let (modseq, mut list) = self.touched(since, DataType::Email).await?;
         let mut out = ObjectChanges::new(modseq);
         out.more = cut(&mut list, max, &mut out.modseq);
         for (email, touched) in list {
@@ -261,10 +263,14 @@ impl Mail {
     /// is left (RFC 8621 §3).
     ///
     /// Errors: [`Error::CannotCalculate`].
-    pub fn thread_changes(&self, since: Modseq, max: usize) -> Result<ObjectChanges<ThreadId>> {
-        let (modseq, mut list) = self.touched(since)?;
+    pub async fn thread_changes(
+        &self,
+        since: Modseq,
+        max: usize,
+    ) -> Result<ObjectChanges<ThreadId>> {
+        let (modseq, mut list) = self.touched(since, DataType::Thread).await?;
         // Only emails that came or went change a thread's list.
-        list.retain(|(_, t)| t.created || t.destroyed);
+        list.retain(|(_, t)| t.created || t.destroyed || t.hidden);
         let mut out = ObjectChanges::new(modseq);
         out.more = cut(&mut list, max, &mut out.modseq);
         let mut threads: BTreeMap<ThreadId, bool> = BTreeMap::new();
@@ -282,41 +288,65 @@ impl Mail {
                 None => founded,
                 Some(_) => emails.iter().all(|email| new.contains(email)),
             };
-            match (founded, emails.is_empty()) {
-                (true, true) => {}
-                (true, false) => out.created.push(thread),
-                (false, true) => out.destroyed.push(thread),
-                (false, false) => out.updated.push(thread),
+            match (founded, is_shown(&reader, &emails)?) {
+                (true, false) => {}
+                (true, true) => out.created.push(thread),
+                (false, false) => out.destroyed.push(thread),
+                (false, true) => out.updated.push(thread),
             }
         }
         Ok(out)
     }
 
-    /// JMAP Mailbox/changes. The bool: nothing but counts changed (RFC 8621 §2.2
-    /// `updatedProperties`).
+    /// JMAP Mailbox/changes: as for emails. The bool: nothing but counts changed in those that are
+    /// told as updated (RFC 8621 §2.2 `updatedProperties`).
     ///
-    /// Errors: [`Error::CannotCalculate`].
-    pub fn mailbox_changes(&self, since: Modseq) -> Result<(ObjectChanges<MailboxId>, bool)> {
+    /// Errors: [`Error::CannotCalculate`], also when more than `max` changed under one modseq.
+    pub fn mailbox_changes(
+        &self,
+        since: Modseq,
+        max: usize,
+    ) -> Result<(ObjectChanges<MailboxId>, bool)> {
         let meta = self.meta();
+        let now = meta.states.of(DataType::Mailbox);
+        let mut out = ObjectChanges::new(now);
+        if since == now {
+            return Ok((out, false));
+        }
         self.check_since(since, &meta)?;
-        let mut out = ObjectChanges::new(meta.modseq);
-        let mut only_counts = true;
+        let mut all = Vec::new();
         for mailbox in &meta.mailboxes {
+            let last = mailbox.changed.max(mailbox.counters.counts_modseq);
             if mailbox.created > since {
-                out.created.push(mailbox.id);
-            } else if mailbox.changed > since {
-                only_counts = false;
-                out.updated.push(mailbox.id);
-            } else if mailbox.counters.highest_modseq > since {
-                out.updated.push(mailbox.id);
+                all.push((mailbox.created, mailbox.id, Fate::Made));
+            } else if last > since {
+                let kind = Fate::Changed(mailbox.changed > since);
+                all.push((last, mailbox.id, kind));
             }
         }
-        self.whole_reader()?.inner.gone(since, |_, gone| {
-            if gone.uid == 0 {
-                out.destroyed.push(gone.mailbox);
+        self.whole_reader()?.inner.gone(since, |modseq, gone| {
+            // Made and gone in between: nobody heard of it. `email` is when it was made.
+            if gone.uid == 0 && gone.email.0 <= since {
+                all.push((modseq, gone.mailbox, Fate::Gone));
             }
             true
         })?;
+        all.sort_by_key(|(modseq, _, _)| *modseq);
+        if let Some(end) = stop(&all, max)? {
+            (out.more, out.modseq) = (true, end);
+            all.retain(|(modseq, _, _)| *modseq <= end);
+        }
+        let mut only_counts = true;
+        for (_, id, kind) in all {
+            match kind {
+                Fate::Made => out.created.push(id),
+                Fate::Changed(itself) => {
+                    only_counts &= !itself;
+                    out.updated.push(id);
+                }
+                Fate::Gone => out.destroyed.push(id),
+            }
+        }
         Ok((out, only_counts))
     }
 
@@ -333,15 +363,26 @@ impl Mail {
         Ok(())
     }
 
-    /// Every email with a change after `since`, in order of its last change.
-    fn touched(&self, since: Modseq) -> Result<(Modseq, Vec<(EmailId, Touched)>)> {
+    /// Every email with a change after `since`, in order of its last change, and the state of
+    /// `kind` that this leads to.
+    async fn touched(
+        &self,
+        since: Modseq,
+        kind: DataType,
+    ) -> Result<(Modseq, Vec<(EmailId, Touched)>)> {
         let meta = self.meta();
+        let now = meta.states.of(kind);
+        // However much has been forgotten since: of this type, nothing changed.
+        if since == now {
+            return Ok((now, Vec::new()));
+        }
         self.check_since(since, &meta)?;
         let sighted = self.reader()?;
         if sighted.sight.is_some() {
             let list = touched_in_sight(&sighted, since, meta.modseq)?;
-            return Ok((meta.modseq, list));
+            return Ok((now, list));
         }
+        drop(sighted);
         let mut emails: BTreeMap<EmailId, Touched> = BTreeMap::new();
         let from_ring = lock(&self.shared.ring).since(since).map(|changes| {
             for change in changes.filter(|c| c.modseq <= meta.modseq) {
@@ -352,10 +393,11 @@ impl Mail {
                     (touched.created, touched.order) = (true, change.modseq);
                 }
                 touched.destroyed |= change.kind == Kind::Removed(true);
+                touched.hidden |= change.kind == Kind::Changed(true);
             }
         });
         if from_ring.is_none() {
-            self.touched_in_rows(since, &mut emails)?;
+            emails = self.touched_in_rows(since, &meta).await?;
         }
         let mut list: Vec<_> = emails.into_iter().collect();
         for (_, touched) in &mut list {
@@ -364,24 +406,42 @@ impl Mail {
             }
         }
         list.sort_by_key(|(_, t)| t.order);
-        Ok((meta.modseq, list))
+        Ok((now, list))
     }
 
-    fn touched_in_rows(
+    /// The same from the rows, a slice at a time: others have their turn in between. What changes
+    /// meanwhile has a modseq above the snapshot's and is told again next time.
+    async fn touched_in_rows(
         &self,
         since: Modseq,
-        emails: &mut BTreeMap<EmailId, Touched>,
-    ) -> Result<()> {
-        let reader = self.reader()?;
-        reader.all_rows(|row| {
-            if row.modseq > since {
-                let touched = emails.entry(row.email).or_default();
-                touched.modseq = touched.modseq.max(row.modseq);
-                touched.thread = row.thread;
+        meta: &Meta,
+    ) -> Result<BTreeMap<EmailId, Touched>> {
+        let mut emails: BTreeMap<EmailId, Touched> = BTreeMap::new();
+        for mailbox in &meta.mailboxes {
+            if mailbox.counters.highest_modseq <= since {
+                continue;
             }
-            true
-        })?;
-        reader.inner.gone(since, |modseq, gone| {
+            let mut next = Some(1);
+            while let Some(first) = next.take() {
+                let mut looked = 0;
+                self.reader()?.rows(mailbox.id, first, Uid::MAX, |row| {
+                    if row.modseq > since {
+                        let touched = emails.entry(row.email).or_default();
+                        touched.modseq = touched.modseq.max(row.modseq);
+                        touched.thread = row.thread;
+                        // Nobody remembers which flags it was.
+                        touched.hidden = true;
+                    }
+                    looked += 1;
+                    if looked == SLICE {
+                        next = row.uid.checked_add(1);
+                    }
+                    looked < SLICE
+                })?;
+                yield_now().await;
+            }
+        }
+        self.reader()?.inner.gone(since, |modseq, gone| {
             if gone.uid != 0 {
                 let touched = emails.entry(gone.email).or_default();
                 touched.modseq = touched.modseq.max(modseq);
@@ -389,7 +449,13 @@ impl Mail {
             }
             true
         })?;
-        for (email, touched) in emails.iter_mut() {
+        let mut reader = self.reader()?;
+        for (index, (email, touched)) in emails.iter_mut().enumerate() {
+            if index % SLICE == SLICE - 1 {
+                drop(reader);
+                yield_now().await;
+                reader = self.reader()?;
+            }
             match reader.message(*email)? {
                 Some(message) if message.row.head.birth != 0 => {
                     if message.created > since {
@@ -399,7 +465,7 @@ impl Mail {
                 _ => touched.destroyed = true,
             }
         }
-        Ok(())
+        Ok(emails)
     }
 }
 
@@ -447,6 +513,41 @@ fn touched_in_sight(
     Ok(list)
 }
 
+/// Rows in one look at the store.
+const SLICE: usize = 2048;
+
+/// Does JMAP show any of these emails (RFC 8621 §4.1.1)?
+fn is_shown(reader: &Reader, emails: &[EmailId]) -> Result<bool> {
+    for email in emails {
+        let rows = reader.memberships(*email)?;
+        if rows.iter().any(|row| !row.flags.has(Flags::DELETED)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What became of a mailbox.
+#[derive(Clone, Copy)]
+enum Fate {
+    Made,
+    /// The bool: not by its counts alone.
+    Changed(bool),
+    Gone,
+}
+
+/// Where to stop so that at most `max` are told: behind the last modseq that is told whole.
+fn stop<T>(all: &[(Modseq, MailboxId, T)], max: usize) -> Result<Option<Modseq>> {
+    let Some((beyond, _, _)) = all.get(max) else {
+        return Ok(None);
+    };
+    let told = all.iter().rev().map(|(modseq, _, _)| *modseq);
+    told.filter(|modseq| modseq < beyond)
+        .max()
+        .map(Some)
+        .ok_or(Error::CannotCalculate)
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Touched {
     /// Its last change.
@@ -457,6 +558,8 @@ struct Touched {
     thread: ThreadId,
     created: bool,
     destroyed: bool,
+    /// Its `\Deleted` came or went, or may have.
+    hidden: bool,
 }
 
 impl Default for Touched {
@@ -467,6 +570,7 @@ impl Default for Touched {
             thread: ThreadId(0),
             created: false,
             destroyed: false,
+            hidden: false,
         }
     }
 }

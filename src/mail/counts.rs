@@ -1,6 +1,6 @@
 //! The counts of a mailbox as JMAP shows them (RFC 8621 §2): emails with `\Deleted` do not exist
 //! there (§4.1.1), and threads are counted too.
-use super::{Flags, MailboxId, Reader, Result, Uid};
+use super::{Flags, Mail, MailboxId, Result, Uid};
 
 /// Counts of one mailbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,18 +16,32 @@ pub struct Counts {
     pub unread_threads: u32,
 }
 
+/// Rows in one look at the store; others have their turn in between.
+const SLICE: usize = 4096;
+
 /// Counts a mailbox in one scan of its rows: 4 octets of memory for each.
-pub fn count(reader: &Reader, mailbox: MailboxId) -> Result<Counts> {
+pub async fn count(mail: &Mail, mailbox: MailboxId) -> Result<Counts> {
     let (mut threads, mut unread) = (Vec::new(), Vec::new());
-    reader.rows(mailbox, 1, Uid::MAX, |row| {
-        if !row.flags.has(Flags::DELETED) {
-            threads.push(row.thread.0);
-            if row.flags.only(Flags::SEEN.with(Flags::DRAFT)) == Flags::default() {
-                unread.push(row.thread.0);
+    let mut next = Some(1);
+    while let Some(first) = next.take() {
+        let mut looked = 0;
+        mail.reader()?.rows(mailbox, first, Uid::MAX, |row| {
+            if !row.flags.has(Flags::DELETED) {
+                threads.push(row.thread.0);
+                if row.flags.only(Flags::SEEN.with(Flags::DRAFT)) == Flags::default() {
+                    unread.push(row.thread.0);
+                }
             }
+            looked += 1;
+            if looked == SLICE {
+                next = row.uid.checked_add(1);
+            }
+            looked < SLICE
+        })?;
+        if next.is_some() {
+            smol::future::yield_now().await;
         }
-        true
-    })?;
+    }
     let (emails, unread_emails) = (threads.len() as u32, unread.len() as u32);
     Ok(Counts {
         emails,

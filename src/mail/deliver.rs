@@ -4,10 +4,10 @@ use super::access::Check;
 use super::body::Staged;
 use super::fail::{Done, Fail};
 use super::{
-    EmailId, Error, Flags, Mail, MailboxId, Own, Result, Rights, ThreadId, Uid, flags, now,
+    EmailId, Error, Expect, Flags, Mail, MailboxId, Own, Result, Rights, ThreadId, Uid, flags, now,
 };
 use crate::store::blob::{ROW, layout};
-use crate::store::{Kind, MsgRow, Pending, Row, Txn};
+use crate::store::{DataType, Kind, MsgRow, Pending, Row, Txn};
 
 /// Where a new email's bytes come from.
 // Few exist at a time, and boxing would cost an allocation per message.
@@ -47,7 +47,7 @@ pub struct Added {
     pub size: u32,
     /// One per mailbox, in the order asked: (mailbox, UIDVALIDITY, UID).
     pub places: Vec<(MailboxId, u32, Uid)>,
-    /// What it took.
+    /// What the commit that made it did to the states.
     pub own: Own,
 }
 
@@ -68,6 +68,8 @@ pub struct Commit {
     pub release: Vec<EmailId>,
     /// Key-value writes.
     pub put: Option<Puts>,
+    /// What must not have changed meanwhile.
+    pub expect: Expect,
 }
 
 /// How many index rows one message-id may cost while looking for a thread.
@@ -81,9 +83,17 @@ impl Mail {
     /// Errors: [`Error::NoSuchMailbox`], [`Error::NoMailboxes`], [`Error::OverQuota`],
     /// [`Error::TooManyKeywords`], [`Error::BadKeyword`], [`Error::NoSuchEmail`] for an unknown blob.
     pub async fn add(&self, email: NewEmail) -> Result<Added> {
+        self.add_if(Expect::default(), email).await
+    }
+
+    /// The same in a state that is expected.
+    ///
+    /// Errors: as for [`Mail::add`], and [`Error::StateMismatch`].
+    pub async fn add_if(&self, expect: Expect, email: NewEmail) -> Result<Added> {
         let mut added = self
             .commit(Commit {
                 add: vec![email],
+                expect,
                 ..Commit::default()
             })
             .await?;
@@ -123,9 +133,17 @@ impl Mail {
             }
         }
         let quota = self.options.quota;
+        let expect = std::mem::take(&mut commit.expect);
         self.write_as(weight, move |txn, who| {
+            expect.check(txn)?;
+            let before = txn.state.global.states;
             // Refused: the staged pieces are still the sweeper's.
-            let added = run(txn, who, &mut commit, quota)?;
+            let mut added = run(txn, who, &mut commit, quota)?;
+            let own = Own {
+                before,
+                after: txn.state.global.states,
+            };
+            added.iter_mut().for_each(|added| added.own = own);
             for new in &mut commit.add {
                 if let Source::Staged(staged) = &mut new.source {
                     staged.keep();
@@ -338,7 +356,6 @@ fn add(txn: &mut Txn<'_>, new: &mut NewEmail, keywords: Flags) -> Done<Added> {
     if new.hold {
         row.head.holds = row.head.holds.saturating_add(1);
     }
-    let before = txn.state.global.modseq;
     let mut places = Vec::with_capacity(new.mailboxes.len());
     if !new.mailboxes.is_empty() {
         let thread = thread_of(txn, email, &row)?;
@@ -391,7 +408,7 @@ fn add(txn: &mut Txn<'_>, new: &mut NewEmail, keywords: Flags) -> Done<Added> {
         thread: row.head.thread(),
         size: row.head.raw_size,
         places,
-        own: before..txn.state.global.modseq,
+        own: Own::default(),
     })
 }
 
@@ -443,10 +460,12 @@ pub(super) fn place(txn: &mut Txn<'_>, mut row: Row, first: bool, created: bool)
     counters.unseen += u32::from(!row.flags.has(Flags::SEEN));
     counters.deleted += u32::from(row.flags.has(Flags::DELETED));
     counters.highest_modseq = row.modseq;
+    counters.counts_modseq = row.modseq;
     if row.internaldate < counters.last_date {
         counters.by_date = false;
     }
     counters.last_date = counters.last_date.max(row.internaldate);
+    txn.state.changed(DataType::Mailbox, row.modseq);
     txn.put_row(&row)?;
     if !first {
         txn.put_loc(&row)?;

@@ -4,7 +4,7 @@ use super::access::Check;
 use super::copy::{share, transfer};
 use super::expunge::end;
 use super::fail::{Done, Fail};
-use super::{EmailId, Error, Flags, Mail, MailboxId, Own, Result, Rights, flags};
+use super::{EmailId, Error, Expect, Flags, Mail, MailboxId, Own, Result, Rights, flags};
 use crate::store::{Row, Txn};
 
 /// Changes of one email; all of it or nothing.
@@ -31,13 +31,15 @@ impl Mail {
     /// Keywords need `w`, `\Seen` needs `s` in all of those; a mailbox that gains the email needs `i`,
     /// one that loses it `t` and `e` (RFC 8621 §2).
     ///
-    /// Errors of one: [`Error::NoSuchEmail`], [`Error::NoSuchMailbox`], [`Error::NoPermission`],
+    /// Errors: [`Error::StateMismatch`]. Errors of one: [`Error::NoSuchEmail`],
+    /// [`Error::NoSuchMailbox`], [`Error::NoPermission`],
     /// [`Error::NoMailboxes`], [`Error::TooManyKeywords`], [`Error::BadKeyword`].
     pub async fn update_emails(
         &self,
         updates: Vec<(EmailId, EmailUpdate)>,
+        expect: Expect,
     ) -> Result<(Vec<Result<()>>, Own)> {
-        self.write_own(0, move |txn, who| {
+        self.write_own(expect, move |txn, who| {
             each(&updates, |(email, change)| update(txn, who, *email, change))
         })
         .await
@@ -47,9 +49,14 @@ impl Mail {
     ///
     /// Of a principal's emails those memberships end that it can read; each needs `t` and `e`.
     ///
-    /// Errors of one: [`Error::NoSuchEmail`], [`Error::NoPermission`].
-    pub async fn destroy_emails(&self, emails: Vec<EmailId>) -> Result<(Vec<Result<()>>, Own)> {
-        self.write_own(0, move |txn, who| {
+    /// Errors: [`Error::StateMismatch`]. Errors of one: [`Error::NoSuchEmail`],
+    /// [`Error::NoPermission`].
+    pub async fn destroy_emails(
+        &self,
+        emails: Vec<EmailId>,
+        expect: Expect,
+    ) -> Result<(Vec<Result<()>>, Own)> {
+        self.write_own(expect, move |txn, who| {
             each(&emails, |email| {
                 let rows = memberships(txn, who, *email)?;
                 for row in &rows {

@@ -40,6 +40,8 @@ pub enum Error {
     BadKeyword,
     /// A limit of the engine: its name for people.
     Limit(&'static str),
+    /// Others changed objects of this type since the state that was expected.
+    StateMismatch,
     /// The state asked about is too old for a list of differences.
     CannotCalculate,
     /// The disk is full. Nothing was changed; trying again later may work.
@@ -73,6 +75,7 @@ impl fmt::Display for Error {
             Error::TooManyKeywords => "all 56 keywords are in use",
             Error::BadKeyword => "bad keyword",
             Error::Limit(what) => return write!(f, "limit reached: {what}"),
+            Error::StateMismatch => "it was changed by another session meanwhile",
             Error::CannotCalculate => "the state is too old for a list of changes",
             Error::DiskFull => "the disk is full, try again later",
             Error::Unavailable => "the store is not available, try again later",

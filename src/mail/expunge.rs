@@ -2,7 +2,7 @@
 
 use super::fail::Done;
 use super::{Error, Flags, Mail, MailboxId, Result, Rights, UidSet, flags};
-use crate::store::{Gone, Kind, Pending, Row, Txn};
+use crate::store::{DataType, Gone, Kind, Pending, Row, Txn};
 
 /// Memberships ended in one commit; a larger EXPUNGE takes several, so that deliveries do not wait
 /// for all of it. Each message is gone or not, never half.
@@ -99,11 +99,13 @@ pub(super) fn end(txn: &mut Txn<'_>, row: &Row) -> Done<()> {
         .deleted
         .saturating_sub(u32::from(row.flags.has(Flags::DELETED)));
     counters.highest_modseq = modseq;
+    counters.counts_modseq = modseq;
     if counters.total == 0 {
         // An empty mailbox is in order again.
         counters.by_date = true;
         counters.last_date = 0;
     }
+    txn.state.changed(DataType::Mailbox, modseq);
     txn.delete_row(row.mailbox, row.uid)?;
     let gone = Gone {
         mailbox: row.mailbox,

@@ -2,7 +2,7 @@
 
 use super::fail::{Done, Fail};
 use super::{Error, Flags, MAX_KEYWORDS, Mail, MailboxId, Modseq, Result, Rights, UidSet};
-use crate::store::{Kind, Row, Txn};
+use crate::store::{DataType, Kind, Row, Txn};
 
 /// How flags change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -177,8 +177,14 @@ fn write(txn: &mut Txn<'_>, row: &Row, visible: Flags, modseq: Modseq) -> Done<(
     counters.unseen = (counters.unseen + unseen(&new)).saturating_sub(unseen(row));
     counters.deleted = (counters.deleted + deleted(&new)).saturating_sub(deleted(row));
     counters.highest_modseq = modseq;
+    let differs = |flags: Flags| new.flags.only(flags) != row.flags.only(flags);
+    // What JMAP counts (RFC 8621 §2 `unreadEmails`): other flags are no change of the mailbox.
+    if differs(Flags::SEEN.with(Flags::DRAFT).with(Flags::DELETED)) {
+        counters.counts_modseq = modseq;
+        txn.state.changed(DataType::Mailbox, modseq);
+    }
     txn.put_row(&new)?;
-    txn.note(&new, Kind::Changed, modseq);
+    txn.note(&new, Kind::Changed(differs(Flags::DELETED)), modseq);
     Ok(())
 }
 

@@ -5,11 +5,11 @@ use super::copy::transfer;
 use super::expunge::end;
 use super::fail::{Done, Fail};
 use super::{
-    Error, Mail, Mailbox, MailboxId, Own, Result, Rights, Role, UidSet, flags, is_inbox, now,
-    same_path,
+    Error, Expect, Mail, Mailbox, MailboxId, Own, Result, Rights, Role, UidSet, flags, is_inbox,
+    now, same_path,
 };
 use crate::limits::{MAILBOX_DEPTH, MAILBOX_NAME, MAILBOXES};
-use crate::store::{Counters, EmailId, Gone, State, ThreadId, Txn};
+use crate::store::{Counters, DataType, EmailId, Gone, Mbox, State, ThreadId, Txn};
 use std::sync::Arc;
 
 /// Properties of a mailbox to set; None leaves it.
@@ -72,10 +72,11 @@ impl Mail {
         parent: Option<MailboxId>,
         name: &str,
         update: MailboxUpdate,
+        expect: Expect,
     ) -> Result<(Arc<Mailbox>, Own)> {
         let name = name.to_owned();
         let (id, own) = self
-            .write_own(0, move |txn, who| {
+            .write_own(expect, move |txn, who| {
                 let parent = parent_number(txn.state, parent)?;
                 who.create_below(txn.state, parent)?;
                 if update.role.flatten().is_some() || update.sort_order.is_some_and(|n| n != 0) {
@@ -125,71 +126,46 @@ impl Mail {
             let mailbox = txn.state.mailbox_mut(id);
             mailbox.name = place.name.to_owned();
             (mailbox.parent, mailbox.changed) = (parent, changed);
+            txn.state.changed(DataType::Mailbox, changed);
             txn.touch();
             Ok(())
         })
         .await
     }
 
-    /// JMAP Mailbox/set update, and SUBSCRIBE.
+    /// SUBSCRIBE, and any other change of one mailbox.
     ///
     /// Errors: [`Error::NoSuchMailbox`], [`Error::MailboxExists`], [`Error::BadName`],
     /// [`Error::RoleTaken`], [`Error::ParentLoop`], [`Error::InboxStays`].
-    pub async fn update_mailbox(&self, id: MailboxId, update: MailboxUpdate) -> Result<Own> {
-        self.write_own(0, move |txn, who| {
-            who.need(txn.state, id, Rights::NONE)?;
-            let mut new = txn
-                .state
-                .mailboxes
-                .get(&id.0)
-                .ok_or(Error::NoSuchMailbox)?
-                .clone();
-            let old = new.clone();
-            if let Some(name) = update.name {
-                new.name = name;
-            }
-            if let Some(parent) = update.parent {
-                new.parent = parent_number(txn.state, parent)?;
-            }
-            if let Some(role) = update.role {
-                role_free(txn.state, role, Some(id))?;
-                new.role = role.map_or(0, |r| r as u8);
-            }
-            new.sort_order = update.sort_order.unwrap_or(new.sort_order);
-            match (update.subscribed, who.own_subscriptions()) {
-                (Some(on), Some(name)) => access::subscribe(&mut new, name, on),
-                (on, _) => new.subscribed = on.unwrap_or(new.subscribed),
-            }
-            if (new.role, new.sort_order) != (old.role, old.sort_order) {
-                who.everywhere()?;
-            }
-            if (new.parent, &new.name) != (old.parent, &old.name) || new.role != old.role {
-                if old.role == Role::Inbox as u8 {
-                    return Err(Error::InboxStays.into());
-                }
-                who.need(txn.state, id, Rights::DELETE)?;
-                who.create_below(txn.state, new.parent)?;
-                check_place(txn.state, new.parent, &new.name, Some(id))?;
-            }
-            if new == old {
-                return Ok(());
-            }
-            new.changed = txn.state.bump();
-            *txn.state.mailbox_mut(id) = new;
-            txn.touch();
-            Ok(())
-        })
-        .await
-        .map(|((), own)| own)
+    pub async fn update_mailbox(&self, id: MailboxId, update: MailboxUpdate) -> Result<()> {
+        let (mut results, _) = self
+            .update_mailboxes(vec![(id, update)], Expect::default())
+            .await?;
+        results.pop().unwrap_or(Err(Error::Unavailable))
     }
 
-    /// Deletes a mailbox; its memberships go only `with_messages`.
+    /// JMAP Mailbox/set update: many in one commit, one answer each. They are looked at together:
+    /// what one gives up (a name, a role, its place below another) is there for the others, and two
+    /// may change places (RFC 8620 §5.3).
+    ///
+    /// Errors: [`Error::StateMismatch`]. Errors of one: as for [`Mail::update_mailbox`].
+    pub async fn update_mailboxes(
+        &self,
+        updates: Vec<(MailboxId, MailboxUpdate)>,
+        expect: Expect,
+    ) -> Result<(Vec<Result<()>>, Own)> {
+        self.write_own(expect, move |txn, who| Ok(update_all(txn, who, updates)))
+            .await
+    }
+
+    /// Deletes a mailbox; its memberships go only `with_messages`, but those with `\Deleted` always.
     ///
     /// Errors: [`Error::NoSuchMailbox`], [`Error::InboxStays`], [`Error::MailboxHasChildren`],
     /// [`Error::MailboxNotEmpty`].
-    pub async fn delete(&self, id: MailboxId, with_messages: bool) -> Result<Own> {
-        self.write_own(0, move |txn, who| {
+    pub async fn delete(&self, id: MailboxId, with_messages: bool, expect: Expect) -> Result<Own> {
+        self.write_own(expect, move |txn, who| {
             let mailbox = txn.state.mailboxes.get(&id.0).ok_or(Error::NoSuchMailbox)?;
+            let created = mailbox.created;
             who.need(txn.state, id, Rights::DELETE)?;
             if mailbox.role == Role::Inbox as u8 {
                 return Err(Error::InboxStays.into());
@@ -197,15 +173,18 @@ impl Mail {
             if txn.state.mailboxes.values().any(|m| m.parent == id.0) {
                 return Err(Error::MailboxHasChildren.into());
             }
-            if !with_messages && txn.state.counters.get(&id.0).is_some_and(|c| c.total > 0) {
+            // What has \Deleted is no email to whoever asks this way (RFC 8621 §4.1.1).
+            let shown = |c: &Counters| c.total > c.deleted;
+            if !with_messages && txn.state.counters.get(&id.0).is_some_and(shown) {
                 return Err(Error::MailboxNotEmpty.into());
             }
             flags::each_row(txn, id, &UidSet::range(1, u32::MAX), end)?;
             let modseq = txn.state.bump();
+            txn.state.changed(DataType::Mailbox, modseq);
             let gone = Gone {
                 mailbox: id,
                 uid: 0,
-                email: EmailId(0),
+                email: EmailId(created),
                 thread: ThreadId(0),
             };
             txn.put_gone(modseq, gone)?;
@@ -323,19 +302,145 @@ impl<'a> Place<'a> {
     }
 }
 
+/// One mailbox on its way to another row.
+struct Step {
+    /// Its place in the answers.
+    at: usize,
+    id: MailboxId,
+    row: Mbox,
+}
+
+/// Applies updates: first each that fits at once, again while any does; then all that are left in
+/// one leap (two that swap names), without those that do not fit even so.
+fn update_all(
+    txn: &mut Txn<'_>,
+    who: &Check,
+    updates: Vec<(MailboxId, MailboxUpdate)>,
+) -> Vec<Result<()>> {
+    let mut answers: Vec<Result<()>> = Vec::with_capacity(updates.len());
+    let mut waiting = Vec::new();
+    for (at, (id, update)) in updates.into_iter().enumerate() {
+        let planned = plan(txn.state, who, id, update);
+        answers.push(planned.map(|row| {
+            waiting.extend(row.map(|row| Step { at, id, row }));
+        }));
+    }
+    loop {
+        let before = waiting.len();
+        waiting.retain(|step| match fits(txn.state, step) {
+            Ok(()) => {
+                write(txn, step.id, step.row.clone());
+                false
+            }
+            Err(_) => true,
+        });
+        if waiting.is_empty() || waiting.len() == before {
+            break;
+        }
+    }
+    for (at, error) in leap(txn, waiting) {
+        if let Some(answer) = answers.get_mut(at) {
+            *answer = Err(error);
+        }
+    }
+    answers
+}
+
+/// Puts all rows in place at once, and takes back what does not fit; returns why not.
+fn leap(txn: &mut Txn<'_>, mut steps: Vec<Step>) -> Vec<(usize, Error)> {
+    let mut refused = Vec::new();
+    // Bounded: every turn but the last takes one away.
+    while !steps.is_empty() {
+        let mut after = txn.state.clone();
+        for step in &steps {
+            *after.mailbox_mut(step.id) = step.row.clone();
+        }
+        let failed = steps.iter().position(|step| fits(&after, step).is_err());
+        let Some(failed) = failed else {
+            for step in steps {
+                write(txn, step.id, step.row);
+            }
+            break;
+        };
+        let step = steps.remove(failed);
+        let why = fits(txn.state, &step).err().or(fits(&after, &step).err());
+        refused.extend(why.map(|why| (step.at, why)));
+    }
+    refused
+}
+
+fn write(txn: &mut Txn<'_>, id: MailboxId, mut row: Mbox) {
+    row.changed = txn.state.bump();
+    txn.state.changed(DataType::Mailbox, row.changed);
+    *txn.state.mailbox_mut(id) = row;
+    txn.touch();
+}
+
+/// The row that an update makes, if it makes another one; checks what the mailbox alone decides.
+fn plan(state: &State, who: &Check, id: MailboxId, update: MailboxUpdate) -> Result<Option<Mbox>> {
+    who.need(state, id, Rights::NONE)?;
+    let old = state.mailboxes.get(&id.0).ok_or(Error::NoSuchMailbox)?;
+    let mut new = old.clone();
+    if let Some(name) = update.name {
+        new.name = name;
+    }
+    if let Some(parent) = update.parent {
+        new.parent = match parent {
+            None => 0,
+            Some(id) if state.mailboxes.contains_key(&id.0) => id.0,
+            Some(_) => return Err(Error::NoSuchMailbox),
+        };
+    }
+    if let Some(role) = update.role {
+        new.role = role.map_or(0, |r| r as u8);
+    }
+    new.sort_order = update.sort_order.unwrap_or(new.sort_order);
+    match (update.subscribed, who.own_subscriptions()) {
+        (Some(on), Some(name)) => access::subscribe(&mut new, name, on),
+        (on, _) => new.subscribed = on.unwrap_or(new.subscribed),
+    }
+    if (new.role, new.sort_order) != (old.role, old.sort_order) {
+        who.everywhere()?;
+    }
+    let moved = (new.parent, &new.name, new.role) != (old.parent, &old.name, old.role);
+    if moved && old.role == Role::Inbox as u8 {
+        return Err(Error::InboxStays);
+    }
+    if moved {
+        who.need(state, id, Rights::DELETE)?;
+        who.create_below(state, new.parent)?;
+    }
+    Ok((new != *old).then_some(new))
+}
+
+/// Can the mailbox have this row among the others?
+fn fits(state: &State, step: &Step) -> Result<()> {
+    let place = check_place(state, step.row.parent, &step.row.name, Some(step.id));
+    let role = || role_free(state, Role::from_u8(step.row.role), Some(step.id));
+    place.and_then(|()| role()).map_err(|fail| match fail {
+        Fail::Refused(error) => error,
+        Fail::Store(error) => error.into(),
+    })
+}
+
 fn child_of(state: &State, parent: u32, name: &str) -> Option<u32> {
-    let same = |n: &str| n == name || parent == 0 && is_inbox(n) && is_inbox(name);
+    children_of(state, parent, name).next()
+}
+
+/// Those below `parent` of this name: one, or several while an update is looked at.
+fn children_of(state: &State, parent: u32, name: &str) -> impl Iterator<Item = u32> {
+    let same = move |n: &str| n == name || parent == 0 && is_inbox(n) && is_inbox(name);
     state
         .mailboxes
         .iter()
-        .find(|(_, m)| m.parent == parent && same(&m.name))
+        .filter(move |(_, m)| m.parent == parent && same(&m.name))
         .map(|(id, _)| *id)
 }
 
 /// Can a mailbox stand there under this name?
 fn check_place(state: &State, parent: u32, name: &str, own: Option<MailboxId>) -> Done<()> {
     check_name(name)?;
-    if child_of(state, parent, name).is_some_and(|id| Some(MailboxId(id)) != own) {
+    if children_of(state, parent, name).any(|id| Some(MailboxId(id)) != own) {
         return Err(Error::MailboxExists.into());
     }
     check_above(state, parent, 0, own)
@@ -352,6 +457,10 @@ fn check_above(state: &State, parent: u32, between: usize, own: Option<MailboxId
         }
         depth += 1;
         at = mailbox.parent;
+        // A loop of others, in an update that is being looked at, ends here too.
+        if depth > MAILBOX_DEPTH {
+            break;
+        }
     }
     if depth > MAILBOX_DEPTH {
         return Err(Error::BadName("nested too deeply").into());
@@ -364,6 +473,9 @@ fn height(state: &State, id: MailboxId) -> usize {
     let below = |mut at: u32| {
         let mut levels = 0;
         while at != id.0 {
+            if levels > 2 * MAILBOX_DEPTH {
+                return None;
+            }
             at = state.mailboxes.get(&at).filter(|m| m.parent != 0)?.parent;
             levels += 1;
         }
@@ -421,6 +533,7 @@ fn make(
     let uidvalidity = txn.state.global.next_uidvalidity.max(now());
     txn.state.global.next_uidvalidity = uidvalidity + 1;
     let modseq = txn.state.bump();
+    txn.state.changed(DataType::Mailbox, modseq);
     let inbox = parent == 0 && is_inbox(name);
     // RFC 4314 §4 CREATE: "it SHOULD inherit the ACL from the parent mailbox".
     let above = txn.state.mailboxes.get(&parent);
@@ -444,6 +557,7 @@ fn make(
         recent_from: 1,
         by_date: true,
         highest_modseq: modseq,
+        counts_modseq: modseq,
         ..Counters::default()
     };
     txn.touch();

@@ -285,16 +285,19 @@ impl Mail {
         }
     }
 
-    /// Runs an operation in the writer, and says which modseqs are its own. It checks rights.
+    /// Runs an operation in the writer if `expect` holds there, and says what it did to the states.
+    /// It checks rights.
     async fn write_own<T: Send + 'static>(
         &self,
-        weight: usize,
+        expect: Expect,
         run: impl FnOnce(&mut Txn<'_>, &Check) -> fail::Done<T> + Send + 'static,
     ) -> Result<(T, Own)> {
-        self.write_as(weight, move |txn, who| {
-            let before = txn.state.global.modseq;
+        self.write_as(0, move |txn, who| {
+            expect.check(txn)?;
+            let before = txn.state.global.states;
             let done = run(txn, who)?;
-            Ok((done, before..txn.state.global.modseq))
+            let after = txn.state.global.states;
+            Ok((done, Own { before, after }))
         })
         .await
     }
@@ -388,6 +391,7 @@ fn meta_of(state: &State, old: Option<&Meta>) -> Meta {
     };
     Meta {
         modseq: state.global.modseq,
+        states: state.global.states,
         gone_floor: state.global.gone_floor,
         bytes: state.global.bytes,
         emails: state.global.emails,

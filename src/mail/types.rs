@@ -1,6 +1,8 @@
 //! The values that the engine and the protocols speak of.
 
-pub use crate::store::{Counters, EmailId, Flags, MailboxId, Modseq, Row, ThreadId, Uid};
+pub use crate::store::{
+    Counters, DataType, EmailId, Flags, MailboxId, Modseq, Row, States, ThreadId, Uid,
+};
 
 /// The names behind the 56 keyword bits, as one snapshot; compared without regard to ASCII case
 /// (RFC 9051 §2.3.2), kept as first spelled.
@@ -104,8 +106,32 @@ impl Role {
     }
 }
 
-/// The modseqs that one operation took: those above the start, up to the end. Empty: it changed nothing.
-pub type Own = std::ops::Range<Modseq>;
+/// What one operation did to the states: those just before it, in the writer, and just after.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Own {
+    /// Before.
+    pub before: States,
+    /// After.
+    pub after: States,
+}
+
+/// A state that an operation is to find, else it is refused with [`super::Error::StateMismatch`] and
+/// nothing is changed: looked at by the writer itself, so that no other session comes in between
+/// (RFC 8620 §5.3 `ifInState`).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Expect(pub Option<(DataType, Modseq)>);
+
+impl Expect {
+    /// Compares with how things stand in the writer.
+    pub(super) fn check(self, txn: &crate::store::Txn<'_>) -> super::Result<()> {
+        match self.0 {
+            Some((kind, state)) if txn.state.global.states.of(kind) != state => {
+                Err(super::Error::StateMismatch)
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 /// One mailbox, as it stood at [`Meta::modseq`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -150,6 +176,8 @@ pub struct Mailbox {
 pub struct Meta {
     /// The highest modseq handed out.
     pub modseq: Modseq,
+    /// When each type of object last changed.
+    pub states: States,
     /// Deletions at or below this modseq are no longer remembered; an older state cannot be
     /// answered with differences (`cannotCalculateChanges`, full resync).
     pub gone_floor: Modseq,

@@ -298,6 +298,7 @@ pub(super) fn refusal(error: &mail::Error) -> Reply {
         | E::NoMailboxes
         | E::TooManyKeywords
         | E::BadKeyword
+        | E::StateMismatch
         | E::CannotCalculate => Reply::new(451, Enhanced(4, 3, 0), "Local error, try again later"),
     }
 }

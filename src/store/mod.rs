@@ -18,6 +18,7 @@ mod open;
 mod reader;
 mod rows;
 mod state;
+mod states;
 mod tables;
 mod txn;
 mod writer;
@@ -30,6 +31,7 @@ pub use open::{FileSource, Source, create, format};
 pub use reader::Reader;
 pub use rows::{Counters, EmailId, Flags, Gone, MailboxId, Modseq, Row, ThreadId, Uid};
 pub use state::{Global, Mbox, Pending, State};
+pub use states::{DataType, States};
 pub use txn::{Change, Kind, Txn};
 pub use writer::Observer;
 

@@ -134,6 +134,8 @@ pub struct Counters {
     pub size: u64,
     /// The highest modseq of any change in this mailbox, expunges included (RFC 7162 §3.1.2.1).
     pub highest_modseq: Modseq,
+    /// The highest modseq of a change that counts: of what is here, unread or marked `\Deleted`.
+    pub counts_modseq: Modseq,
     /// Internaldate of the highest UID so far, while `by_date` holds.
     pub last_date: u32,
     /// UID order and internaldate order agree.
@@ -197,12 +199,13 @@ impl Counters {
         w.u32(self.last_date);
         w.u64(self.size);
         w.u64(self.highest_modseq);
+        w.u64(self.counts_modseq);
         out
     }
     pub(crate) fn decode(bytes: &[u8]) -> Counters {
         let mut r = Get(bytes);
         let _ver = r.u8();
-        Counters {
+        let mut counters = Counters {
             by_date: r.u8() != 0,
             uidnext: r.u32(),
             total: r.u32(),
@@ -212,11 +215,18 @@ impl Counters {
             last_date: r.u32(),
             size: r.u64(),
             highest_modseq: r.u64(),
+            counts_modseq: r.u64(),
+        };
+        // A row from before it was kept.
+        if counters.counts_modseq == 0 {
+            counters.counts_modseq = counters.highest_modseq;
         }
+        counters
     }
 }
 
-/// What table `gone` remembers of a membership (or, with `uid` 0, of a mailbox) that is no more.
+/// What table `gone` remembers of a membership (or, with `uid` 0, of a mailbox: `email` is then the
+/// modseq at which it came to be) that is no more.
 /// Its key is the modseq of its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gone {
@@ -340,6 +350,7 @@ mod tests {
             recent_from: 6,
             size: 7 << 40,
             highest_modseq: 8 << 40,
+            counts_modseq: 8 << 40 | 1,
             last_date: 9,
             by_date: true,
         };

@@ -3,6 +3,7 @@
 
 use super::message::MsgRow;
 use super::rows::{Counters, EmailId, Get, MailboxId, Modseq, Put, ThreadId};
+use super::states::{DataType, States};
 use super::tables::{self, MIN_READER, SCHEMA};
 use super::{Error, misc};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
@@ -33,6 +34,8 @@ pub struct Global {
     pub indexed: u64,
     /// Emails whose body is being written; swept at open.
     pub in_flight: Vec<u64>,
+    /// When each type of object last changed.
+    pub states: States,
 }
 
 /// A row of table `mbox`.
@@ -115,6 +118,7 @@ impl Global {
         for email in &self.in_flight {
             out.extend_from_slice(&email.to_le_bytes());
         }
+        self.states.encode(&mut out);
         out
     }
 
@@ -139,10 +143,13 @@ impl Global {
             next_uidvalidity: r.u32(),
             gone_count: r.u32(),
             in_flight: Vec::new(),
+            states: States::default(),
         };
         let count = usize::from(r.u16());
         let mut r = Get(rest);
         global.in_flight = (0..count).map(|_| r.u64()).collect();
+        let states = rest.get(8 * count..).unwrap_or_default();
+        global.states = States::decode(states, global.modseq);
         Ok(global)
     }
 }
@@ -209,6 +216,7 @@ impl State {
                 next_mailbox: 1,
                 next_uidvalidity: 1,
                 modseq: 1,
+                states: States::all(1),
                 ..Global::default()
             },
             ..State::default()
@@ -271,6 +279,11 @@ impl State {
     pub fn bump(&mut self) -> Modseq {
         self.global.modseq += 1;
         self.global.modseq
+    }
+
+    /// Notes that objects of a type changed at `modseq`.
+    pub fn changed(&mut self, kind: DataType, modseq: Modseq) {
+        self.global.states.set(kind, modseq);
     }
 
     /// Writes what changed. The global row always.

@@ -4,6 +4,7 @@ use super::blob::ROW;
 use super::message::{Head, MsgRow, loc_key};
 use super::rows::{EmailId, GONE, Gone, HOT, MailboxId, Modseq, Row, ThreadId, Uid};
 use super::state::{Pending, State};
+use super::states::DataType;
 use super::{Error, tables};
 use redb::{ReadableTable, Table, WriteTransaction};
 
@@ -19,8 +20,8 @@ const GONE_PRUNE: u32 = 1_024;
 pub enum Kind {
     /// The membership came to be; the bool: and the email with it.
     Added(bool),
-    /// Its flags changed.
-    Changed,
+    /// Its flags changed; the bool: `\Deleted` among them.
+    Changed(bool),
     /// The membership ended; the bool: and the email with it.
     Removed(bool),
 }
@@ -104,6 +105,16 @@ impl<'t> Txn<'t> {
     /// Notes a change for the ring. Beyond the ring's size the list is useless and is cut there by
     /// the reader, so it does not grow further than one entry above.
     pub fn note(&mut self, row: &Row, kind: Kind, modseq: Modseq) {
+        self.state.changed(DataType::Email, modseq);
+        if matches!(
+            kind,
+            Kind::Added(true) | Kind::Removed(true) | Kind::Changed(true)
+        ) {
+            self.state.changed(DataType::Thread, modseq);
+        }
+        if kind == Kind::Added(true) {
+            self.state.changed(DataType::EmailDelivery, modseq);
+        }
         if self.log.len() <= crate::limits::CHANGE_RING {
             self.log.push(Change {
                 modseq,

@@ -514,7 +514,7 @@ impl Actor {
         after.boxes.remove(&path);
         let id = self.id_of(&path);
         self.begin(after);
-        match mail.delete(id, true).await {
+        match mail.delete(id, true, Expect::default()).await {
             Ok(_) => self.answered(),
             Err(error) => return self.refused(error),
         }
@@ -594,7 +594,10 @@ impl Actor {
         email.flags = email.flags.without(Flags::FLAGGED).with(Flags::SEEN);
         email.keywords.extend(change.add.1.iter().cloned());
         self.begin(after);
-        match mail.update_emails(vec![(id, change)]).await {
+        match mail
+            .update_emails(vec![(id, change)], Expect::default())
+            .await
+        {
             Ok((answers, _)) => match answers.into_iter().next() {
                 Some(Ok(())) => self.answered(),
                 Some(Err(error)) => return self.refused(error),
@@ -619,7 +622,7 @@ impl Actor {
             folder.rows.retain(|_, p| !keys.contains(&p.email));
         }
         self.begin(after);
-        match mail.destroy_emails(ids).await {
+        match mail.destroy_emails(ids, Expect::default()).await {
             Ok((answers, _)) if answers.iter().all(|a| a.is_ok()) => self.answered(),
             Ok(answers) => return wrong("destroyed", "all", answers),
             Err(error) => return self.refused(error),

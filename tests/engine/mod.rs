@@ -202,7 +202,7 @@ fn a_copy_shares_flags_but_not_deleted() {
         mail.r#move(archive, &one, inbox).await.expect("moves");
         check(&mail);
         assert!(bytes(&mail, added.email).ends_with(b"x"));
-        mail.destroy_emails(vec![added.email])
+        mail.destroy_emails(vec![added.email], Expect::default())
             .await
             .expect("destroys");
         assert_eq!((mail.meta().emails, mail.meta().bytes), (0, 0));
@@ -270,13 +270,13 @@ fn changes_are_told_from_the_ring_and_from_the_rows() {
             .expect("sets");
         let before = (
             mail.changes(inbox, since).expect("changes"),
-            mail.email_changes(since, 100).expect("changes"),
+            mail.email_changes(since, 100).await.expect("changes"),
         );
         mail.close().await;
         let mail = folder.mail();
         let after = (
             mail.changes(inbox, since).expect("changes"),
-            mail.email_changes(since, 100).expect("changes"),
+            mail.email_changes(since, 100).await.expect("changes"),
         );
         for (changes, emails) in [before, after] {
             assert_eq!(changes.changed.iter().collect::<Vec<_>>(), [2, 3]);
@@ -284,7 +284,7 @@ fn changes_are_told_from_the_ring_and_from_the_rows() {
             assert_eq!(emails.created, [three.email]);
             assert_eq!((emails.updated.len(), emails.destroyed.len()), (1, 1));
         }
-        let step = mail.email_changes(since, 1).expect("changes");
+        let step = mail.email_changes(since, 1).await.expect("changes");
         assert!(step.more && step.created == [three.email]);
         mail.close().await;
     });
@@ -313,12 +313,12 @@ fn mailboxes_are_made_moved_and_deleted() {
         assert_eq!(mail.meta().mailbox(leaf.id).expect("leaf").path, "x/y/c");
         let a = mail.meta().by_path("x").expect("x").id;
         assert!(matches!(
-            mail.delete(a, true).await,
+            mail.delete(a, true, Expect::default()).await,
             Err(Error::MailboxHasChildren)
         ));
         let inbox = inbox(&mail);
         assert!(matches!(
-            mail.delete(inbox, true).await,
+            mail.delete(inbox, true, Expect::default()).await,
             Err(Error::InboxStays)
         ));
         add(&mail, inbox, message("1", "", "x").as_bytes()).await;
@@ -330,10 +330,12 @@ fn mailboxes_are_made_moved_and_deleted() {
         );
         let old = mail.meta().by_path("old").expect("old").id;
         assert!(matches!(
-            mail.delete(old, false).await,
+            mail.delete(old, false, Expect::default()).await,
             Err(Error::MailboxNotEmpty)
         ));
-        mail.delete(old, true).await.expect("deletes");
+        mail.delete(old, true, Expect::default())
+            .await
+            .expect("deletes");
         check(&mail);
         assert_eq!(mail.meta().bytes, 0);
         mail.close().await;
@@ -401,7 +403,9 @@ fn bytes_are_adopted_once_and_copied_afterwards() {
         let added = mail.commit(both).await.expect("imports");
         assert_eq!(added[0].email, blob);
         assert_ne!(added[1].email, blob);
-        mail.destroy_emails(vec![blob]).await.expect("destroys");
+        mail.destroy_emails(vec![blob], Expect::default())
+            .await
+            .expect("destroys");
         // The upload is still there, its id is used up.
         let again = mail.add(import()).await.expect("imports");
         assert!(again.email != blob && bytes(&mail, again.email) == text.as_bytes());

@@ -7,6 +7,7 @@ mod http;
 mod mailbox;
 mod query;
 mod session;
+mod state;
 mod sync;
 
 pub use client::Jmap;

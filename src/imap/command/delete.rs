@@ -3,6 +3,7 @@
 use super::subscribe;
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
+use crate::mail::Expect;
 
 /// DELETE: the mailbox and its messages. One with children stays (`NO [HASCHILDREN]`).
 pub async fn run(session: &mut Session, name: &str) -> Run {
@@ -11,7 +12,7 @@ pub async fn run(session: &mut Session, name: &str) -> Run {
         return Answer::no("[NONEXISTENT] no such mailbox").stop();
     };
     let id = found.id;
-    mail.delete(id, true).await?;
+    mail.delete(id, true, Expect::default()).await?;
     if found.subscribed {
         subscribe::keep(&mail, &found.path).await?;
     }

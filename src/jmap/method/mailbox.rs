@@ -15,7 +15,7 @@ use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
 use crate::mail::counts::{self, Counts};
-use crate::mail::{Mailbox, Reader};
+use crate::mail::{DataType, Mailbox};
 
 const PROPERTIES: [&str; 11] = [
     "id",
@@ -44,7 +44,7 @@ pub async fn get(context: &mut Context, mut args: Args) -> Answer {
     let get = Get::parse(context, &mut args)?;
     args.finish()?;
     let properties = get.among(&PROPERTIES)?;
-    let (meta, reader) = context.look()?;
+    let meta = context.mail.meta();
     let mut found = Found::default();
     let ids = match get.ids {
         Some(ids) => ids,
@@ -53,24 +53,23 @@ pub async fn get(context: &mut Context, mut args: Args) -> Answer {
     for text in ids {
         match id::to_mailbox(&text).and_then(|id| meta.mailbox(id)) {
             Some(mailbox) => {
-                let object = object(context, &reader, mailbox, &properties)?;
+                let object = object(context, mailbox, &properties).await?;
                 found.push(context, object)?;
             }
             None => found.missing(text),
         }
     }
-    found.answer(meta.modseq)
+    found.answer(meta.states.of(DataType::Mailbox))
 }
 
 /// The properties of a mailbox.
-pub fn object(
+pub async fn object(
     context: &Context,
-    reader: &Reader,
     mailbox: &Mailbox,
     properties: &[&str],
 ) -> Result<Map<String, Value>, MethodError> {
     let counts = match properties.iter().any(|p| COUNTS.contains(p)) {
-        true => count(context, reader, mailbox)?,
+        true => count(context, mailbox).await?,
         false => Counts::default(),
     };
     let value = |name: &str| -> Value {
@@ -96,14 +95,15 @@ pub fn object(
 }
 
 /// Counts a mailbox, unless nothing in it changed since the last time.
-pub fn count(context: &Context, reader: &Reader, mailbox: &Mailbox) -> Result<Counts, MethodError> {
-    let modseq = mailbox.counters.highest_modseq;
+pub async fn count(context: &Context, mailbox: &Mailbox) -> Result<Counts, MethodError> {
+    let modseq = mailbox.counters.counts_modseq;
     if let Some((of, counts)) = context.site.counts.borrow().get(&mailbox.id)
         && *of == modseq
     {
         return Ok(*counts);
     }
-    let counts = counts::count(reader, mailbox.id).map_err(method_error)?;
+    let counts = counts::count(&context.mail, mailbox.id);
+    let counts = counts.await.map_err(method_error)?;
     context
         .site
         .counts
@@ -133,13 +133,8 @@ pub async fn changes(context: &mut Context, args: Args) -> Answer {
     let since = Since::parse(context, args)?;
     let (changes, only_counts) = context
         .mail
-        .mailbox_changes(since.modseq)
+        .mailbox_changes(since.modseq, since.max)
         .map_err(method_error)?;
-    let told = changes.created.len() + changes.updated.len() + changes.destroyed.len();
-    if told > since.max {
-        // RFC 8620 §5.2: there is no state in between to stop at.
-        return Err(MethodError::new("cannotCalculateChanges"));
-    }
     let mut map = since.answer(&changes, id::mailbox);
     let counts = if only_counts && !changes.updated.is_empty() {
         json!(COUNTS)

@@ -1,12 +1,13 @@
 //! What every /set has in common (RFC 8620 §5.3).
 use serde_json::{Map, Value};
 
-use crate::jmap::context::{Context, account, if_in_state, state};
+use super::Answer;
+use crate::jmap::context::{Context, account, set_error, state};
 use crate::jmap::wire::args::{Args, is_id};
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id::ACCOUNT;
 use crate::limits;
-use crate::mail::{Modseq, Own};
+use crate::mail::{DataType, Expect, Modseq, Own};
 
 /// The arguments of a /set.
 pub struct Set {
@@ -22,10 +23,9 @@ pub struct Set {
 
 impl Set {
     /// Takes the standard arguments.
-    pub fn parse(context: &Context, args: &mut Args) -> Result<Set, MethodError> {
+    pub fn parse(context: &Context, args: &mut Args, kind: DataType) -> Result<Set, MethodError> {
         account(args, "accountId", "accountNotFound")?;
-        let now = context.mail.meta().modseq;
-        if_in_state(args, "ifInState", now)?;
+        let done = Done::begin(context, args, kind)?;
         let create = args.object("create")?.unwrap_or_default();
         let update = args.object("update")?.unwrap_or_default();
         let destroy = args.texts("destroy")?.unwrap_or_default();
@@ -42,7 +42,7 @@ impl Set {
             create,
             update,
             destroy,
-            done: Done::since(now),
+            done,
         })
     }
 
@@ -71,6 +71,11 @@ impl Set {
 /// (RFC 8620 §5.3). So that must be this call's own changes and nothing else: where others came in
 /// between, the old state is not known.
 pub struct Done {
+    kind: DataType,
+    /// The client said in which state this is to be done, and others may not come in between.
+    strict: bool,
+    /// They did.
+    stale: bool,
     before: Modseq,
     /// Where the last change of our own led to.
     now: Modseq,
@@ -85,9 +90,18 @@ pub struct Done {
 }
 
 impl Done {
-    /// Nothing, at this state.
-    pub fn since(before: Modseq) -> Done {
-        Done {
+    /// Nothing so far. Takes `ifInState` and compares it; the engine compares again with each
+    /// operation, see [`Done::next`].
+    pub fn begin(context: &Context, args: &mut Args, kind: DataType) -> Result<Done, MethodError> {
+        let before = context.mail.meta().states.of(kind);
+        let wanted = args.text("ifInState")?;
+        if wanted.as_ref().is_some_and(|want| *want != state(before)) {
+            return Err(MethodError::new("stateMismatch"));
+        }
+        Ok(Done {
+            kind,
+            strict: wanted.is_some(),
+            stale: false,
             before,
             now: before,
             mixed: false,
@@ -97,14 +111,21 @@ impl Done {
             not_created: Map::new(),
             not_updated: Map::new(),
             not_destroyed: Map::new(),
-        }
+        })
     }
 
-    /// What one operation took.
+    /// What the next operation is to find: the client's state, or what our own operations made of
+    /// it (RFC 8620 §5.3).
+    pub fn next(&self) -> Expect {
+        Expect(self.strict.then_some((self.kind, self.now)))
+    }
+
+    /// What one operation did.
     pub fn own(&mut self, own: &Own) {
-        if own.start < own.end {
-            self.mixed |= own.start != self.now;
-            self.now = own.end;
+        let (before, after) = (own.before.of(self.kind), own.after.of(self.kind));
+        if before != after {
+            self.mixed |= before != self.now;
+            self.now = after;
         }
     }
 
@@ -128,21 +149,29 @@ impl Done {
 
     /// An object was not made.
     pub fn not_created(&mut self, name: &str, error: SetError) {
+        self.stale |= error == stale();
         self.not_created.insert(name.to_owned(), error.into());
     }
 
     /// An object was not changed.
     pub fn not_updated(&mut self, id: &str, error: SetError) {
+        self.stale |= error == stale();
         self.not_updated.insert(id.to_owned(), error.into());
     }
 
     /// An object is still there.
     pub fn not_destroyed(&mut self, id: &str, error: SetError) {
+        self.stale |= error == stale();
         self.not_destroyed.insert(id.to_owned(), error.into());
     }
 
     /// The response of a /set. Every key is there, null where empty: some clients insist.
-    pub fn answer(self) -> Map<String, Value> {
+    pub fn answer(self) -> Answer {
+        // Others were quicker, and nothing was done: the method as a whole did not run.
+        let idle = self.created.is_empty() && self.updated.is_empty() && self.destroyed.is_empty();
+        if self.stale && idle {
+            return Err(MethodError::new("stateMismatch"));
+        }
         let before = (!self.mixed).then(|| state(self.before));
         let destroyed = match self.destroyed.is_empty() {
             true => Value::Null,
@@ -158,17 +187,23 @@ impl Done {
         map.insert("notCreated".into(), or_null(self.not_created));
         map.insert("notUpdated".into(), or_null(self.not_updated));
         map.insert("notDestroyed".into(), or_null(self.not_destroyed));
-        map
+        Ok(map)
     }
 
     /// The response of an /import or /copy: no updates, nothing destroyed.
-    pub fn answer_created(self) -> Map<String, Value> {
-        let mut map = self.answer();
+    pub fn answer_created(self) -> Answer {
+        let mut map = self.answer()?;
         for name in ["updated", "destroyed", "notUpdated", "notDestroyed"] {
             map.remove(name);
         }
-        map
+        Ok(map)
     }
+}
+
+/// Others changed objects of the type between two operations of one call that was to find a certain
+/// state. What is done by then is done (RFC 8620 §5.3: each record on its own), the rest is not.
+pub fn stale() -> SetError {
+    set_error(crate::mail::Error::StateMismatch)
 }
 
 fn or_null(map: Map<String, Value>) -> Value {

@@ -9,7 +9,7 @@ use crate::jmap::context::{Context, method_error};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
-use crate::mail::{EmailId, Reader, ThreadId};
+use crate::mail::{DataType, EmailId, Reader, ThreadId};
 
 const PROPERTIES: [&str; 2] = ["id", "emailIds"];
 
@@ -41,7 +41,7 @@ pub async fn get(context: &mut Context, mut args: Args) -> Answer {
         object.insert("id".into(), text.into());
         found.push(context, object)?;
     }
-    found.answer(meta.modseq)
+    found.answer(meta.states.of(DataType::Thread))
 }
 
 /// The emails of a thread that JMAP shows, oldest first.
@@ -62,6 +62,7 @@ pub async fn changes(context: &mut Context, args: Args) -> Answer {
     let changes = context
         .mail
         .thread_changes(since.modseq, since.max)
+        .await
         .map_err(method_error)?;
     Ok(since.answer(&changes, id::thread))
 }

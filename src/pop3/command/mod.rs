@@ -78,6 +78,7 @@ fn answer(error: &mail::Error) -> (Code, &'static str) {
         | E::TooManyKeywords
         | E::BadKeyword
         | E::Limit(_)
+        | E::StateMismatch
         | E::CannotCalculate => (Code::SysPerm, "internal error, see the server's log"),
     }
 }

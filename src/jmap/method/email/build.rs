@@ -14,7 +14,7 @@ use crate::jmap::context::{Context, set_error};
 use crate::jmap::wire::date;
 use crate::jmap::wire::error::SetError;
 use crate::jmap::wire::header::{Form, HeaderProperty};
-use crate::mail::{Added, NewEmail, Source, Staged};
+use crate::mail::{Added, Expect, NewEmail, Source, Staged};
 use crate::mime::address::{Group, Mailbox};
 use crate::mime::build::{self, Header, Piece};
 use crate::mime::transfer::Base64;
@@ -22,7 +22,7 @@ use crate::mime::{DateTime, msgid};
 use crate::sys::random;
 
 /// Makes the email that `object` describes.
-pub async fn create(context: &Context, object: Value) -> Result<Added, SetError> {
+pub async fn create(context: &Context, object: Value, expect: Expect) -> Result<Added, SetError> {
     let Value::Object(mut object) = object else {
         return Err(SetError::new("invalidProperties").because("an Email is an object"));
     };
@@ -43,7 +43,8 @@ pub async fn create(context: &Context, object: Value) -> Result<Added, SetError>
         internaldate,
         hold: false,
     };
-    context.mail.add(email).await.map_err(set_error)
+    let added = context.mail.add_if(expect, email).await;
+    added.map_err(set_error)
 }
 
 /// Writes the message.

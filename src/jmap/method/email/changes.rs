@@ -13,6 +13,7 @@ pub async fn changes(context: &mut Context, args: Args) -> Answer {
     let mut changes = context
         .mail
         .email_changes(since.modseq, since.max)
+        .await
         .map_err(method_error)?;
     let reader = context.mail.reader().map_err(method_error)?;
     hide(&reader, &mut changes)?;

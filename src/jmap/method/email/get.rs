@@ -10,7 +10,7 @@ use crate::jmap::method::get::{Found, Get};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id::{self, BlobId};
-use crate::mail::{EmailId, Flags, Keywords, Row};
+use crate::mail::{DataType, EmailId, Flags, Keywords, Row};
 use crate::mime::date;
 
 /// The properties of an Email when none are named (RFC 8621 §4.2).
@@ -72,7 +72,7 @@ pub async fn get(context: &mut Context, mut args: Args) -> Answer {
             None => found.missing(text),
         }
     }
-    found.answer(meta.modseq)
+    found.answer(meta.states.of(DataType::Email))
 }
 
 /// An email that JMAP shows.

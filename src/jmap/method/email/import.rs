@@ -4,21 +4,20 @@ use serde_json::Value;
 
 use super::{Answer, keyword, made};
 use crate::jmap::blob::open;
-use crate::jmap::context::{Context, account, if_in_state, set_error};
+use crate::jmap::context::{Context, account, set_error};
 use crate::jmap::method::set::Done;
 use crate::jmap::wire::args::{Args, is_id};
 use crate::jmap::wire::date;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id::BlobId;
 use crate::limits;
-use crate::mail::{Added, NewEmail, Source};
+use crate::mail::{Added, DataType, Expect, NewEmail, Source};
 use crate::mime::header;
 
 /// Email/import.
 pub async fn import(context: &mut Context, mut args: Args) -> Answer {
     account(&mut args, "accountId", "accountNotFound")?;
-    let now = context.mail.meta().modseq;
-    if_in_state(&mut args, "ifInState", now)?;
+    let mut done = Done::begin(context, &mut args, DataType::Email)?;
     let emails = args.object("emails")?;
     let emails = emails.ok_or_else(|| MethodError::invalid("emails must be an object"))?;
     args.finish()?;
@@ -28,9 +27,8 @@ pub async fn import(context: &mut Context, mut args: Args) -> Answer {
     if let Some(bad) = emails.keys().find(|id| !is_id(id)) {
         return Err(MethodError::invalid(format!("{bad:?} is no creation id")));
     }
-    let mut done = Done::since(now);
     for (name, value) in emails {
-        match one(context, value).await {
+        match one(context, value, done.next()).await {
             Ok(added) => {
                 done.own(&added.own);
                 done.created(context, &name, made(&added));
@@ -38,10 +36,10 @@ pub async fn import(context: &mut Context, mut args: Args) -> Answer {
             Err(error) => done.not_created(&name, error),
         }
     }
-    Ok(done.answer_created())
+    done.answer_created()
 }
 
-async fn one(context: &Context, value: Value) -> Result<Added, SetError> {
+async fn one(context: &Context, value: Value, expect: Expect) -> Result<Added, SetError> {
     let Value::Object(mut map) = value else {
         return Err(SetError::new("invalidProperties").because("an EmailImport is an object"));
     };
@@ -79,7 +77,8 @@ async fn one(context: &Context, value: Value) -> Result<Added, SetError> {
         internaldate,
         hold: false,
     };
-    context.mail.add(email).await.map_err(set_error)
+    let added = context.mail.add_if(expect, email).await;
+    added.map_err(set_error)
 }
 
 /// Reads a `receivedAt`.

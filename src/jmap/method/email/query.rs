@@ -11,7 +11,7 @@ use crate::jmap::wire::filter::{self as wire, Comparator};
 use crate::jmap::wire::id;
 use crate::limits;
 use crate::mail::emails::{EmailQuery, SortKey};
-use crate::mail::{EmailId, Flags, Keywords, Modseq};
+use crate::mail::{DataType, EmailId, Flags, Keywords, Modseq};
 
 /// Email/query.
 pub async fn query(context: &mut Context, mut args: Args) -> Answer {
@@ -20,7 +20,7 @@ pub async fn query(context: &mut Context, mut args: Args) -> Answer {
     args.finish()?;
     let meta = context.mail.meta();
     let counted = if window.total {
-        question.counted(context)?
+        question.counted(context).await?
     } else {
         None
     };
@@ -30,7 +30,7 @@ pub async fn query(context: &mut Context, mut args: Args) -> Answer {
         .query_emails(&question.of)
         .await
         .map_err(method_error)?;
-    let mut map = window.answer(&results, meta.modseq, id::email)?;
+    let mut map = window.answer(&results, meta.states.of(DataType::Email), id::email)?;
     if let Some(total) = counted {
         map.insert("total".into(), total.into());
     }
@@ -44,7 +44,7 @@ pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
     let question = Question::parse(context, &mut args)?;
     args.finish()?;
     let meta = context.mail.meta();
-    let touched = touched(context, since.modseq, question.threads)?;
+    let touched = touched(context, since.modseq, question.threads).await?;
     let results = context
         .mail
         .query_emails(&question.of)
@@ -54,12 +54,12 @@ pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
         &results,
         &touched,
         question.immutable,
-        meta.modseq,
+        meta.states.of(DataType::Email),
         id::email,
     )
 }
 
-fn touched(
+async fn touched(
     context: &Context,
     since: Modseq,
     threads: bool,
@@ -67,12 +67,12 @@ fn touched(
     let mail = &context.mail;
     let mut changed = mail
         .email_changes(since, limits::JMAP_QUERY)
+        .await
         .map_err(method_error)?;
     if changed.more {
         return Err(MethodError::new("cannotCalculateChanges").because("too much has changed"));
     }
-    let reader = mail.reader().map_err(method_error)?;
-    changes::hide(&reader, &mut changed)?;
+    changes::hide(&mail.reader().map_err(method_error)?, &mut changed)?;
     let all = changed
         .created
         .into_iter()
@@ -82,10 +82,12 @@ fn touched(
     if threads {
         let changed = mail
             .thread_changes(since, limits::JMAP_QUERY)
+            .await
             .map_err(method_error)?;
         if changed.more {
             return Err(MethodError::new("cannotCalculateChanges").because("too much has changed"));
         }
+        let reader = mail.reader().map_err(method_error)?;
         // An email of a thread changes what the others are worth.
         let emails: Vec<EmailId> = touched.iter().copied().collect();
         let mut ids: HashSet<_> = changed.created.into_iter().chain(changed.updated).collect();
@@ -138,16 +140,16 @@ impl Question {
     }
 
     /// The total where the mailbox's counts tell it (RFC 8621 §4.4): then a page needs no more.
-    fn counted(&self, context: &Context) -> Result<Option<u32>, MethodError> {
+    async fn counted(&self, context: &Context) -> Result<Option<u32>, MethodError> {
         let Some(mailbox) = self.of.mailbox.filter(|_| self.plain_mailbox) else {
             return Ok(None);
         };
-        let (meta, reader) = context.look()?;
+        let meta = context.mail.meta();
         let Some(mailbox) = meta.mailbox(mailbox) else {
             return Ok(None);
         };
         if self.of.collapse {
-            let counts = crate::jmap::method::mailbox::count(context, &reader, mailbox)?;
+            let counts = crate::jmap::method::mailbox::count(context, mailbox).await?;
             return Ok(Some(counts.threads));
         }
         let counters = &mailbox.counters;

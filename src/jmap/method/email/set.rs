@@ -5,19 +5,19 @@ use serde_json::Value;
 
 use super::{Answer, build, keyword, made, visible};
 use crate::jmap::context::{Context, method_error, set_error};
-use crate::jmap::method::set::Set;
+use crate::jmap::method::set::{Set, stale};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id;
 use crate::jmap::wire::patch::{self, Change};
-use crate::mail::{EmailId, EmailUpdate};
+use crate::mail::{DataType, EmailId, EmailUpdate, Error};
 
 /// Email/set.
 pub async fn set(context: &mut Context, mut args: Args) -> Answer {
-    let mut set = Set::parse(context, &mut args)?;
+    let mut set = Set::parse(context, &mut args, DataType::Email)?;
     args.finish()?;
     for (name, object) in std::mem::take(&mut set.create) {
-        match build::create(context, object).await {
+        match build::create(context, object, set.done.next()).await {
             Ok(added) => {
                 set.done.own(&added.own);
                 set.done.created(context, &name, made(&added));
@@ -28,7 +28,7 @@ pub async fn set(context: &mut Context, mut args: Args) -> Answer {
     set.settle(context);
     update_all(context, &mut set).await?;
     destroy_all(context, &mut set).await?;
-    Ok(set.done.answer())
+    set.done.answer()
 }
 
 /// All updates go to the engine at once: one durable commit, each email whole or not at all.
@@ -46,11 +46,15 @@ async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
     if updates.is_empty() {
         return Ok(());
     }
-    let (results, own) = context
-        .mail
-        .update_emails(updates)
-        .await
-        .map_err(method_error)?;
+    let expect = set.done.next();
+    let (results, own) = match context.mail.update_emails(updates, expect).await {
+        Ok(done) => done,
+        Err(Error::StateMismatch) => {
+            ids.iter().for_each(|id| set.done.not_updated(id, stale()));
+            return Ok(());
+        }
+        Err(error) => return Err(method_error(error)),
+    };
     set.done.own(&own);
     for (text, result) in ids.iter().zip(results) {
         match result {
@@ -130,11 +134,16 @@ async fn destroy_all(context: &mut Context, set: &mut Set) -> Result<(), MethodE
     if emails.is_empty() {
         return Ok(());
     }
-    let (results, own) = context
-        .mail
-        .destroy_emails(emails)
-        .await
-        .map_err(method_error)?;
+    let expect = set.done.next();
+    let (results, own) = match context.mail.destroy_emails(emails, expect).await {
+        Ok(done) => done,
+        Err(Error::StateMismatch) => {
+            ids.iter()
+                .for_each(|id| set.done.not_destroyed(id, stale()));
+            return Ok(());
+        }
+        Err(error) => return Err(method_error(error)),
+    };
     set.done.own(&own);
     for (text, result) in ids.iter().zip(results) {
         match result {

@@ -13,7 +13,7 @@ use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::filter::{self, Comparator, Filter};
 use crate::jmap::wire::id;
-use crate::mail::{Mailbox, MailboxId, Meta};
+use crate::mail::{DataType, Mailbox, MailboxId, Meta};
 
 /// Mailbox/query (RFC 8621 §2.3).
 pub async fn query(context: &mut Context, mut args: Args) -> Answer {
@@ -21,7 +21,8 @@ pub async fn query(context: &mut Context, mut args: Args) -> Answer {
     let question = Question::parse(context, &mut args)?;
     args.finish()?;
     let meta = context.mail.meta();
-    window.answer(&question.results(&meta), meta.modseq, id::mailbox)
+    let now = meta.states.of(DataType::Mailbox);
+    window.answer(&question.results(&meta), now, id::mailbox)
 }
 
 /// Mailbox/queryChanges (RFC 8621 §2.4). There are few mailboxes, and a new name or parent moves
@@ -33,7 +34,7 @@ pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
     let meta = context.mail.meta();
     let (changes, only_counts) = context
         .mail
-        .mailbox_changes(since.modseq)
+        .mailbox_changes(since.modseq, usize::MAX)
         .map_err(method_error)?;
     let nothing = changes.created.is_empty()
         && changes.destroyed.is_empty()
@@ -51,7 +52,7 @@ pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
         &question.results(&meta),
         &touched,
         false,
-        meta.modseq,
+        meta.states.of(DataType::Mailbox),
         id::mailbox,
     )
 }

@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{Answer, PROPERTIES, object};
-use crate::jmap::context::{Context, set_error};
-use crate::jmap::method::set::Set;
+use crate::jmap::context::{Context, method_error, set_error};
+use crate::jmap::method::set::{Set, stale};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id;
 use crate::jmap::wire::patch::{self, Change};
-use crate::mail::{MailboxId, MailboxUpdate, Own, Role};
+use crate::mail::{DataType, Error, Expect, MailboxId, MailboxUpdate, Own, Role};
 
 /// Mailbox/set.
 pub async fn set(context: &mut Context, mut args: Args) -> Answer {
-    let mut set = Set::parse(context, &mut args)?;
+    let mut set = Set::parse(context, &mut args, DataType::Mailbox)?;
     let with_emails = args.flag("onDestroyRemoveEmails")?;
     args.finish()?;
     create_all(context, &mut set).await?;
     set.settle(context);
     update_all(context, &mut set).await?;
     destroy_all(context, &mut set, with_emails).await;
-    Ok(set.done.answer())
+    set.done.answer()
 }
 
 /// Makes the new ones, parents before children, in whatever order they were sent.
@@ -40,7 +40,7 @@ async fn create_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
             (now, later)
         };
         for (name, value) in now {
-            match create_one(context, value).await {
+            match create_one(context, value, set.done.next()).await {
                 Ok((object, own)) => {
                     set.done.own(&own);
                     set.done.created(context, &name, object);
@@ -60,6 +60,7 @@ fn parent_reference(object: &Value) -> Option<&str> {
 async fn create_one(
     context: &mut Context,
     value: Value,
+    expect: Expect,
 ) -> Result<(Map<String, Value>, Own), SetError> {
     let Value::Object(given) = value else {
         return Err(SetError::new("invalidProperties").because("a Mailbox is an object"));
@@ -77,17 +78,18 @@ async fn create_one(
     let parent = update.parent.take().flatten();
     let (made, own) = context
         .mail
-        .create_below(parent, &name, update)
+        .create_below(parent, &name, update, expect)
         .await
         .map_err(in_parent)?;
-    let (meta, reader) = context.look().map_err(unavailable)?;
+    let meta = context.mail.meta();
     let mailbox = meta.mailbox(made.id).unwrap_or(&made);
     // RFC 8620 §5.3: what the client did not send.
     let missing: Vec<&str> = PROPERTIES
         .into_iter()
         .filter(|p| !given.contains_key(*p))
         .collect();
-    let object = object(context, &reader, mailbox, &missing).map_err(unavailable)?;
+    let object = object(context, mailbox, &missing).await;
+    let object = object.map_err(unavailable)?;
     Ok((object, own))
 }
 
@@ -96,9 +98,9 @@ fn unavailable(error: MethodError) -> SetError {
 }
 
 /// Where the engine says that there is no such mailbox, it means the parent.
-fn in_parent(error: crate::mail::Error) -> SetError {
+fn in_parent(error: Error) -> SetError {
     match error {
-        crate::mail::Error::NoSuchMailbox => SetError::property("parentId", error.to_string()),
+        Error::NoSuchMailbox => SetError::property("parentId", error.to_string()),
         error => set_error(error),
     }
 }
@@ -144,71 +146,47 @@ fn apply(
     Ok(())
 }
 
-/// Changes what is to be changed. What fails because another has the name or the role is tried
-/// again after the others, which may have given it up (RFC 8620 §5.3).
+/// All updates go to the engine at once, which looks at them together.
 async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodError> {
-    let mut waiting = std::mem::take(&mut set.update);
-    loop {
-        let before = waiting.len();
-        let mut again = Vec::new();
-        for (text, patch) in waiting {
-            match update_one(context, &text, patch.clone()).await? {
-                Ok(own) => {
-                    set.done.own(&own);
-                    set.done.updated(&text);
-                }
-                Err((true, _)) if before > 1 => again.push((text, patch)),
-                Err((_, error)) => set.done.not_updated(&text, error),
+    let (mut ids, mut updates) = (Vec::new(), Vec::new());
+    for (text, patch) in std::mem::take(&mut set.update) {
+        match prepare(context, &text, patch).await? {
+            Ok(update) => {
+                ids.push(text);
+                updates.push(update);
             }
-        }
-        waiting = again;
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        if waiting.len() == before {
-            // No one moved: let each say why.
-            for (text, patch) in waiting {
-                match update_one(context, &text, patch).await? {
-                    Ok(own) => {
-                        set.done.own(&own);
-                        set.done.updated(&text);
-                    }
-                    Err((_, error)) => set.done.not_updated(&text, error),
-                }
-            }
-            return Ok(());
+            Err(error) => set.done.not_updated(&text, error),
         }
     }
-}
-
-/// The flag of an error: a later try may succeed.
-async fn update_one(
-    context: &mut Context,
-    text: &str,
-    patch: Value,
-) -> Result<Result<Own, (bool, SetError)>, MethodError> {
-    let (id, update) = match prepare(context, text, patch)? {
-        Ok(prepared) => prepared,
-        Err(error) => return Ok(Err((false, error))),
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let expect = set.done.next();
+    let (results, own) = match context.mail.update_mailboxes(updates, expect).await {
+        Ok(done) => done,
+        Err(Error::StateMismatch) => {
+            ids.iter().for_each(|id| set.done.not_updated(id, stale()));
+            return Ok(());
+        }
+        Err(error) => return Err(method_error(error)),
     };
-    use crate::mail::Error::{MailboxExists, NoSuchMailbox, RoleTaken};
-    Ok(context
-        .mail
-        .update_mailbox(id, update)
-        .await
-        .map_err(|error| match error {
-            NoSuchMailbox => (false, SetError::new("notFound")),
-            error @ (MailboxExists | RoleTaken) => (true, set_error(error)),
-            error => (false, set_error(error)),
-        }))
+    set.done.own(&own);
+    for (text, result) in ids.iter().zip(results) {
+        match result {
+            Ok(()) => set.done.updated(text),
+            Err(Error::NoSuchMailbox) => set.done.not_updated(text, SetError::new("notFound")),
+            Err(error) => set.done.not_updated(text, set_error(error)),
+        }
+    }
+    Ok(())
 }
 
-fn prepare(
+async fn prepare(
     context: &Context,
     text: &str,
     patch: Value,
 ) -> Result<Result<(MailboxId, MailboxUpdate), SetError>, MethodError> {
-    let (meta, reader) = context.look()?;
+    let meta = context.mail.meta();
     let Some(mailbox) = id::to_mailbox(text).and_then(|id| meta.mailbox(id)) else {
         return Ok(Err(SetError::new("notFound")));
     };
@@ -221,7 +199,7 @@ fn prepare(
         Ok(changes) => changes,
         Err(error) => return Ok(Err(error)),
     };
-    let now = object(context, &reader, mailbox, &PROPERTIES)?;
+    let now = object(context, mailbox, &PROPERTIES).await?;
     let mut update = MailboxUpdate::default();
     for (name, change) in changes {
         let Change::Whole(value) = change else {
@@ -255,10 +233,10 @@ async fn destroy_all(context: &mut Context, set: &mut Set, with_emails: bool) {
         let result = match id::to_mailbox(&text) {
             Some(id) => context
                 .mail
-                .delete(id, with_emails)
+                .delete(id, with_emails, set.done.next())
                 .await
                 .map_err(|error| match error {
-                    crate::mail::Error::NoSuchMailbox => SetError::new("notFound"),
+                    Error::NoSuchMailbox => SetError::new("notFound"),
                     error => set_error(error),
                 }),
             None => Err(SetError::new("notFound")),
