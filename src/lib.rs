@@ -53,6 +53,7 @@
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod dns;
 pub mod http;
 pub mod imap;
 pub mod jmap;

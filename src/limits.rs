@@ -411,3 +411,40 @@ pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(300);
 pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(60);
 /// Octets of one part's text that a search snippet is looked for in.
 pub const JMAP_SNIPPET: usize = 256 * 1024;
+
+// ------------------------------------------------------------------ DNS
+
+/// Octets of a datagram that we take (RFC 6891 §6.2.3; what fits every path). Larger: TCP.
+pub const DNS_DATAGRAM: u16 = 1232;
+
+/// Longest wait for an answer, all servers and attempts in one; then it is "not known".
+pub const DNS_TIME: Duration = Duration::from_secs(12);
+
+/// How long each server is waited for, in the first round and in the second.
+pub const DNS_PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(4)];
+
+/// Datagrams that are no answer to our question, before the server is given up.
+pub const DNS_STRAY: usize = 8;
+
+/// Records of one answer that are looked at; further ones are left out.
+pub const DNS_RECORDS: usize = 128;
+
+/// Aliases that lead to a record; beyond it there is none.
+pub const DNS_ALIASES: usize = 8;
+
+/// Seconds that an answer is kept at most...
+pub const DNS_TTL: u32 = 86_400;
+
+/// ...a "no" without an SOA record...
+pub const DNS_NO_TTL: u32 = 60;
+
+/// ...and "not known" (RFC 2308 §7: at most five minutes).
+pub const DNS_FAILED_TTL: u32 = 10;
+
+/// Answers kept, and their octets together; what ends soonest is forgotten first.
+pub const DNS_CACHE: usize = 400;
+/// See [`DNS_CACHE`].
+pub const DNS_CACHE_OCTETS: usize = 128 * 1024;
+
+/// How often `/etc/resolv.conf` is looked at.
+pub const DNS_CONF: Duration = Duration::from_secs(60);

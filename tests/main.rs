@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 mod cli;
 mod crash;
+mod dns;
 mod engine;
 mod harness;
 mod imap;

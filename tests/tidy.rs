@@ -12,6 +12,7 @@ const EDGES: &[(&str, &str)] = &[
     ("sys", "limits"),
     ("mime", "limits"),
     ("store", "limits sys mime"),
+    ("dns", "limits sys"),
     ("config", "limits sys net auth"),
     ("net", "limits sys config"),
     ("auth", "limits sys net store mail config"),

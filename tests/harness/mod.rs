@@ -10,6 +10,7 @@
 //! Every server has its own directory, store and ports; it stops and is swept away on drop.
 #![allow(dead_code)]
 mod client;
+pub mod dns;
 
 pub use client::Client;
 use pillarbox::auth::Auth;
