@@ -448,3 +448,16 @@ pub const DNS_CACHE_OCTETS: usize = 128 * 1024;
 
 /// How often `/etc/resolv.conf` is looked at.
 pub const DNS_CONF: Duration = Duration::from_secs(60);
+/// Octets of messages that one APPEND of several holds in memory; beyond them they are put away in the
+/// store until the command ends.
+pub const APPEND_HELD: usize = 1024 * 1024;
+
+/// Octets of flags, dates and ids of the messages in one APPEND (some 8,000 messages). Beyond it:
+/// `NO [LIMIT]`, and none of them is kept.
+pub const APPEND_HEADS: usize = 4 * 1024 * 1024;
+
+/// Seconds until messages that were put away for an APPEND which never ended are swept.
+pub const APPEND_KEPT: u32 = 3600;
+
+/// Octets of a URL that are repeated in `[BADURL ...]`; the rest is cut.
+pub const IMAP_BAD_URL: usize = 1000;

@@ -166,7 +166,7 @@ impl Session {
     }
 
     /// Before log-in a bounded number of commands may make no sense.
-    fn mistake(&mut self) -> Result<(), Stop> {
+    pub(super) fn mistake(&mut self) -> Result<(), Stop> {
         self.mistakes += 1;
         if !self.logged_in && self.mistakes >= limits::IMAP_MISTAKES {
             return Err(Stop::Bye("too many bad commands"));
@@ -212,7 +212,7 @@ impl Session {
     }
 
     /// A command that `--imap-without` has switched off is one that does not exist.
-    fn switched_off(&self) -> Option<wire::cursor::Error> {
+    pub(super) fn switched_off(&self) -> Option<wire::cursor::Error> {
         if self.ctx.config.imap_without.is_empty() {
             return None;
         }
@@ -225,7 +225,7 @@ impl Session {
     }
 
     /// What the client asks for, by name, or why it was not understood.
-    fn log_command(&self, error: Option<&wire::cursor::Error>) {
+    pub(super) fn log_command(&self, error: Option<&wire::cursor::Error>) {
         if !log::log_enabled!(log::Level::Debug) {
             return;
         }
@@ -313,7 +313,7 @@ impl Session {
     }
 
     /// Why a command is not allowed in this state (RFC 9051 §3).
-    fn forbidden(&self, command: &Command) -> Option<&'static str> {
+    pub(super) fn forbidden(&self, command: &Command) -> Option<&'static str> {
         let wants = match command {
             Command::Capability | Command::Noop | Command::Logout | Command::Id(_) => State::Any,
             Command::StartTls | Command::Authenticate(_) | Command::Login(_) => State::Before,
@@ -326,6 +326,7 @@ impl Session {
             | Command::Store(..)
             | Command::Copy(..)
             | Command::Move(..) => State::Selected,
+            Command::Append(args) if args.replaces.is_some() => State::Selected,
             _ => State::LoggedIn,
         };
         match wants {
@@ -358,7 +359,7 @@ impl Session {
             Command::Lsub(args) => command::lsub::run(self, &args).await,
             Command::Namespace => command::namespace::run(self),
             Command::Status(name, items) => command::status::run(self, &name, &items),
-            Command::Append(_) => Answer::bad("expected the message as a literal").stop(),
+            Command::Append(args) => command::append::whole(self, args).await,
             Command::Idle => command::idle::run(self).await,
             Command::Close => command::close::run(self).await,
             Command::Unselect => command::unselect::run(self),

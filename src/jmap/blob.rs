@@ -49,6 +49,8 @@ async fn store(exchange: Exchange<Site>) -> Result<Response, Problem> {
     }
     let staged = writer.finish(&[]).await.map_err(refused)?;
     let size = staged.size();
+    // Those whose time is over make room first; nothing else comes by here as often.
+    site.mail.sweep_uploads(now()).await.map_err(refused)?;
     let expires = now().saturating_add(limits::JMAP_UPLOAD_KEPT);
     let id = site.mail.upload(staged, expires).await.map_err(refused)?;
     let answer = json!({

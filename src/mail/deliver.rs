@@ -2,6 +2,7 @@
 
 use super::access::Check;
 use super::body::Staged;
+use super::expunge::end;
 use super::fail::{Done, Fail};
 use super::{
     EmailId, Error, Expect, Flags, Mail, MailboxId, Own, Result, Rights, ThreadId, Uid, flags, now,
@@ -66,6 +67,8 @@ pub struct Commit {
     pub hold: Vec<EmailId>,
     /// Holds to give back; an email without mailboxes and holds is gone.
     pub release: Vec<EmailId>,
+    /// A membership that ends; what it frees counts for the quota (RFC 8508 §3.4).
+    pub end: Option<(MailboxId, Uid)>,
     /// Key-value writes.
     pub put: Option<Puts>,
     /// What must not have changed meanwhile.
@@ -116,7 +119,8 @@ impl Mail {
         self.file(commit).await
     }
 
-    async fn file(&self, mut commit: Commit) -> Result<Vec<Added>> {
+    /// The same for what is outside of mailboxes and is our own doing.
+    pub(super) async fn file(&self, mut commit: Commit) -> Result<Vec<Added>> {
         let mut weight = 0;
         let mut adopted = Vec::new();
         for new in &mut commit.add {
@@ -165,8 +169,7 @@ impl Mail {
             internaldate: None,
             hold: true,
         };
-        let name = self.principal().map(|who| who.name.clone());
-        let name = name.unwrap_or_default().into_bytes();
+        let name = self.upload_owner();
         let put: Puts = Box::new(move |added| {
             added
                 .iter()
@@ -182,8 +185,22 @@ impl Mail {
         added.first().map(|a| a.email).ok_or(Error::Unavailable)
     }
 
+    /// Whose uploads ours are: the value of their keys.
+    pub(super) fn upload_owner(&self) -> Vec<u8> {
+        let name = self.principal().map(|who| who.name.clone());
+        name.unwrap_or_default().into_bytes()
+    }
+
     /// Lets go of uploads whose time is over, at most a hundred a call. Returns how many.
     pub async fn sweep_uploads(&self, now: u32) -> Result<usize> {
+        let mut over = false;
+        self.store.reader()?.scan(UPLOAD, |key, _| {
+            over = read_upload_key(key).is_some_and(|(expires, _)| expires <= now);
+            false
+        })?;
+        if !over {
+            return Ok(0);
+        }
         self.write_as(0, move |txn, _anybody| {
             let keys = txn.misc_keys(UPLOAD, 100)?;
             let mut swept = 0;
@@ -245,7 +262,7 @@ pub(super) fn is_upload_of(
     Ok(own)
 }
 
-fn upload_key(expires: u32, email: EmailId) -> Vec<u8> {
+pub(super) fn upload_key(expires: u32, email: EmailId) -> Vec<u8> {
     [UPLOAD, &expires.to_be_bytes(), &email.0.to_be_bytes()].concat()
 }
 
@@ -271,6 +288,11 @@ fn run(txn: &mut Txn<'_>, who: &Check, commit: &mut Commit, quota: u64) -> Done<
             }
         }
     }
+    if let Some((mailbox, uid)) = commit.end {
+        who.need(txn.state, mailbox, Rights::READ.with(Rights::REMOVE))?;
+        let row = txn.row(mailbox, uid)?.ok_or(Error::NoSuchEmail)?;
+        bytes = bytes.saturating_sub(freed(txn, &row)?);
+    }
     if quota > 0 && !commit.add.is_empty() && bytes > quota {
         return Err(Error::OverQuota.into());
     }
@@ -285,6 +307,11 @@ fn run(txn: &mut Txn<'_>, who: &Check, commit: &mut Commit, quota: u64) -> Done<
     let mut added = Vec::with_capacity(commit.add.len());
     for (new, keywords) in commit.add.iter_mut().zip(keywords) {
         added.push(add(txn, new, keywords)?);
+    }
+    if let Some((mailbox, uid)) = commit.end
+        && let Some(row) = txn.row(mailbox, uid)?
+    {
+        end(txn, &row)?;
     }
     for email in &commit.hold {
         if let Some(mut row) = txn.message(*email)? {
@@ -301,6 +328,18 @@ fn run(txn: &mut Txn<'_>, who: &Check, commit: &mut Commit, quota: u64) -> Done<
         }
     }
     Ok(added)
+}
+
+/// Octets that go with a membership: none while something else still has the email.
+fn freed(txn: &mut Txn<'_>, row: &Row) -> Done<u64> {
+    let Some(head) = txn.head(row.email)? else {
+        return Ok(0);
+    };
+    let shared = row.flags.has(Flags::SHARED) && txn.memberships(row.email, &head)?.len() > 1;
+    Ok(match head.holds == 0 && !shared {
+        true => u64::from(head.raw_size),
+        false => 0,
+    })
 }
 
 /// Everything that can refuse a new email. Returns the octets that it adds.

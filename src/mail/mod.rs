@@ -10,6 +10,7 @@
 
 mod access;
 pub mod address;
+mod batch;
 mod body;
 mod changes;
 mod copy;
@@ -30,6 +31,7 @@ mod types;
 mod uidset;
 
 pub use access::{Principal, Rights};
+pub use batch::Batch;
 pub use body::{BodyWriter, Staged};
 pub use changes::{Changes, ObjectChanges, View};
 pub use copy::Copied;

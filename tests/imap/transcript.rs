@@ -422,3 +422,23 @@ fn rfc9051() {
 fn rfc8970() {
     play("rfc8970.txt");
 }
+
+#[test]
+fn rfc3502() {
+    play("rfc3502.txt");
+}
+
+#[test]
+fn rfc4469() {
+    play("rfc4469.txt");
+}
+
+#[test]
+fn rfc7889() {
+    play("rfc7889.txt");
+}
+
+#[test]
+fn rfc8508() {
+    play("rfc8508.txt");
+}

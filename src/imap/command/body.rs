@@ -2,13 +2,13 @@
 //! (RFC 9051 §6.4.5), and their way to the client, a piece at a time.
 
 use super::fetch::{Look, spill};
-use crate::imap::answer::Stop;
+use crate::imap::answer::{Answer, Stop};
 use crate::imap::session::Session;
 use crate::imap::wire::fetch::Body;
 use crate::imap::wire::fields::Filter;
 use crate::imap::wire::section::{self, Partial, Section, Text};
 use crate::imap::wire::{encode, structure};
-use crate::mail::Row;
+use crate::mail::{BodyWriter, Row};
 use crate::mime::transfer::{Decoder, Sink};
 use crate::mime::{Encoding, Kind, Part, Structure};
 use crate::net;
@@ -134,6 +134,57 @@ async fn copy(
         len = len.saturating_sub(got);
         spill(session, look).await?;
     }
+    Ok(())
+}
+
+/// Appends a section to a message in the making (CATENATE); false where there is no such part.
+pub async fn append_to(
+    body: &mut BodyWriter,
+    look: &mut Look,
+    row: &Row,
+    wanted: &Section,
+    partial: Option<Partial>,
+) -> Result<bool, Stop> {
+    let Some(run) = locate(look, row, wanted)? else {
+        return Ok(false);
+    };
+    let mut out = Vec::new();
+    if let Text::Fields { names, not } = &wanted.text {
+        let mut lines = Filtered::new(run, &Filter::new(names, *not));
+        let (mut skip, mut left) = slice((0, u64::MAX), partial);
+        let mut more = true;
+        while more && left > 0 {
+            let to = &mut out;
+            let mut sink = Slice {
+                skip,
+                left,
+                out: to,
+            };
+            more = lines.next(look, &mut |octets| sink.put(octets))?;
+            (skip, left) = (sink.skip, sink.left);
+            push(body, look, &mut out).await?;
+        }
+        return Ok(true);
+    }
+    let (mut offset, mut len) = slice(run, partial);
+    while len > 0 {
+        let got = look.read(offset, len, &mut out)?;
+        if got == 0 {
+            return Answer::no("[EXPUNGEISSUED] the message is gone").stop();
+        }
+        offset += got;
+        len = len.saturating_sub(got);
+        push(body, look, &mut out).await?;
+    }
+    Ok(true)
+}
+
+/// Hands octets on, holding no look at the store meanwhile.
+async fn push(body: &mut BodyWriter, look: &mut Look, out: &mut Vec<u8>) -> Result<(), Stop> {
+    look.close();
+    body.push(out).await?;
+    out.clear();
+    yield_now().await;
     Ok(())
 }
 

@@ -29,7 +29,6 @@ enum When {
     /// When this is true.
     If(fn(&Session) -> bool),
     /// After log-in, with what this gives behind the name: `=512`.
-    #[allow(dead_code, reason = "for the lines to come")]
     Value(fn(&Session) -> String),
 }
 
@@ -47,7 +46,7 @@ const fn row(
     }
 }
 
-use When::{After, Always, Before, If};
+use When::{After, Always, Before, If, Value};
 
 /// What there is, one line each: first what a client looks for first, then by name.
 #[rustfmt::skip]
@@ -59,7 +58,9 @@ pub const TABLE: &[Capability] = &[
     row("SASL-IR", 4959, Always, &[]),
     row("AUTH=SCRAM-SHA-256", 7677, Before, &[]),
     row("AUTH=PLAIN", 4616, If(password), &[]),
+    row("APPENDLIMIT", 7889, Value(append_limit), &[]),
     row("BINARY", 3516, After, &[]),
+    row("CATENATE", 4469, After, &[]),
     row("CHILDREN", 3348, After, &[]),
     row("CONDSTORE", 7162, After, &[]),
     row("ENABLE", 5161, Always, &["ENABLE"]),
@@ -72,9 +73,11 @@ pub const TABLE: &[Capability] = &[
     row("LITERAL+", 7888, After, &[]),
     row("LITERAL-", 7888, Before, &[]),
     row("MOVE", 6851, After, &["MOVE", "UID MOVE"]),
+    row("MULTIAPPEND", 3502, After, &[]),
     row("NAMESPACE", 2342, After, &["NAMESPACE"]),
     row("OBJECTID", 8474, After, &[]),
     row("PREVIEW", 8970, After, &[]),
+    row("REPLACE", 8508, After, &["REPLACE", "UID REPLACE"]),
     row("SEARCHRES", 5182, After, &[]),
     row("SPECIAL-USE", 6154, After, &[]),
     row("STATUS=SIZE", 8438, After, &[]),
@@ -86,6 +89,11 @@ pub const TABLE: &[Capability] = &[
 /// Only before log-in, where TLS is there and not begun.
 fn may_start_tls(session: &Session) -> bool {
     !session.logged_in && !session.conn.is_tls() && session.ctx.tls.is_some()
+}
+
+/// RFC 7889 §2: the same for all mailboxes.
+fn append_limit(session: &Session) -> String {
+    format!("={}", session.ctx.mail.message_size())
 }
 
 fn password(session: &Session) -> bool {

@@ -123,7 +123,8 @@ pub struct Look {
 }
 
 impl Look {
-    fn new(mail: Arc<Mail>) -> Look {
+    /// None yet.
+    pub fn new(mail: Arc<Mail>) -> Look {
         Look {
             mail,
             open: None,
@@ -131,7 +132,8 @@ impl Look {
         }
     }
 
-    fn open(&mut self) -> Result<&(Reader, Arc<Meta>), Stop> {
+    /// The store and what is known of it.
+    pub fn open(&mut self) -> Result<&(Reader, Arc<Meta>), Stop> {
         if self.open.is_none() {
             let reader = self.mail.reader()?;
             // After the reader, so that it knows every keyword that the rows carry.

@@ -27,3 +27,4 @@ pub mod status;
 pub mod store;
 pub mod subscribe;
 pub mod unselect;
+pub mod url;

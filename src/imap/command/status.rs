@@ -61,6 +61,7 @@ impl Session {
             Item::Size => counters.size,
             Item::HighestModSeq => counters.highest_modseq.max(1),
             Item::MailboxId => mailbox.id.0.into(),
+            Item::AppendLimit => self.ctx.mail.message_size(),
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Bytes go in as they arrive; out come events. A command that does not parse is therefore still
 //! known to its last octet, gets its BAD, and the next one works. The framer holds at most one
-//! command's text (see [`Limits`]); the message of an APPEND is never among it: at its literal the
+//! command's text (see [`Limits`]); the messages of an APPEND are never among it: at their literals the
 //! framer hands over ([`Event::Message`]) and takes up again behind it.
 //!
 //! RFC 9051 §2.2.1, §4.3; RFC 7888 (non-synchronising literals); RFC 3516 (literal8).
@@ -28,7 +28,8 @@ pub enum Event {
     Continue,
     /// [`Framer::command`] holds a whole command, without its final line end.
     Command,
-    /// [`Framer::command`] holds an APPEND up to its message; the literal's octets come next.
+    /// [`Framer::command`] holds an APPEND (or REPLACE) up to a message, or what stands behind the
+    /// message before; the literal's octets come next.
     Message(Literal),
     /// The command is over a limit. It has been consumed; [`Framer::command`] holds its first octets.
     Refused(Refusal),
@@ -81,6 +82,8 @@ pub struct Framer {
     /// The last octets of a line being skipped: enough to see a literal's head.
     tail: Vec<u8>,
     state: State,
+    /// The command is an APPEND or REPLACE of which a message has come.
+    message: bool,
 }
 
 /// Longest literal head looked for at a line's end: `~{` + 20 digits + `+}`.
@@ -98,6 +101,7 @@ impl Default for Framer {
             line: 0,
             tail: Vec::new(),
             state: State::Line,
+            message: false,
         }
     }
 }
@@ -111,7 +115,7 @@ impl Framer {
     /// True between two commands: nothing of a next one has arrived.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Done)
-            || (matches!(self.state, State::Line) && self.command.is_empty())
+            || (matches!(self.state, State::Line) && self.command.is_empty() && !self.message)
     }
 
     /// Forgets the command at hand and gives back memory above a small buffer.
@@ -121,11 +125,13 @@ impl Framer {
         self.tail = Vec::new();
         self.line = 0;
         self.state = State::Line;
+        self.message = false;
     }
 
-    /// Takes up behind the message of an APPEND: what follows is the rest of its command.
+    /// Takes up behind a message of an APPEND: what follows is more of its command.
     pub fn after_message(&mut self) {
         self.reset();
+        self.message = true;
     }
 
     /// Takes octets from `input`; returns how many were consumed and what they amount to. Call again
@@ -196,7 +202,7 @@ impl Framer {
             return Event::Command;
         };
         let before = self.command.get(..self.line + start).unwrap_or_default();
-        if append::wants_message(before) {
+        if append::wants_message(before, self.message) {
             let len = before.len();
             self.command.truncate(len);
             self.state = State::Message;

@@ -26,6 +26,7 @@ pub mod set;
 pub mod status;
 pub mod store;
 pub mod structure;
+pub mod url;
 pub mod utf7;
 
 use cursor::{Cursor, Error, Parsed};
@@ -54,6 +55,7 @@ pub enum Command {
     Lsub(list::List),
     Namespace,
     Status(String, Vec<status::Item>),
+    /// APPEND or REPLACE.
     Append(append::Append),
     Idle,
     Check,
@@ -131,10 +133,7 @@ fn body(c: &mut Cursor<'_>) -> Parsed<Command> {
             }
         },
     };
-    // An APPEND's text ends at its message.
-    if !matches!(parsed, Command::Append(_)) {
-        c.end()?;
-    }
+    c.end()?;
     Ok(parsed)
 }
 
@@ -166,6 +165,7 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
             Command::Status(name, items)
         }
         "APPEND" => Command::Append(append::append(c)?),
+        "REPLACE" => Command::Append(append::replace(c, Numbers::Sequence)?),
         "IDLE" => Command::Idle,
         "CHECK" => Command::Check,
         "CLOSE" => Command::Close,
@@ -183,6 +183,9 @@ fn uid(c: &mut Cursor<'_>) -> Parsed<Command> {
         c.space()?;
         return Ok(Command::Expunge(Some(Set::parse(c)?)));
     }
+    if word == "REPLACE" {
+        return Ok(Command::Append(append::replace(c, Numbers::Uid)?));
+    }
     with_numbers(c, &word, Numbers::Uid)
 }
 
@@ -193,7 +196,7 @@ fn with_numbers(c: &mut Cursor<'_>, word: &str, numbers: Numbers) -> Parsed<Comm
         "STORE" => Ok(Command::Store(store::store(c)?, numbers)),
         "COPY" => Ok(Command::Copy(copy::copy(c)?, numbers)),
         "MOVE" => Ok(Command::Move(copy::copy(c)?, numbers)),
-        _ => c.fail("SEARCH, FETCH, STORE, COPY, MOVE or EXPUNGE behind UID"),
+        _ => c.fail("SEARCH, FETCH, STORE, COPY, MOVE, REPLACE or EXPUNGE behind UID"),
     }
 }
 

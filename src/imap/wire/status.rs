@@ -24,9 +24,11 @@ pub enum Item {
     HighestModSeq,
     /// `MAILBOXID`
     MailboxId,
+    /// `APPENDLIMIT` (RFC 7889 §3)
+    AppendLimit,
 }
 
-const NAMES: [(&str, Item); 9] = [
+const NAMES: [(&str, Item); 10] = [
     ("MESSAGES", Item::Messages),
     ("RECENT", Item::Recent),
     ("UIDNEXT", Item::UidNext),
@@ -36,6 +38,7 @@ const NAMES: [(&str, Item); 9] = [
     ("SIZE", Item::Size),
     ("HIGHESTMODSEQ", Item::HighestModSeq),
     ("MAILBOXID", Item::MailboxId),
+    ("APPENDLIMIT", Item::AppendLimit),
 ];
 
 impl Item {

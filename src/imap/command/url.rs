@@ -1,0 +1,18 @@
+//! The messages that URLs name (RFC 4469 §3, RFC 4467 §7).
+
+use super::fetch::Look;
+use crate::imap::answer::Stop;
+use crate::imap::wire::url::Url;
+use crate::mail::Row;
+
+/// The row of the message, if the URL is not stale.
+pub fn find(look: &mut Look, url: &Url) -> Result<Option<Row>, Stop> {
+    let (reader, meta) = look.open()?;
+    let Some(mailbox) = meta.by_path(&url.mailbox) else {
+        return Ok(None);
+    };
+    if url.uidvalidity.is_some_and(|v| v != mailbox.uidvalidity) {
+        return Ok(None);
+    }
+    Ok(reader.row(mailbox.id, url.uid)?)
+}
