@@ -461,3 +461,7 @@ pub const APPEND_KEPT: u32 = 3600;
 
 /// Octets of a URL that are repeated in `[BADURL ...]`; the rest is cut.
 pub const IMAP_BAD_URL: usize = 1000;
+/// Uploads that no email adopted yet; one more, and the oldest goes (RFC 8620 §6).
+pub const UPLOADS: usize = 500;
+/// Octets of them together, or one message of the largest size if that is more; the same.
+pub const UPLOAD_OCTETS: u64 = 100 * 1024 * 1024;

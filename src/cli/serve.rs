@@ -405,22 +405,16 @@ impl Serve {
             .iter()
             .map(|field| header_field(field))
             .collect();
-        let url = match self.http_url.as_deref() {
-            None => None,
-            Some(url) if url.starts_with("https://") || url.starts_with("http://") => {
-                Some(url.trim_end_matches('/').to_owned())
-            }
-            Some(url) => {
-                return Err(Failure::usage(format!(
-                    "--http-url {url}: it begins with https:// or http://"
-                )));
-            }
-        };
-        Ok(Http {
+        let http = Http {
             headers: Result::from_iter::<Vec<_>>(headers)?,
             cors_origins: self.cors_origin.clone(),
-            url,
-        })
+            url: self
+                .http_url
+                .as_deref()
+                .map(|url| url.trim_end_matches('/').to_owned()),
+        };
+        crate::jmap::policy(&http).map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(http)
     }
 }
 

@@ -27,7 +27,7 @@ use crate::http;
 use crate::net::Conn;
 use crate::server::Ctx;
 
-pub use site::{Gate, Site};
+pub use site::{Gate, Site, policy};
 
 /// Serves one HTTP connection until it ends or the server stops.
 pub async fn serve(conn: Conn, ctx: Rc<Ctx>) {

@@ -52,12 +52,14 @@ pub struct Site {
 }
 
 impl Site {
-    /// A site for a listener. Flags about HTTP that make no sense are logged and left out.
+    /// A site for a listener.
     pub fn new(ctx: Rc<Ctx>) -> Site {
-        let policy = policy(&ctx.config).unwrap_or_else(|(policy, errors)| {
-            errors.iter().for_each(|error| log::error!("{error}"));
-            policy
+        let mut policy = policy(&ctx.config.http).unwrap_or_else(|error| {
+            // The command line was checked: a configuration that was not made from one.
+            log::error!("{error}");
+            Policy::default()
         });
+        policy.plain_passwords = ctx.config.allow_plain_auth;
         Site {
             mail: Arc::clone(&ctx.mail),
             counts: RefCell::default(),
@@ -80,25 +82,22 @@ impl Site {
     }
 }
 
-/// The flags about HTTP, and what is wrong with them.
-fn policy(config: &crate::config::Config) -> Result<Policy, (Policy, Vec<http::PolicyError>)> {
+/// The flags about HTTP, understood. Checked when the server starts.
+///
+/// # Errors
+/// A sentence that names the flag.
+pub fn policy(http: &crate::config::Http) -> Result<Policy, http::PolicyError> {
     let mut policy = Policy::default();
-    policy.plain_passwords = config.allow_plain_auth;
-    let mut errors = Vec::new();
-    if let Some(url) = &config.http.url {
-        errors.extend(policy.set_base(url).err());
+    if let Some(url) = &http.url {
+        policy.set_base(url)?;
     }
-    for origin in &config.http.cors_origins {
-        errors.extend(policy.allow_origin(origin).err());
+    for origin in &http.cors_origins {
+        policy.allow_origin(origin)?;
     }
-    for (name, value) in &config.http.headers {
-        errors.extend(policy.add_header(&format!("{name}: {value}")).err());
+    for (name, value) in &http.headers {
+        policy.add_header(&format!("{name}: {value}"))?;
     }
-    if errors.is_empty() {
-        Ok(policy)
-    } else {
-        Err((policy, errors))
-    }
+    Ok(policy)
 }
 
 impl http::Site for Site {

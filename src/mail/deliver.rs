@@ -73,6 +73,15 @@ pub struct Commit {
     pub put: Option<Puts>,
     /// What must not have changed meanwhile.
     pub expect: Expect,
+    /// It brings an upload: older ones make room for it.
+    pub room: Option<Room>,
+}
+
+/// How much may be kept of uploads that no email adopted.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Octets.
+    bytes: u64,
 }
 
 /// How many index rows one message-id may cost while looking for a thread.
@@ -159,7 +168,8 @@ impl Mail {
     }
 
     /// Keeps a body as an upload until `expires` (seconds since 1970), then it is swept. A principal's
-    /// upload is its own; the owner reads all.
+    /// upload is its own; the owner reads all. Where it takes uploads that nothing adopted over
+    /// [`crate::limits::UPLOADS`] or [`crate::limits::UPLOAD_OCTETS`], the oldest ones go (RFC 8620 §6).
     pub async fn upload(&self, staged: Staged, expires: u32) -> Result<EmailId> {
         let new = NewEmail {
             source: Source::Staged(staged),
@@ -179,6 +189,9 @@ impl Mail {
         let commit = Commit {
             add: vec![new],
             put: Some(put),
+            room: Some(Room {
+                bytes: crate::limits::UPLOAD_OCTETS.max(self.options.message_size),
+            }),
             ..Commit::default()
         };
         let added = self.file(commit).await?;
@@ -327,6 +340,10 @@ fn run(txn: &mut Txn<'_>, who: &Check, commit: &mut Commit, quota: u64) -> Done<
             txn.put_misc(&key, value.as_deref())?;
         }
     }
+    if let Some(room) = commit.room {
+        let new = added.first().map(|added| added.email);
+        make_room(txn, room, new)?;
+    }
     Ok(added)
 }
 
@@ -340,6 +357,30 @@ fn freed(txn: &mut Txn<'_>, row: &Row) -> Done<u64> {
         true => u64::from(head.raw_size),
         false => 0,
     })
+}
+
+/// Keeps the newest uploads as far as the bounds allow, and lets go of the others.
+/// An upload that an email adopted takes no room.
+fn make_room(txn: &mut Txn<'_>, room: Room, new: Option<EmailId>) -> Done<()> {
+    // A little over the bound, where it was changed: the rest goes with the next ones.
+    let keys = txn.misc_keys(UPLOAD, 2 * crate::limits::UPLOADS)?;
+    let (mut count, mut bytes) = (0, 0);
+    for key in keys.iter().rev() {
+        let Some((_, email)) = read_upload_key(key) else {
+            continue;
+        };
+        let head = txn.head(email)?.filter(|head| head.birth == 0);
+        bytes += head.map_or(0, |head| u64::from(head.raw_size));
+        count += 1;
+        if Some(email) == new {
+            continue;
+        }
+        if count > crate::limits::UPLOADS || bytes > room.bytes {
+            txn.put_misc(key, None)?;
+            release(txn, email)?;
+        }
+    }
+    Ok(())
 }
 
 /// Everything that can refuse a new email. Returns the octets that it adds.

@@ -462,3 +462,91 @@ fn old_ends_are_forgotten_and_the_floor_says_so() {
     assert_eq!((kept[0], kept[kept.len() - 1]), (floor + 1, last));
     smol::block_on(store.close());
 }
+
+/// Polls a future to its end; how often it had to be polled: once more than it let others run.
+async fn polls<T>(future: impl Future<Output = T>) -> (T, usize) {
+    let (mut count, mut future) = (0, std::pin::pin!(future));
+    let result = std::future::poll_fn(|cx| {
+        count += 1;
+        future.as_mut().poll(cx)
+    })
+    .await;
+    (result, count)
+}
+
+#[test]
+fn whoever_looks_at_many_rows_lets_others_run() {
+    let folder = Folder::new("turns");
+    let mail = folder.mail();
+    smol::block_on(async {
+        let inbox = inbox(&mail);
+        let archive = role(&mail, Role::Archive);
+        let since = mail.meta().modseq;
+        let first = message("m", "", "x");
+        add(&mail, inbox, first.as_bytes()).await;
+        // Doubled until the rows are 16,384, each an email's membership; beyond the ring of changes.
+        for _ in 0..14 {
+            let last = mail.meta().mailbox(inbox).expect("INBOX").counters.uidnext;
+            let all = UidSet::range(1, last);
+            mail.copy(inbox, &all, inbox).await.expect("copies");
+        }
+        let (counts, turns) = polls(counts::count(&mail, inbox)).await;
+        assert_eq!(counts.expect("counts").emails, 16_384);
+        assert!(turns >= 16_384 / 4096, "{turns}");
+        let (changes, turns) = polls(mail.email_changes(since, 10)).await;
+        assert_eq!(changes.expect("changes").created.len(), 1);
+        assert!(turns >= 16_384 / 2048, "{turns}");
+        let counts = counts::count(&mail, archive).await.expect("counts");
+        assert_eq!(counts, counts::Counts::default());
+        mail.close().await;
+    });
+}
+
+#[test]
+fn uploads_are_bounded_and_the_oldest_goes() {
+    let folder = Folder::new("uploads");
+    let mail = folder.mail();
+    smol::block_on(async {
+        let far = u32::MAX;
+        let upload = async |expires: u32, octets: usize| {
+            let mut body = mail.body(None).expect("a body");
+            body.push(&vec![b'x'; octets]).await.expect("pushes");
+            let staged = body.finish(&[]).await.expect("finishes");
+            mail.upload(staged, expires).await.expect("uploads")
+        };
+        let there = |email: EmailId| {
+            let reader = mail.reader().expect("reader");
+            reader.message(email).expect("reads").is_some()
+        };
+        let expired = upload(1, 10).await;
+        let first = upload(far - 1000, 10).await;
+        assert_eq!(mail.sweep_uploads(0).await.expect("sweeps"), 0);
+        assert_eq!(mail.sweep_uploads(1).await.expect("sweeps"), 1);
+        assert!(!there(expired) && there(first));
+        // One that an email adopted stays, and takes no room.
+        let adopted = upload(far - 1000, 10).await;
+        mail.add(NewEmail {
+            source: Source::Blob(adopted),
+            mailboxes: vec![inbox(&mail)],
+            flags: Flags::default(),
+            keywords: Vec::new(),
+            internaldate: None,
+            hold: false,
+        })
+        .await
+        .expect("adopts");
+        // By octets: three of 40 MiB are more than 100.
+        let large = upload(far - 900, 40 << 20).await;
+        let second = upload(far - 899, 40 << 20).await;
+        assert!(there(large) && there(first));
+        let third = upload(far - 898, 40 << 20).await;
+        assert!(!there(first) && !there(large) && there(second) && there(third));
+        // By number.
+        for n in 0..500 {
+            upload(far - 500 + n, 1).await;
+        }
+        assert!(!there(second) && !there(third) && there(adopted));
+        check(&mail);
+        mail.close().await;
+    });
+}

@@ -69,7 +69,10 @@ fn values_are_checked() {
         &["--pop3-delete", "soon"],
         &["--http-header", "no colon"],
         &["--http-header", "X: a\r\nY: b"],
+        &["--http-header", "Content-Length: 5"],
         &["--http-url", "mail.example.org"],
+        &["--http-url", "https://mail.example.org?x"],
+        &["--cors-origin", "app.example.org"],
         &["--nonsense"],
     ] {
         assert!(config(bad).is_err(), "{bad:?}");
