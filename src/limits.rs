@@ -353,6 +353,16 @@ pub const MAILBOXES: usize = 1_000;
 /// Octets of one mailbox name (RFC 8621 §2: at least 255 must do).
 pub const MAILBOX_NAME: usize = 255;
 
+/// Octets of an annotation's value (RFC 5464 §4.1: at least 1024). Beyond it: `NO [METADATA MAXSIZE n]`.
+pub const ANNOTATION_VALUE: usize = 16 * 1024;
+
+/// Annotations of one mailbox, and of the server (RFC 5464 §4.1: at least 10). Beyond it:
+/// `NO [METADATA TOOMANY]`. As many removed ones are remembered for those who ask what changed.
+pub const ANNOTATIONS: usize = 100;
+
+/// Octets of all annotations together; they count for no quota. Beyond it: `NO [METADATA TOOMANY]`.
+pub const ANNOTATIONS_ALL: u32 = 4 * 1024 * 1024;
+
 /// Mailboxes inside each other.
 pub const MAILBOX_DEPTH: usize = 20;
 

@@ -75,8 +75,13 @@ impl From<mail::Error> for Stop {
 impl From<mail::Error> for Answer {
     /// Exhaustive on purpose: a new error does not compile until it has an answer here.
     fn from(error: mail::Error) -> Answer {
-        use mail::Error;
+        use mail::{Error, NotAnnotated};
         let code = match error {
+            Error::NotAnnotated(NotAnnotated::TooLarge(most)) => {
+                return Answer::no(format!("[METADATA MAXSIZE {most}] {error}"));
+            }
+            Error::NotAnnotated(NotAnnotated::TooMany) => "METADATA TOOMANY",
+            Error::NotAnnotated(NotAnnotated::NoPrivate) => "METADATA NOPRIVATE",
             Error::NoSuchMailbox => "NONEXISTENT",
             Error::NoPermission => "NOPERM",
             Error::MailboxExists => "ALREADYEXISTS",

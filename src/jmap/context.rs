@@ -103,7 +103,8 @@ pub fn method_error(error: mail::Error) -> MethodError {
     use mail::Error::{
         BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
         MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoPermission, NoSuchEmail, NoSuchMailbox,
-        OverQuota, ParentLoop, RoleTaken, StateMismatch, TooLarge, TooManyKeywords, Unavailable,
+        NotAnnotated, OverQuota, ParentLoop, RoleTaken, StateMismatch, TooLarge, TooManyKeywords,
+        Unavailable,
     };
     let kind = match &error {
         CannotCalculate => "cannotCalculateChanges",
@@ -112,7 +113,9 @@ pub fn method_error(error: mail::Error) -> MethodError {
         DiskFull | Unavailable => "serverUnavailable",
         NoSuchMailbox | NoSuchEmail | BadName(_) | BadKeyword | MailboxExists
         | MailboxHasChildren | MailboxNotEmpty | InboxStays | RoleTaken | ParentLoop
-        | NoMailboxes | TooLarge(_) | OverQuota | TooManyKeywords | Limit(_) => "serverFail",
+        | NoMailboxes | TooLarge(_) | OverQuota | TooManyKeywords | Limit(_) | NotAnnotated(_) => {
+            "serverFail"
+        }
     };
     MethodError::new(kind).because(error.to_string())
 }
@@ -122,7 +125,8 @@ pub fn set_error(error: mail::Error) -> SetError {
     use mail::Error::{
         BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
         MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoPermission, NoSuchEmail, NoSuchMailbox,
-        OverQuota, ParentLoop, RoleTaken, StateMismatch, TooLarge, TooManyKeywords, Unavailable,
+        NotAnnotated, OverQuota, ParentLoop, RoleTaken, StateMismatch, TooLarge, TooManyKeywords,
+        Unavailable,
     };
     let why = error.to_string();
     match error {
@@ -141,7 +145,7 @@ pub fn set_error(error: mail::Error) -> SetError {
         // A full disk is a quota that nobody set: the client can make room.
         OverQuota | DiskFull => SetError::new("overQuota").because(why),
         TooManyKeywords => SetError::new("tooManyKeywords").because(why),
-        Limit(_) => SetError::new("overQuota").because(why),
+        Limit(_) | NotAnnotated(_) => SetError::new("overQuota").because(why),
         Unavailable | CannotCalculate => SetError::new("serverUnavailable").because(why),
     }
 }

@@ -69,7 +69,7 @@ impl Rights {
         self.0 & other.0 != 0
     }
     /// Both together.
-    pub fn with(self, other: Rights) -> Rights {
+    pub const fn with(self, other: Rights) -> Rights {
         Rights(self.0 | other.0)
     }
     /// Without those of `other`.

@@ -1,5 +1,6 @@
 //! Everything a client can be told about an operation, and nothing else.
 
+use super::NotAnnotated;
 use crate::store;
 use std::fmt;
 
@@ -38,6 +39,8 @@ pub enum Error {
     TooManyKeywords,
     /// The keyword is not an atom, or too long (RFC 9051 §9 `flag-keyword`, RFC 8621 §4.1.1).
     BadKeyword,
+    /// An annotation cannot be set; says why.
+    NotAnnotated(NotAnnotated),
     /// A limit of the engine: its name for people.
     Limit(&'static str),
     /// Others changed objects of this type since the state that was expected.
@@ -76,6 +79,13 @@ impl fmt::Display for Error {
             Error::BadKeyword => "bad keyword",
             Error::Limit(what) => return write!(f, "limit reached: {what}"),
             Error::StateMismatch => "it was changed by another session meanwhile",
+            Error::NotAnnotated(NotAnnotated::TooLarge(limit)) => {
+                return write!(f, "an annotation has at most {limit} octets");
+            }
+            Error::NotAnnotated(NotAnnotated::TooMany) => "too many annotations",
+            Error::NotAnnotated(NotAnnotated::NoPrivate) => {
+                "this app password has no private annotations"
+            }
             Error::CannotCalculate => "the state is too old for a list of changes",
             Error::DiskFull => "the disk is full, try again later",
             Error::Unavailable => "the store is not available, try again later",

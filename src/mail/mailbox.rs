@@ -1,6 +1,7 @@
 //! Mailboxes: create, rename, move, delete, subscribe.
 
 use super::access::{self, Check};
+use super::annotation;
 use super::copy::transfer;
 use super::expunge::end;
 use super::fail::{Done, Fail};
@@ -115,6 +116,7 @@ impl Mail {
                 place.room(txn.state, 1)?;
                 let parent = place.make(txn)?;
                 let target = make(txn, parent, place.name, None, true)?;
+                annotation::copy(txn, id, target)?;
                 return flags::each_row(txn, id, &UidSet::range(1, u32::MAX), |txn, row| {
                     transfer(txn, row, target, true).map(drop)
                 });
@@ -188,6 +190,7 @@ impl Mail {
                 thread: ThreadId(0),
             };
             txn.put_gone(modseq, gone)?;
+            annotation::forget(txn, id)?;
             txn.state.remove_mailbox(id);
             Ok(())
         })

@@ -10,6 +10,7 @@
 
 mod access;
 pub mod address;
+mod annotation;
 mod batch;
 mod body;
 mod changes;
@@ -31,6 +32,7 @@ mod types;
 mod uidset;
 
 pub use access::{Principal, Rights};
+pub use annotation::{AnnotationChange, NotAnnotated};
 pub use batch::Batch;
 pub use body::{BodyWriter, Staged};
 pub use changes::{Changes, ObjectChanges, View};
@@ -395,6 +397,7 @@ fn meta_of(state: &State, old: Option<&Meta>) -> Meta {
         modseq: state.global.modseq,
         states: state.global.states,
         gone_floor: state.global.gone_floor,
+        annotated: state.global.annotated,
         bytes: state.global.bytes,
         emails: state.global.emails,
         mailboxes,

@@ -181,6 +181,8 @@ pub struct Meta {
     /// Deletions at or below this modseq are no longer remembered; an older state cannot be
     /// answered with differences (`cannotCalculateChanges`, full resync).
     pub gone_floor: Modseq,
+    /// When an annotation last changed (see [`Mail::annotation_changes`](super::Mail::annotation_changes)).
+    pub annotated: Modseq,
     /// Octets of all stored emails, each once, for the quota.
     pub bytes: u64,
     /// Emails stored, each once.

@@ -299,6 +299,7 @@ pub(super) fn refusal(error: &mail::Error) -> Reply {
         | E::TooManyKeywords
         | E::BadKeyword
         | E::StateMismatch
+        | E::NotAnnotated(_)
         | E::CannotCalculate => Reply::new(451, Enhanced(4, 3, 0), "Local error, try again later"),
     }
 }

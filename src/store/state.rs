@@ -32,6 +32,10 @@ pub struct Global {
     pub emails: u32,
     /// Emails up to this id are in `mid` and `thr`.
     pub indexed: u64,
+    /// When an annotation last changed.
+    pub annotated: Modseq,
+    /// Octets of all annotations.
+    pub annotation_bytes: u32,
     /// Emails whose body is being written; swept at open.
     pub in_flight: Vec<u64>,
     /// When each type of object last changed.
@@ -115,6 +119,8 @@ impl Global {
         w.u32(self.next_uidvalidity);
         w.u32(self.gone_count);
         w.u16(self.in_flight.len() as u16);
+        w.u64(self.annotated);
+        w.u32(self.annotation_bytes);
         for email in &self.in_flight {
             out.extend_from_slice(&email.to_le_bytes());
         }
@@ -142,10 +148,14 @@ impl Global {
             emails: r.u32(),
             next_uidvalidity: r.u32(),
             gone_count: r.u32(),
+            annotated: 0,
+            annotation_bytes: 0,
             in_flight: Vec::new(),
             states: States::default(),
         };
         let count = usize::from(r.u16());
+        global.annotated = r.u64();
+        global.annotation_bytes = r.u32();
         let mut r = Get(rest);
         global.in_flight = (0..count).map(|_| r.u64()).collect();
         let states = rest.get(8 * count..).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! The mailbox engine by itself: what every protocol relies on.
 
+mod annotation;
+
 use pillarbox::mail::*;
 use std::path::PathBuf;
 use std::sync::Arc;

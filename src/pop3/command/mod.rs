@@ -79,6 +79,7 @@ fn answer(error: &mail::Error) -> (Code, &'static str) {
         | E::BadKeyword
         | E::Limit(_)
         | E::StateMismatch
+        | E::NotAnnotated(_)
         | E::CannotCalculate => (Code::SysPerm, "internal error, see the server's log"),
     }
 }
