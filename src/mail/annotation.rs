@@ -7,7 +7,7 @@
 
 use super::access::Check;
 use super::fail::Done;
-use super::{Error, Mail, MailboxId, Modseq, Own, Result, Rights};
+use super::{Error, Expect, Mail, MailboxId, Modseq, Own, Result, Rights};
 use crate::limits::{ANNOTATION_VALUE, ANNOTATIONS, ANNOTATIONS_ALL};
 use crate::store::{State, Txn};
 
@@ -153,7 +153,7 @@ impl Mail {
         entries: Vec<(String, Option<Vec<u8>>)>,
     ) -> Result<Own> {
         let private = self.sees_private();
-        self.write_own(0, move |txn, who| {
+        self.write_own(Expect::default(), move |txn, who| {
             may_change(txn.state, who, place)?;
             let values = entries.iter().filter_map(|(_, value)| value.as_ref());
             if values.clone().any(|value| value.len() > ANNOTATION_VALUE) {

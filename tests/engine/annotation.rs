@@ -1,7 +1,7 @@
 //! Annotations in the engine: whole or not at all, bounded, with their mailbox, seen by others.
 use super::{Folder, inbox};
 use pillarbox::limits::{ANNOTATION_VALUE, ANNOTATIONS};
-use pillarbox::mail::{Error, Mail, MailboxId, NotAnnotated, Principal};
+use pillarbox::mail::{Error, Expect, Mail, MailboxId, NotAnnotated, Principal};
 use std::sync::Arc;
 
 async fn set(mail: &Mail, at: Option<MailboxId>, entry: &str, value: &str) -> Result<(), Error> {
@@ -99,7 +99,7 @@ fn bounded_and_all_or_none() {
         }
         assert_eq!(fits, 255);
         let first = mail.meta().by_path("box0").unwrap().id;
-        mail.delete(first, true).await.unwrap();
+        mail.delete(first, true, Expect::default()).await.unwrap();
         let mailbox = mail.create("box0", None).await.unwrap().id;
         assert!(names(&mail, Some(mailbox)).is_empty());
         set(&mail, Some(mailbox), "/shared/1", &large)
