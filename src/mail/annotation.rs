@@ -7,7 +7,7 @@
 
 use super::access::Check;
 use super::fail::Done;
-use super::{Error, Expect, Mail, MailboxId, Modseq, Own, Result, Rights};
+use super::{Error, Mail, MailboxId, Modseq, Result, Rights};
 use crate::limits::{ANNOTATION_VALUE, ANNOTATIONS, ANNOTATIONS_ALL};
 use crate::store::{State, Txn};
 
@@ -114,8 +114,8 @@ impl Mail {
     }
 
     /// The entries that were set or removed after `since`, as far as this principal may see them. Look
-    /// at [`Meta::annotated`](super::Meta::annotated) first: this reads all of them. Own changes are
-    /// those in the [`Own`] that [`Mail::annotate`] gave, and are left out by `own`.
+    /// at [`Meta::annotated`](super::Meta::annotated) first: this reads all of them. Own changes
+    /// have the modseqs that [`Mail::annotate`] gave, and are left out by `own`.
     ///
     /// Errors: the store's.
     pub fn annotation_changes(
@@ -146,14 +146,16 @@ impl Mail {
     /// Sets entries at a mailbox, or at the server: all of them or, when one is refused, none
     /// (RFC 5464 §4.3). Names are lower-case and valid; `None` removes.
     ///
+    /// The modseq that this took, if it changed anything.
+    ///
     /// Errors: [`Error::NotAnnotated`], [`Error::NoSuchMailbox`], [`Error::NoPermission`].
     pub async fn annotate(
         &self,
         place: Option<MailboxId>,
         entries: Vec<(String, Option<Vec<u8>>)>,
-    ) -> Result<Own> {
+    ) -> Result<Option<Modseq>> {
         let private = self.sees_private();
-        self.write_own(Expect::default(), move |txn, who| {
+        self.write_as(0, move |txn, who| {
             may_change(txn.state, who, place)?;
             let values = entries.iter().filter_map(|(_, value)| value.as_ref());
             if values.clone().any(|value| value.len() > ANNOTATION_VALUE) {
@@ -165,7 +167,6 @@ impl Mail {
             set(txn, place, &entries)
         })
         .await
-        .map(|((), own)| own)
     }
 
     /// RFC 5464 §3.3: "l" and one of "r", "s", "w", "i", "p". The server's may be read by everybody.
@@ -213,7 +214,7 @@ fn set(
     txn: &mut Txn<'_>,
     place: Option<MailboxId>,
     entries: &[(String, Option<Vec<u8>>)],
-) -> Done<()> {
+) -> Done<Option<Modseq>> {
     let mut rows = rows(txn, place)?;
     let before: u32 = rows.iter().map(|(_, row)| size(row)).sum();
     let modseq = txn.state.global.modseq + 1;
@@ -235,7 +236,7 @@ fn set(
         changed.push(key);
     }
     if changed.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let lives = |(_, row): &&(Vec<u8>, Vec<u8>)| Row::decode(row).value.is_some();
     let after: u32 = rows.iter().map(|(_, row)| size(row)).sum();
@@ -250,7 +251,7 @@ fn set(
     forget_oldest(txn, &mut rows)?;
     txn.state.global.annotated = modseq;
     txn.state.global.annotation_bytes = all;
-    Ok(())
+    Ok(Some(modseq))
 }
 
 /// Of removed entries the last ones are remembered.
@@ -282,7 +283,7 @@ pub(super) fn copy(txn: &mut Txn<'_>, from: MailboxId, to: MailboxId) -> Done<()
             entries.push((entry.to_owned(), Some(value.to_vec())));
         }
     }
-    set(txn, Some(to), &entries)
+    set(txn, Some(to), &entries).map(drop)
 }
 
 #[cfg(test)]
