@@ -258,6 +258,13 @@ pub const IMAP_MISTAKES: u32 = 20;
 /// Rows that a command copies from the store at a time; between them other sessions run.
 pub const IMAP_ROWS: usize = 128;
 
+/// Runs of UIDs in one VANISHED response; more are told in another one. Clients bound their lines.
+pub const IMAP_VANISHED_RUNS: usize = 512;
+
+/// A session's own changes of flags that are remembered until others' are told; beyond it the oldest
+/// is told to it, too.
+pub const IMAP_OWN_CHANGES: usize = 32;
+
 /// Octets of a message that FETCH copies at a time.
 pub const IMAP_READ: u64 = 64 * 1024;
 

@@ -27,6 +27,17 @@ pub struct Enabled {
     pub rev2: bool,
     /// CONDSTORE (RFC 7162 §3.1): FETCH responses carry MODSEQ.
     pub condstore: bool,
+    /// QRESYNC (RFC 7162 §3.2.3): VANISHED instead of EXPUNGE.
+    pub qresync: bool,
+    /// UIDONLY (RFC 9586): no sequence numbers in either direction.
+    pub uid_only: bool,
+}
+
+impl Enabled {
+    /// VANISHED is said instead of EXPUNGE.
+    pub fn vanished(self) -> bool {
+        self.qresync || self.uid_only
+    }
 }
 
 /// One connection.
@@ -200,7 +211,7 @@ impl Session {
                 self.mistake()
             }
             (Some(tag), Ok(command)) => {
-                if let Some(why) = self.forbidden(&command) {
+                if let Some(why) = self.forbidden(&command).or_else(|| self.numbers(&command)) {
                     self.tagged(Some(&tag), &Answer::bad(why));
                     return self.mistake();
                 }
@@ -337,6 +348,25 @@ impl Session {
         }
     }
 
+    /// UIDONLY: no message numbers in commands (RFC 9586 §3.2, §3.5).
+    fn numbers(&self, command: &Command) -> Option<&'static str> {
+        let used = match command {
+            Command::Search(args, numbers) => {
+                *numbers == Numbers::Sequence || args.key.uses_numbers()
+            }
+            Command::Fetch(_, numbers)
+            | Command::Store(_, numbers)
+            | Command::Copy(_, numbers)
+            | Command::Move(_, numbers) => *numbers == Numbers::Sequence,
+            Command::Select(args) | Command::Examine(args) => {
+                args.qresync.as_ref().is_some_and(|q| !q.matches.is_empty())
+            }
+            _ => false,
+        };
+        (used && self.enabled.uid_only)
+            .then_some("[UIDREQUIRED] message numbers are not allowed once UIDONLY is enabled")
+    }
+
     async fn execute(&mut self, tag: &str, command: Command) -> Run {
         match command {
             Command::Capability => command::capability::run(self),
@@ -381,9 +411,10 @@ enum State {
 }
 
 /// RFC 9051 §7.5.1: no EXPUNGE while FETCH, STORE or SEARCH are answered; their UID forms are other
-/// commands.
+/// commands, but for a UID SEARCH that names numbers (RFC 7162 §3.2.10.2).
 fn expunges(command: &Command) -> Expunges {
     match command {
+        Command::Search(args, Numbers::Uid) if args.key.uses_numbers() => Expunges::Hold,
         Command::Fetch(_, Numbers::Sequence)
         | Command::Store(_, Numbers::Sequence)
         | Command::Search(_, Numbers::Sequence) => Expunges::Hold,

@@ -1,25 +1,21 @@
-//! Telling the client what others did to the selected mailbox: EXPUNGE, EXISTS, RECENT, FETCH
-//! (RFC 9051 §5.2, §7.4, §7.5).
+//! Telling the client what others did to the selected mailbox: EXPUNGE or VANISHED, EXISTS, RECENT,
+//! FETCH or UIDFETCH (RFC 9051 §5.2, §7.4, §7.5; RFC 7162 §3.2.10; RFC 9586 §3.6).
 
 use super::answer::Stop;
-use super::session::{Expunges, Session};
-use super::wire::encode;
+use super::session::{Enabled, Expunges, Session};
+use super::wire::{encode, set};
 use crate::limits;
-use crate::mail::{Error, Flags, Mail, MailboxId, Meta, Row, Uid, UidSet};
+use crate::mail::{Changes, Error, Flags, Mail, MailboxId, Meta, Modseq, Row, Uid, UidSet};
+use smol::future::yield_now;
 use std::sync::Arc;
 
 impl Session {
     /// Brings the client's view up to date, as far as `expunges` allows.
     pub(super) async fn tell(&mut self, expunges: Expunges) -> Result<(), Stop> {
         let mail = self.mail();
+        let changes = self.changes(&mail)?;
         let selected = self.selected_mut()?;
         let mailbox = selected.mailbox;
-        let changes = match mail.changes(mailbox, selected.modseq()) {
-            Ok(changes) => changes,
-            // Others may delete a mailbox in use; no response says so but this one (RFC 2180 §3).
-            Err(Error::NoSuchMailbox) => return Err(Stop::Bye("the selected mailbox was deleted")),
-            Err(error) => return Err(error.into()),
-        };
         let news = selected.take(changes, || mail.view(mailbox))?;
         if expunges == Expunges::Tell && selected.has_gone() {
             self.tell_expunged().await?;
@@ -28,20 +24,55 @@ impl Session {
             self.tell_new(&mail, &news.fresh)?;
         }
         self.tell_keywords(&mail)?;
-        if !news.flags.is_empty() {
-            self.tell_flags(&news.flags).await?;
+        let (unheard, since) = self.selected()?.unheard();
+        if !unheard.is_empty() {
+            self.tell_flags(&unheard, since).await?;
         }
         let selected = self.selected_mut()?;
+        selected.hear();
         let shared = selected
             .is_apart()
             .then(|| mail.view(mailbox).ok())
             .flatten();
         selected.settle(shared);
+        self.tell_highest()
+    }
+
+    /// What happened since the client was told last.
+    fn changes(&self, mail: &Mail) -> Result<Changes, Stop> {
+        let selected = self.selected()?;
+        match mail.changes(selected.mailbox, selected.modseq()) {
+            // Others may delete a mailbox in use; no response says so but this one (RFC 2180 §3).
+            Err(Error::NoSuchMailbox) => Err(Stop::Bye("the selected mailbox was deleted")),
+            changes => Ok(changes?),
+        }
+    }
+
+    /// Whoever keeps modification sequences must not keep one above an expunge that it was not told
+    /// of (RFC 7162 §3.2, §6).
+    fn tell_highest(&mut self) -> Result<(), Stop> {
+        let condstore = self.enabled.condstore;
+        let selected = self.selected_mut()?;
+        let waits = condstore && selected.has_gone();
+        if waits || selected.lowered {
+            selected.lowered = waits;
+            let modseq = selected.settled();
+            let why = if waits {
+                "expunges wait"
+            } else {
+                "all is told"
+            };
+            self.line(&format!("* OK [HIGHESTMODSEQ {modseq}] {why}"));
+        }
         Ok(())
     }
 
     async fn tell_expunged(&mut self) -> Result<(), Stop> {
-        for (number, count) in self.selected_mut()?.expunge() {
+        let (gone, numbers) = self.selected_mut()?.expunge();
+        if self.enabled.vanished() {
+            return self.vanished("", &gone).await;
+        }
+        for (number, count) in numbers {
             for _ in 0..count {
                 encode::formatted(self.conn.out(), format_args!("* {number} EXPUNGE\r\n"));
                 self.conn.spill().await?;
@@ -50,15 +81,27 @@ impl Session {
         Ok(())
     }
 
+    /// `* VANISHED 1:3,5`, in as many responses as it takes. `earlier`: `(EARLIER) ` or nothing.
+    pub(super) async fn vanished(&mut self, earlier: &str, uids: &UidSet) -> Result<(), Stop> {
+        let mut runs = uids.runs().peekable();
+        while runs.peek().is_some() {
+            let out = self.conn.out();
+            encode::formatted(out, format_args!("* VANISHED {earlier}"));
+            set::write(out, runs.by_ref().take(limits::IMAP_VANISHED_RUNS));
+            out.extend_from_slice(b"\r\n");
+            self.conn.spill().await?;
+        }
+        Ok(())
+    }
+
     fn tell_new(&mut self, mail: &Mail, fresh: &UidSet) -> Result<(), Stop> {
         let rev2 = self.enabled.rev2;
         let selected = self.selected_mut()?;
         let from = if selected.read_only {
-            let meta = mail.meta();
-            meta.mailbox(selected.mailbox)
-                .map_or(Uid::MAX, |m| m.counters.recent_from)
+            mail.peek_recent(selected.mailbox)?
         } else {
-            mail.take_recent(selected.mailbox)?
+            let below = fresh.last().map_or(1, |last| last.saturating_add(1));
+            mail.take_recent(selected.mailbox, below)?
         };
         selected.recent = selected
             .recent
@@ -103,38 +146,68 @@ impl Session {
         }
     }
 
-    /// FETCH responses with the flags of messages, but for changes that this session made.
-    pub(super) async fn tell_flags(&mut self, uids: &UidSet) -> Result<(), Stop> {
+    /// FETCH responses with the flags of those messages that changed after `since`, but for changes
+    /// that this session made.
+    pub(super) async fn tell_flags(&mut self, uids: &UidSet, since: Modseq) -> Result<(), Stop> {
         let mail = self.mail();
         let mailbox = self.selected()?.mailbox;
         let mut from = uids.first();
         while let Some(first) = from {
             let (rows, next) = batch(&mail, mailbox, uids, first)?;
+            self.tell_keywords(&mail)?;
             let meta = mail.meta();
-            for row in &rows {
+            for row in rows.iter().filter(|row| row.modseq > since) {
                 if !self.selected()?.is_own(row.uid, row.modseq) {
                     self.flags_response(&meta, row)?;
                 }
             }
-            self.conn.spill().await?;
             from = next;
+            self.breathe(from.is_some()).await?;
         }
         Ok(())
     }
 
-    /// `* 3 FETCH (UID 7 FLAGS (...))`, with MODSEQ where CONDSTORE is on (RFC 7162 §3.2).
-    pub(super) fn flags_response(&mut self, meta: &Meta, row: &Row) -> Result<(), Stop> {
-        let (condstore, rev2) = (self.enabled.condstore, self.enabled.rev2);
-        let selected = self.selected()?;
-        let Some(number) = selected.number(row.uid) else {
-            return Ok(());
+    /// Between the pieces of something long: the output leaves, and others have their turn.
+    pub(super) async fn breathe(&mut self, more: bool) -> Result<(), Stop> {
+        self.conn.spill().await?;
+        if more {
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// `* 3 FETCH (`, or with UIDONLY `* 7 UIDFETCH (` (RFC 9586 §3.3). False: the client does not
+    /// know the message, nothing is written.
+    pub(super) fn fetch_head(&mut self, uid: Uid) -> Result<bool, Stop> {
+        let Some(number) = self.selected()?.number(uid) else {
+            return Ok(false);
         };
-        let recent = !rev2 && selected.recent.contains(row.uid);
+        let uid_only = self.enabled.uid_only;
         let out = self.conn.out();
-        encode::formatted(
-            out,
-            format_args!("* {number} FETCH (UID {} FLAGS ", row.uid),
-        );
+        match uid_only {
+            true => encode::formatted(out, format_args!("* {uid} UIDFETCH (")),
+            false => encode::formatted(out, format_args!("* {number} FETCH (")),
+        }
+        Ok(true)
+    }
+
+    /// `* 3 FETCH (UID 7 FLAGS (...))`, with MODSEQ where CONDSTORE is on (RFC 7162 §3.2.4).
+    pub(super) fn flags_response(&mut self, meta: &Meta, row: &Row) -> Result<(), Stop> {
+        if !self.fetch_head(row.uid)? {
+            return Ok(());
+        }
+        let Enabled {
+            condstore,
+            rev2,
+            uid_only,
+            ..
+        } = self.enabled;
+        let recent = !rev2 && self.selected()?.recent.contains(row.uid);
+        let out = self.conn.out();
+        if !uid_only {
+            encode::formatted(out, format_args!("UID {} ", row.uid));
+        }
+        out.extend_from_slice(b"FLAGS ");
         flags(out, meta, row.flags, recent);
         if condstore {
             encode::formatted(out, format_args!(" MODSEQ ({})", row.modseq));

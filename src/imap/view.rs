@@ -7,7 +7,9 @@
 
 use super::answer::Answer;
 use super::wire::Numbers;
+use super::wire::select::Match;
 use super::wire::set::{End, Set};
+use crate::limits;
 use crate::mail::{Changes, Keywords, MailboxId, Modseq, Uid, UidSet, View};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -35,8 +37,19 @@ pub struct Selected {
     known: Known,
     /// Expunged, and the client does not know yet.
     gone: UidSet,
-    /// The client knows all changes up to here, but for `gone`.
+    /// The client knows all changes up to here, but for `gone` and `unheard`.
     modseq: Modseq,
+    /// The mailbox's HIGHESTMODSEQ there.
+    highest: Modseq,
+    /// The mailbox's HIGHESTMODSEQ when the client knew everything: with this one it misses nothing,
+    /// even if the connection breaks now (RFC 7162 §3.2).
+    settled: Modseq,
+    /// The client was sent a HIGHESTMODSEQ below what it has seen, because expunges wait.
+    pub lowered: bool,
+    /// Flags that may have changed after `heard`, and were not told.
+    unheard: UidSet,
+    /// All changes of flags up to here are told.
+    heard: Modseq,
     /// This session's own flag changes, which need not be told to it again.
     own: Vec<(UidSet, RangeInclusive<Modseq>)>,
 }
@@ -46,13 +59,11 @@ pub struct Selected {
 pub struct News {
     /// Messages that are new.
     pub fresh: UidSet,
-    /// Messages whose flags may have changed.
-    pub flags: UidSet,
 }
 
 impl Selected {
     /// A mailbox as it is now.
-    pub fn new(mailbox: MailboxId, read_only: bool, view: Arc<View>) -> Selected {
+    pub fn new(mailbox: MailboxId, read_only: bool, view: Arc<View>, highest: Modseq) -> Selected {
         Selected {
             mailbox,
             read_only,
@@ -60,6 +71,11 @@ impl Selected {
             saved: UidSet::new(),
             recent: UidSet::new(),
             modseq: view.modseq,
+            highest,
+            settled: highest,
+            lowered: false,
+            heard: view.modseq,
+            unheard: UidSet::new(),
             known: Known::Shared(view),
             gone: UidSet::new(),
             own: Vec::new(),
@@ -89,6 +105,11 @@ impl Selected {
         self.modseq
     }
 
+    /// A HIGHESTMODSEQ that the client may keep: nothing up to there is unknown to it.
+    pub fn settled(&self) -> Modseq {
+        self.settled
+    }
+
     /// Some of these are expunged already, and the client has not been told.
     pub fn lost(&self, uids: &UidSet) -> bool {
         !self.gone.and(uids).is_empty()
@@ -101,9 +122,14 @@ impl Selected {
 
     /// Notes changes of flags that this session made: they are not told to it again.
     pub fn made(&mut self, uids: UidSet, modseqs: RangeInclusive<Modseq>) {
-        if !uids.is_empty() {
-            self.own.push((uids, modseqs));
+        if uids.is_empty() {
+            return;
         }
+        // Whoever is told no flags for long hears of some of its own in the end.
+        if self.own.len() >= limits::IMAP_OWN_CHANGES {
+            self.own.remove(0);
+        }
+        self.own.push((uids, modseqs));
     }
 
     /// Did this session make the change that gave `uid` this modseq?
@@ -121,13 +147,7 @@ impl Selected {
         changes: Changes,
         now: impl FnOnce() -> Result<Arc<View>, E>,
     ) -> Result<News, E> {
-        let vanished = match changes.vanished {
-            Some(vanished) => vanished.and(self.uids()),
-            None => self.uids().minus(&now()?.uids),
-        };
-        if !vanished.is_empty() {
-            self.gone = self.gone.or(&vanished);
-        }
+        self.lose(&changes, now)?;
         let above = self.uids().last().unwrap_or(0);
         let mut news = News::default();
         for (first, last) in changes.changed.runs() {
@@ -136,16 +156,47 @@ impl Selected {
                 news.fresh.insert_range(first.max(above + 1), last);
             }
         }
-        news.flags = changes.changed.and(self.uids()).minus(&self.gone);
+        let flags = changes.changed.and(self.uids());
+        self.unheard = self.unheard.or(&flags).minus(&self.gone);
         if !news.fresh.is_empty() {
             self.known = Known::Own(self.uids().or(&news.fresh));
         }
-        self.modseq = self.modseq.max(changes.modseq);
+        if changes.modseq >= self.modseq {
+            (self.modseq, self.highest) = (changes.modseq, changes.highest);
+        }
         Ok(news)
     }
 
-    /// The sequence numbers to say in EXPUNGE responses, in this order; the view has moved on.
-    pub fn expunge(&mut self) -> Vec<(u32, u32)> {
+    /// Takes in what is gone, and nothing else.
+    pub fn lose<E>(
+        &mut self,
+        changes: &Changes,
+        now: impl FnOnce() -> Result<Arc<View>, E>,
+    ) -> Result<(), E> {
+        let vanished = match &changes.vanished {
+            Some(vanished) => vanished.and(self.uids()),
+            None => self.uids().minus(&now()?.uids),
+        };
+        if !vanished.is_empty() {
+            self.gone = self.gone.or(&vanished);
+        }
+        Ok(())
+    }
+
+    /// Messages whose flags may have changed, each really if its row is newer than the modseq.
+    pub fn unheard(&self) -> (UidSet, Modseq) {
+        (self.unheard.clone(), self.heard)
+    }
+
+    /// They are told.
+    pub fn hear(&mut self) {
+        self.unheard = UidSet::new();
+        self.heard = self.modseq;
+    }
+
+    /// What is gone, to be told now; the view has moved on. With it the sequence numbers to say in
+    /// EXPUNGE responses, in this order.
+    pub fn expunge(&mut self) -> (UidSet, Vec<(u32, u32)>) {
         let gone = std::mem::take(&mut self.gone);
         let told = gone.runs().filter_map(|(first, last)| {
             let from = self.uids().rank(first);
@@ -164,12 +215,19 @@ impl Selected {
         self.known = Known::Own(self.uids().minus(&gone));
         self.recent = self.recent.minus(&gone);
         self.saved = self.saved.minus(&gone);
-        told
+        self.unheard = self.unheard.minus(&gone);
+        (gone, told)
     }
 
-    /// All is told: own changes are past, and the view is the shared one again if it is the same.
+    /// All that may be told is told: own changes are past if their flags are, and the view is the
+    /// shared one again if it is the same.
     pub fn settle(&mut self, view: Option<Arc<View>>) {
-        self.own.clear();
+        if self.unheard.is_empty() {
+            self.own.clear();
+            if self.gone.is_empty() {
+                self.settled = self.highest;
+            }
+        }
         if let (Known::Own(uids), Some(view)) = (&self.known, view)
             && *uids == view.uids
         {
@@ -209,6 +267,32 @@ impl Selected {
                 Ok(self.at_numbers(&wanted))
             }
         }
+    }
+
+    /// The UIDs in a set, whether they exist or not (RFC 7162 §3.2.6).
+    pub fn span(&self, set: &Set) -> UidSet {
+        match set {
+            Set::Saved => self.saved.clone(),
+            Set::Ranges(ranges) => gather(ranges, self.uids().last().unwrap_or(0)),
+        }
+    }
+
+    /// The highest UID up to which the client knows of all expunges, by what it says of its sequence
+    /// numbers (RFC 7162 §3.2.5.2); 0 if nothing fits.
+    pub fn matched(&self, matches: &[Match]) -> Uid {
+        let mut highest = 0;
+        for known in matches {
+            let last = known.uid.saturating_add(known.count - 1);
+            let there = self.uids().and(&UidSet::range(known.uid, last));
+            // Along a run of UIDs, numbers and UIDs grow alike: all of it fits, or none.
+            for (first, last) in there.runs() {
+                let number = known.number.saturating_add(first - known.uid);
+                if self.number(first) == Some(number) {
+                    highest = highest.max(last);
+                }
+            }
+        }
+        highest
     }
 
     /// The UIDs behind sequence numbers that exist.

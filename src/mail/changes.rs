@@ -62,6 +62,51 @@ pub struct View {
     pub uids: UidSet,
     /// Its UIDNEXT then.
     pub uidnext: Uid,
+    /// For each [`CHUNK`] of UIDs with members: no row in it has a higher modseq. What changed long
+    /// ago is found without a look at every row.
+    chunks: Vec<(u32, Modseq)>,
+}
+
+/// UIDs that share one entry of [`View::chunks`].
+const CHUNK: u32 = 256;
+
+impl View {
+    fn new(modseq: Modseq, uidnext: Uid) -> View {
+        View {
+            modseq,
+            uids: UidSet::new(),
+            uidnext,
+            chunks: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, uid: Uid, modseq: Modseq) {
+        let chunk = uid / CHUNK;
+        match self.chunks.last_mut() {
+            Some((last, highest)) if *last == chunk => *highest = modseq.max(*highest),
+            Some((last, _)) if *last > chunk => {
+                match self.chunks.binary_search_by_key(&chunk, |c| c.0) {
+                    Ok(at) => {
+                        if let Some((_, highest)) = self.chunks.get_mut(at) {
+                            *highest = modseq.max(*highest);
+                        }
+                    }
+                    Err(at) => self.chunks.insert(at, (chunk, modseq)),
+                }
+            }
+            _ => self.chunks.push((chunk, modseq)),
+        }
+    }
+
+    /// Members that may have changed after `since`: whole chunks of them.
+    fn maybe_changed(&self, since: Modseq) -> UidSet {
+        let mut spans = UidSet::new();
+        for (chunk, _) in self.chunks.iter().filter(|c| c.1 > since) {
+            let first = chunk * CHUNK;
+            spans.insert_range(first.max(1), first + (CHUNK - 1));
+        }
+        self.uids.and(&spans)
+    }
 }
 
 /// What happened in one mailbox since a modseq.
@@ -69,7 +114,10 @@ pub struct View {
 pub struct Changes {
     /// Everything up to here is told.
     pub modseq: Modseq,
-    /// New or changed UIDs that exist now.
+    /// The mailbox's HIGHESTMODSEQ there (RFC 7162 §3.1.2.1), at most `modseq`.
+    pub highest: Modseq,
+    /// New or changed UIDs that exist now. Where the ring does not reach back, others of their
+    /// neighbourhood too: a row tells by its own modseq.
     pub changed: UidSet,
     /// UIDs that are gone. Where the past is forgotten, `None`: compare with the view.
     pub vanished: Option<UidSet>,
@@ -137,17 +185,39 @@ impl Mail {
     }
 
     fn scan_view(&self, mailbox: MailboxId, modseq: Modseq, uidnext: Uid) -> Result<View> {
-        let mut uids = UidSet::new();
+        let mut view = View::new(modseq, uidnext);
         self.whole_reader()?
             .rows(mailbox, 1, uidnext.saturating_sub(1), |row| {
-                uids.insert(row.uid);
+                view.uids.insert(row.uid);
+                view.note(row.uid, row.modseq);
                 true
             })?;
-        Ok(View {
-            modseq,
-            uids,
-            uidnext,
-        })
+        Ok(view)
+    }
+
+    /// Carries a view forward over more changes than the ring holds: new rows are above all that it
+    /// has, ends are remembered, and every flag may have changed. `None`: the ends are forgotten.
+    fn leap(
+        &self,
+        mailbox: MailboxId,
+        view: &View,
+        meta: &Meta,
+        uidnext: Uid,
+    ) -> Result<Option<View>> {
+        let mut new = View::new(meta.modseq, uidnext);
+        new.uids = view.uids.clone();
+        new.chunks = view.chunks.iter().map(|c| (c.0, meta.modseq)).collect();
+        let (first, last) = (view.uidnext.max(1), uidnext.saturating_sub(1));
+        self.whole_reader()?.rows(mailbox, first, last, |row| {
+            new.uids.insert(row.uid);
+            new.note(row.uid, row.modseq);
+            true
+        })?;
+        let Some(gone) = self.vanished(mailbox, view.modseq, meta)? else {
+            return Ok(None);
+        };
+        new.uids = new.uids.minus(&gone);
+        Ok(Some(new))
     }
 
     fn forward(
@@ -166,14 +236,20 @@ impl Mail {
         let ring = lock(&self.shared.ring);
         let Some(changes) = ring.since(view.modseq) else {
             drop(ring);
-            return Ok(Arc::new(self.scan_view(mailbox, meta.modseq, uidnext)?));
+            let new = match self.leap(mailbox, &view, meta, uidnext)? {
+                Some(new) => new,
+                None => self.scan_view(mailbox, meta.modseq, uidnext)?,
+            };
+            return Ok(Arc::new(new));
         };
         for change in changes.filter(|c| c.mailbox == mailbox) {
+            let view = Arc::make_mut(&mut view);
             match change.kind {
-                Kind::Added(_) => Arc::make_mut(&mut view).uids.insert(change.uid),
-                Kind::Removed(_) => Arc::make_mut(&mut view).uids.remove(change.uid),
+                Kind::Added(_) => view.uids.insert(change.uid),
+                Kind::Removed(_) => view.uids.remove(change.uid),
                 Kind::Changed(_) => {}
             }
+            view.note(change.uid, change.modseq);
         }
         let new = Arc::make_mut(&mut view);
         (new.modseq, new.uidnext) = (meta.modseq, uidnext);
@@ -189,6 +265,7 @@ impl Mail {
         let counters = meta.mailbox(mailbox).ok_or(Error::NoSuchMailbox)?.counters;
         let mut out = Changes {
             modseq: meta.modseq,
+            highest: counters.highest_modseq.max(1),
             changed: UidSet::new(),
             vanished: Some(UidSet::new()),
         };
@@ -208,13 +285,7 @@ impl Mail {
             out.vanished = Some(vanished);
             return Ok(out);
         }
-        let reader = self.reader()?;
-        reader.rows(mailbox, 1, Uid::MAX, |row| {
-            if row.modseq > since {
-                out.changed.insert(row.uid);
-            }
-            true
-        })?;
+        out.changed = self.view(mailbox)?.maybe_changed(since);
         out.vanished = self.vanished(mailbox, since, &meta)?;
         Ok(out)
     }

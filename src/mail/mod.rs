@@ -246,19 +246,19 @@ impl Mail {
         self.reader()?.get(key)
     }
 
-    /// The first UID that no session has been shown yet; all of today's count as shown from now on
-    /// (RFC 3501 §2.3.2).
+    /// The first UID that no session has been shown yet; all below `below` count as shown from now
+    /// on, those that arrive meanwhile do not (RFC 3501 §2.3.2).
     ///
     /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`] without `r`.
-    pub fn take_recent(&self, mailbox: MailboxId) -> Result<Uid> {
+    pub fn take_recent(&self, mailbox: MailboxId, below: Uid) -> Result<Uid> {
         self.need(mailbox, Rights::READ)?;
         let meta = self.meta();
         let counters = meta.mailbox(mailbox).ok_or(Error::NoSuchMailbox)?.counters;
         let mut recent = lock(&self.shared.recent);
-        let first = recent.insert(mailbox, counters.uidnext);
-        Ok(first
-            .unwrap_or(counters.recent_from)
-            .max(counters.recent_from))
+        let shown = recent.entry(mailbox).or_insert(counters.recent_from);
+        let first = counters.recent_from.max(*shown);
+        *shown = first.max(below);
+        Ok(first)
     }
 
     /// The same without taking it (EXAMINE, STATUS).

@@ -14,6 +14,7 @@ mod login;
 mod lsub;
 mod model;
 mod r#move;
+mod qresync;
 mod search;
 mod select;
 mod sessions;

@@ -442,3 +442,13 @@ fn rfc7889() {
 fn rfc8508() {
     play("rfc8508.txt");
 }
+
+#[test]
+fn rfc7162() {
+    play("rfc7162.txt");
+}
+
+#[test]
+fn rfc9586() {
+    play("rfc9586.txt");
+}

@@ -1,7 +1,8 @@
-//! ENABLE (RFC 9051 §6.3.1).
+//! ENABLE (RFC 9051 §6.3.1, RFC 7162 §3.2.3, RFC 9586 §3.1).
 
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
+use crate::imap::view::Selected;
 
 /// ENABLE: what is not known is passed over in silence.
 pub fn run(session: &mut Session, words: &[String]) -> Run {
@@ -24,6 +25,16 @@ pub fn run(session: &mut Session, words: &[String]) -> Run {
                 session.condstore();
                 "CONDSTORE"
             }
+            // RFC 7162 §3.2.3: "ENABLE QRESYNC" is a CONDSTORE enabling command.
+            "QRESYNC" => {
+                session.enabled.qresync = true;
+                session.condstore();
+                "QRESYNC"
+            }
+            "UIDONLY" => {
+                session.enabled.uid_only = true;
+                "UIDONLY"
+            }
             _ => continue,
         };
         if !done.contains(&known) {
@@ -42,10 +53,7 @@ impl Session {
         if std::mem::replace(&mut self.enabled.condstore, true) {
             return;
         }
-        let meta = self.ctx.mail.meta();
-        let mailbox = self.selected.as_ref().and_then(|s| meta.mailbox(s.mailbox));
-        if let Some(mailbox) = mailbox {
-            let modseq = mailbox.counters.highest_modseq.max(1);
+        if let Some(modseq) = self.selected.as_ref().map(Selected::settled) {
             self.line(&format!("* OK [HIGHESTMODSEQ {modseq}] CONDSTORE is on"));
         }
     }

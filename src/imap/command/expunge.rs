@@ -1,12 +1,11 @@
-//! EXPUNGE and UID EXPUNGE (RFC 9051 §6.4.3, §6.4.9).
+//! EXPUNGE and UID EXPUNGE (RFC 9051 §6.4.3, §6.4.9, RFC 7162 §3.2.7).
 
 use crate::imap::answer::{Answer, Run};
-use crate::imap::session::Session;
+use crate::imap::session::{Expunges, Session};
 use crate::imap::wire::Numbers;
 use crate::imap::wire::set::Set;
 
-/// EXPUNGE: messages with \Deleted go; with a set only those of these UIDs. The EXPUNGE responses
-/// are what every command tells at its end.
+/// EXPUNGE: messages with \Deleted go; with a set only those of these UIDs.
 pub async fn run(session: &mut Session, set: Option<&Set>) -> Run {
     let selected = session.writable()?;
     let uids = match set {
@@ -17,6 +16,20 @@ pub async fn run(session: &mut Session, set: Option<&Set>) -> Run {
         None => None,
     };
     let mailbox = selected.mailbox;
-    session.mail().expunge(mailbox, uids.as_ref()).await?;
-    Ok(Answer::ok("EXPUNGE completed"))
+    let ended = session.mail().expunge(mailbox, uids.as_ref()).await?;
+    if ended.is_empty() {
+        return Ok(Answer::ok("EXPUNGE completed"));
+    }
+    expunged(session, "EXPUNGE completed").await
+}
+
+/// Tells what is gone; with QRESYNC the answer says up to where the client knows everything
+/// (RFC 7162 §3.2.7, §3.2.9).
+pub async fn expunged(session: &mut Session, text: &str) -> Run {
+    session.tell(Expunges::Tell).await?;
+    if !session.enabled.qresync {
+        return Ok(Answer::ok(text));
+    }
+    let modseq = session.selected()?.settled();
+    Ok(Answer::ok(format!("[HIGHESTMODSEQ {modseq}] {text}")))
 }

@@ -21,13 +21,20 @@ use std::sync::Arc;
 
 /// FETCH.
 pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
+    if let Some(why) = misuse(session, &args, numbers) {
+        return Answer::bad(why).stop();
+    }
     let (items, since) = prepare(session, &args, numbers);
     let selected = session.selected()?;
     let (mailbox, read_only) = (selected.mailbox, selected.read_only);
     let mut uids = selected.resolve(&args.set, numbers).or_else(Answer::stop)?;
     let mail = session.mail();
     if let Some(since) = since {
-        uids = mail.changes(mailbox, since)?.changed.and(&uids);
+        let changed = match args.vanished {
+            true => vanished(session, &args, since).await?,
+            false => mail.changes(mailbox, since)?.changed,
+        };
+        uids = changed.and(&uids);
     }
     let sets_seen = !read_only && items.iter().any(Item::sets_seen);
     // RFC 9051 §6.4.5: the flags that reading changes belong into the same response. Where they have
@@ -74,11 +81,39 @@ pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
     Ok(Answer::ok("FETCH completed"))
 }
 
+/// Why the modifiers do not go together (RFC 7162 §3.2.6).
+fn misuse(session: &Session, args: &Fetch, numbers: Numbers) -> Option<&'static str> {
+    if !args.vanished {
+        None
+    } else if numbers == Numbers::Sequence {
+        Some("VANISHED goes with UID FETCH")
+    } else if !session.enabled.qresync {
+        Some("QRESYNC was not enabled: ENABLE QRESYNC first")
+    } else if args.changed_since.is_none() {
+        Some("VANISHED goes with CHANGEDSINCE")
+    } else {
+        None
+    }
+}
+
+/// Tells which of the set are gone, before anything else; returns what may have changed.
+async fn vanished(session: &mut Session, args: &Fetch, since: Modseq) -> Result<UidSet, Stop> {
+    let selected = session.selected()?;
+    let meta = session.mail().meta();
+    let uidnext = meta
+        .mailbox(selected.mailbox)
+        .map_or(1, |m| m.counters.uidnext);
+    let all = UidSet::range(1, uidnext.saturating_sub(1));
+    let wanted = selected.span(&args.set).and(&all);
+    session.vanished_earlier(&wanted, since).await
+}
+
 /// The items, with those that the command's form implies.
 fn prepare(session: &mut Session, args: &Fetch, numbers: Numbers) -> (Vec<Item>, Option<Modseq>) {
     let mut items = args.items.clone();
-    // RFC 9051 §6.4.9: UID FETCH always says the UID.
-    if numbers == Numbers::Uid && !items.contains(&Item::Uid) {
+    // RFC 9051 §6.4.9: UID FETCH always says the UID; UIDFETCH has it anyway (RFC 9586 §3.3).
+    let missing = !session.enabled.uid_only && !items.contains(&Item::Uid);
+    if numbers == Numbers::Uid && missing {
         items.insert(0, Item::Uid);
     }
     // RFC 7162 §3.1.4.1: CHANGEDSINCE implies MODSEQ.
@@ -214,10 +249,13 @@ async fn one(
     row: &Row,
     say_flags: bool,
 ) -> Result<(), Stop> {
-    let Some(number) = session.selected()?.number(row.uid) else {
+    if items.contains(&Item::Flags) || say_flags {
+        let mail = session.mail();
+        session.tell_keywords(&mail)?;
+    }
+    if !session.fetch_head(row.uid)? {
         return Ok(());
-    };
-    encode::formatted(session.conn.out(), format_args!("* {number} FETCH ("));
+    }
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
             session.conn.out().push(b' ');

@@ -1,14 +1,14 @@
 //! MOVE and UID MOVE (RFC 9051 §6.4.8, RFC 6851).
 
 use super::copy::{copyuid, lost, try_create};
+use super::expunge::expunged;
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 use crate::imap::wire::Numbers;
 use crate::imap::wire::copy::Copy;
 use crate::mail::Error;
 
-/// MOVE: COPYUID in an untagged OK, then the EXPUNGE responses that every command tells at its end
-/// (RFC 6851 §4.3).
+/// MOVE: COPYUID in an untagged OK, then the EXPUNGE responses (RFC 6851 §4.3).
 pub async fn run(session: &mut Session, args: &Copy, numbers: Numbers) -> Run {
     let selected = session.writable()?;
     let mailbox = selected.mailbox;
@@ -24,7 +24,7 @@ pub async fn run(session: &mut Session, args: &Copy, numbers: Numbers) -> Run {
         Ok(moved) if moved.from.is_empty() => lost(),
         Ok(moved) => {
             session.line(&format!("* OK {} moved", copyuid(&moved)));
-            Ok(Answer::ok("MOVE completed"))
+            expunged(session, "MOVE completed").await
         }
         Err(Error::NoSuchMailbox) => try_create(),
         Err(error) => Err(error.into()),

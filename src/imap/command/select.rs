@@ -1,14 +1,19 @@
-//! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3; RFC 3501 §6.3.1; RFC 7162 §3.1.2, RFC 8474 §4.2).
+//! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3; RFC 3501 §6.3.1; RFC 7162 §3.1.2, §3.2.5, RFC 8474
+//! §4.2).
 
 use crate::imap::answer::{Answer, Run, Stop};
 use crate::imap::session::Session;
 use crate::imap::view::Selected;
-use crate::imap::wire::select::Select;
+use crate::imap::wire::select::{Qresync, Select};
 use crate::imap::wire::{encode, mailbox};
-use crate::mail::{Mailbox, Uid, UidSet};
+use crate::mail::{Mailbox, Modseq, Uid, UidSet};
 
 /// SELECT, or EXAMINE if `read_only`.
 pub async fn run(session: &mut Session, args: Select, read_only: bool) -> Run {
+    // RFC 7162 §3.2.5: before anything is opened or closed.
+    if args.qresync.is_some() && !session.enabled.qresync {
+        return Answer::bad("QRESYNC was not enabled: ENABLE QRESYNC first").stop();
+    }
     if args.condstore {
         session.enabled.condstore = true;
     }
@@ -22,24 +27,78 @@ pub async fn run(session: &mut Session, args: Select, read_only: bool) -> Run {
     let Some(mailbox) = meta.by_path(&args.name).cloned() else {
         return Answer::no("[NONEXISTENT] no such mailbox").stop();
     };
-    let from = match read_only {
-        true => mail.peek_recent(mailbox.id)?,
-        false => mail.take_recent(mailbox.id)?,
-    };
     let view = mail.view(mailbox.id)?;
     let above = view.uids.last().map_or(1, |last| last.saturating_add(1));
     let uidnext = view.uidnext.max(above);
-    let mut selected = Selected::new(mailbox.id, read_only, view);
+    // Up to the view, and no further: what arrives in this instant is recent to whoever shows it.
+    let from = match read_only {
+        true => mail.peek_recent(mailbox.id)?,
+        false => mail.take_recent(mailbox.id, uidnext)?,
+    };
+    let highest = mailbox.counters.highest_modseq.max(1);
+    let mut selected = Selected::new(mailbox.id, read_only, view, highest);
     selected.recent = selected.uids().and(&UidSet::range(from.max(1), Uid::MAX));
     selected.keywords = meta.keywords.clone();
     session.flags_lines(&meta, read_only);
     describe(session, &selected, &mailbox, uidnext);
     session.selected = Some(selected);
     session.conn.spill().await?;
+    // RFC 7162 §3.2.5: a mailbox of another UIDVALIDITY is another mailbox.
+    if let Some(known) = args.qresync
+        && known.uidvalidity == mailbox.uidvalidity
+    {
+        resync(session, known, uidnext).await?;
+    }
     Ok(Answer::ok(match read_only {
         true => "[READ-ONLY] EXAMINE completed",
         false => "[READ-WRITE] SELECT completed",
     }))
+}
+
+/// What happened since the client was here last (RFC 7162 §3.2.5.1).
+async fn resync(session: &mut Session, known: Qresync, uidnext: Uid) -> Result<(), Stop> {
+    let all = UidSet::range(1, uidnext.saturating_sub(1));
+    let wanted = match known.known {
+        Some(ranges) => union(ranges).and(&all),
+        None => all,
+    };
+    let selected = session.selected()?;
+    let matched = selected.matched(&known.matches);
+    let unsure = wanted.and(&UidSet::range(matched.saturating_add(1), Uid::MAX));
+    let changed = session.vanished_earlier(&unsure, known.modseq).await?;
+    let changed = changed.and(&wanted).and(session.selected()?.uids());
+    session.tell_flags(&changed, known.modseq).await
+}
+
+/// Sorted first, so that a hostile order costs nothing.
+fn union(mut ranges: Vec<(u32, u32)>) -> UidSet {
+    ranges.sort_unstable();
+    let mut set = UidSet::new();
+    for (first, last) in ranges {
+        set.insert_range(first, last);
+    }
+    set
+}
+
+impl Session {
+    /// `VANISHED (EARLIER)`: which of `wanted` ended after `since`, or, where that is forgotten, are
+    /// not there (RFC 7162 §3.2.6). Returns what may have changed otherwise.
+    pub(in crate::imap) async fn vanished_earlier(
+        &mut self,
+        wanted: &UidSet,
+        since: Modseq,
+    ) -> Result<UidSet, Stop> {
+        let selected = self.selected()?;
+        let changes = self.mail().changes(selected.mailbox, since)?;
+        let ended = match &changes.vanished {
+            Some(vanished) => vanished.and(wanted),
+            None => wanted.clone(),
+        };
+        // What the client has in its view is told as it always is, when it may be.
+        let ended = ended.minus(selected.uids());
+        self.vanished("(EARLIER) ", &ended).await?;
+        Ok(changes.changed)
+    }
 }
 
 fn describe(session: &mut Session, selected: &Selected, mailbox: &Mailbox, uidnext: Uid) {

@@ -19,14 +19,14 @@ pub async fn run(session: &mut Session, args: Store, numbers: Numbers) -> Run {
     if uids.is_empty() {
         return Ok(Answer::ok("STORE completed"));
     }
-    let change = change(args.how, args.flags);
+    let change = change(args.how, args.flags.clone());
     let mail = session.mail();
     let before = mail.changes(mailbox, selected.modseq())?;
     let done = mail
         .set_flags(mailbox, &uids, change, args.unchanged_since)
         .await?;
     own(session, &before, &done, args.silent)?;
-    report(session, &done, args.silent).await?;
+    report(session, &done, &args).await?;
     answer(session, &uids, &done, numbers)
 }
 
@@ -87,34 +87,44 @@ pub fn split(wanted: Vec<Flag>) -> (Flags, Vec<String>) {
     (change.flags, change.keywords)
 }
 
-/// The new flags, or with `.SILENT` only the new MODSEQ where CONDSTORE is on (RFC 7162 §3.1.3).
-async fn report(session: &mut Session, done: &FlagsChanged, silent: bool) -> Result<(), Stop> {
-    if silent && !session.enabled.condstore {
+/// The new flags, or with `.SILENT` only the new MODSEQ where CONDSTORE is on (RFC 7162 §3.1.3). A
+/// conditional STORE tells of every message: of those that failed, why.
+async fn report(session: &mut Session, done: &FlagsChanged, args: &Store) -> Result<(), Stop> {
+    let conditional = args.unchanged_since.is_some();
+    if args.silent && !session.enabled.condstore {
         return Ok(());
     }
     let mail = session.mail();
-    session.tell_keywords(&mail)?;
     let mailbox = session.selected()?.mailbox;
-    let uids = if silent { &done.changed } else { &done.done };
+    let told = match args.silent && !conditional {
+        true => &done.changed,
+        false => &done.done,
+    };
+    let uids = told.or(&done.modified);
+    // Whatever others did up to here to those that failed is told now, and not once more.
+    let now = mail.meta().modseq;
     let mut from = uids.first();
     while let Some(first) = from {
-        let (rows, next) = batch(&mail, mailbox, uids, first)?;
+        let (rows, next) = batch(&mail, mailbox, &uids, first)?;
+        session.tell_keywords(&mail)?;
         let meta = mail.meta();
         for row in &rows {
-            let Some(number) = session.selected()?.number(row.uid) else {
-                continue;
-            };
-            if silent {
-                let (uid, modseq) = (row.uid, row.modseq);
-                let text = format_args!("* {number} FETCH (UID {uid} MODSEQ ({modseq}))\r\n");
-                encode::formatted(session.conn.out(), text);
-            } else {
+            if !args.silent || done.modified.contains(row.uid) {
                 session.flags_response(&meta, row)?;
+            } else if session.fetch_head(row.uid)? {
+                let uid_only = session.enabled.uid_only;
+                let out = session.conn.out();
+                if !uid_only {
+                    encode::formatted(out, format_args!("UID {} ", row.uid));
+                }
+                encode::formatted(out, format_args!("MODSEQ ({}))\r\n", row.modseq));
             }
         }
-        session.conn.spill().await?;
         from = next;
+        session.breathe(from.is_some()).await?;
     }
+    let selected = session.selected_mut()?;
+    selected.made(done.modified.clone(), 0..=now);
     Ok(())
 }
 

@@ -13,6 +13,8 @@ pub struct Fetch {
     pub items: Vec<Item>,
     /// Only messages changed since this modification sequence.
     pub changed_since: Option<u64>,
+    /// `VANISHED`: tell of those that are gone since, too (RFC 7162 §3.2.6).
+    pub vanished: bool,
 }
 
 /// One data item.
@@ -88,25 +90,31 @@ pub fn fetch(c: &mut Cursor<'_>) -> Parsed<Fetch> {
     let set = Set::parse(c)?;
     c.space()?;
     let items = items(c)?;
-    let mut changed_since = None;
-    if c.peek() == Some(b' ') && c.rest().len() > 1 {
-        c.space()?;
-        let found = c.list(false, modifier)?;
-        changed_since = found.last().copied();
-    }
-    Ok(Fetch {
+    let mut fetch = Fetch {
         set,
         items,
-        changed_since,
-    })
+        changed_since: None,
+        vanished: false,
+    };
+    if c.peek() == Some(b' ') && c.rest().len() > 1 {
+        c.space()?;
+        c.list(false, |c| modifier(c, &mut fetch))?;
+    }
+    Ok(fetch)
 }
 
-fn modifier(c: &mut Cursor<'_>) -> Parsed<u64> {
-    if !c.eat_word("CHANGEDSINCE") {
-        return c.fail("CHANGEDSINCE");
+/// Each at most once.
+fn modifier(c: &mut Cursor<'_>, fetch: &mut Fetch) -> Parsed<()> {
+    let start = c.clone();
+    match c.word()?.as_str() {
+        "CHANGEDSINCE" if fetch.changed_since.is_none() => {
+            c.space()?;
+            fetch.changed_since = Some(c.number64()?);
+        }
+        "VANISHED" if !fetch.vanished => fetch.vanished = true,
+        _ => return start.fail("CHANGEDSINCE or VANISHED"),
     }
-    c.space()?;
-    c.number64()
+    Ok(())
 }
 
 fn items(c: &mut Cursor<'_>) -> Parsed<Vec<Item>> {

@@ -99,6 +99,19 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Message numbers are among the criteria.
+    pub fn uses_numbers(&self) -> bool {
+        match self {
+            Key::Sequence(set) => *set != Set::Saved,
+            Key::And(keys) => keys.iter().any(Key::uses_numbers),
+            Key::Or(both) => both.0.uses_numbers() || both.1.uses_numbers(),
+            Key::Not(key) => key.uses_numbers(),
+            _ => false,
+        }
+    }
+}
+
 /// `[SP "RETURN" SP "(" options ")"] SP [CHARSET SP charset SP] key *(SP key)`
 pub fn search(c: &mut Cursor<'_>) -> Parsed<Search> {
     c.space()?;

@@ -1,6 +1,6 @@
 //! STORE and UID STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
 
-use super::cursor::{Cursor, Parsed};
+use super::cursor::{Cursor, Error, Parsed};
 use super::flag::{self, Flag};
 use super::set::Set;
 
@@ -37,7 +37,13 @@ pub fn store(c: &mut Cursor<'_>) -> Parsed<Store> {
     c.space()?;
     let mut unchanged_since = None;
     if c.peek() == Some(b'(') {
+        let at = c.position();
         let found = c.list(true, modifier)?;
+        // RFC 7162 §7: "Only a single UNCHANGEDSINCE may be specified".
+        if found.len() > 1 {
+            let wanted = "UNCHANGEDSINCE once";
+            return Err(Error { at, wanted });
+        }
         unchanged_since = found.last().copied();
         c.space()?;
     }
