@@ -231,8 +231,18 @@ pub const LOGIN_ADDRESSES: usize = 512;
 /// Log-ins of one address that may be waiting at the same time; the one beyond is refused.
 pub const LOGIN_WAITING: u32 = 4;
 
+/// Octets of a request on the control socket; longer ones are not understood. The longest makes an app
+/// password for many mailboxes.
+pub const CONTROL_LINE: usize = 256 * 1024;
 /// Identifiers in the access control list of one mailbox; beyond it: `NO [LIMIT]`.
 pub const ACL: usize = 64;
+/// App passwords that may exist; each costs a log-in by SCRAM two hashes.
+pub const APPS: usize = 32;
+/// Seconds after which the last use of an app password is worth a write to the store.
+pub const LAST_USED: u32 = 24 * 60 * 60;
+/// Most iterations for a generated password: guessing it is hopeless, and app passwords share them with
+/// whatever the password becomes later.
+pub const PBKDF2_GENERATED: u32 = 16_384;
 /// Bearer tokens that may exist.
 pub const TOKENS: usize = 64;
 /// Nested criteria in one SEARCH (`NOT NOT ..`, `((..))`, `OR OR ..`); beyond it: `BAD` with the position. Searches

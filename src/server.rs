@@ -9,7 +9,8 @@ pub mod account;
 pub mod control;
 mod failure;
 
-use crate::auth::Auth;
+use crate::auth::sasl::Mechanism;
+use crate::auth::{Auth, Client, Grant, Protocol};
 use crate::config::{Config, Listen, Role};
 use crate::limits;
 use crate::mail::Mail;
@@ -52,6 +53,41 @@ impl Ctx {
     /// then are PLAIN, LOGIN and USER announced and accepted.
     pub fn may_show_password(&self, conn: &Conn) -> bool {
         conn.is_private() || self.config.allow_plain_auth
+    }
+
+    /// What `auth` has to know of who is at the other end.
+    pub fn client(&self, conn: &Conn, protocol: Protocol) -> Client {
+        Client {
+            ip: conn.peer_ip(),
+            protocol,
+            binding: conn.tls_exporter(),
+        }
+    }
+
+    /// The SASL mechanisms that work on this connection, best first.
+    pub fn mechanisms(&self, conn: &Conn) -> impl Iterator<Item = Mechanism> + use<> {
+        let bound = conn.tls_exporter().is_some();
+        Mechanism::offered(bound, self.may_show_password(conn))
+    }
+
+    /// The same for whoever logged in: the engine's handle is theirs from here on.
+    pub fn granted(self: &Rc<Self>, grant: &Grant) -> Rc<Ctx> {
+        match &grant.app {
+            None => self.clone(),
+            Some(app) => Rc::new(Ctx {
+                mail: self.mail.of(Some(&app.principal)),
+                ..Ctx::clone(self)
+            }),
+        }
+    }
+
+    /// Lets a connection last as long as its log-in does: the time to log in is over, an app password
+    /// may expire or be revoked.
+    pub fn admit(conn: &mut Conn, grant: &Grant) {
+        conn.set_deadline(grant.deadline());
+        if let Some(app) = &grant.app {
+            conn.watch_end(app.gone.clone());
+        }
     }
 }
 
@@ -260,6 +296,7 @@ impl Server {
             );
         }
         self.shared.halt.throw();
+        self.ctx.auth.remember_use().await;
         let threads = self.threads;
         smol::unblock(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         self.ctx.mail.close().await;

@@ -10,6 +10,11 @@ pub enum AuthError {
     /// Too many failures from this address; nothing was checked. Try again after this long
     /// (IMAP UNAVAILABLE, SMTP 454 4.7.0, POP3 SYS/TEMP, HTTP 429).
     Throttled(Duration),
+    /// The app password is right, and not for this protocol, which is named (IMAP AUTHORIZATIONFAILED,
+    /// SMTP 535 5.7.1, POP3 AUTH).
+    NotHere(&'static str),
+    /// The app password is right, and its time is over (IMAP EXPIRED).
+    Expired,
     /// The exchange was not well-formed (SMTP 501 5.5.2, IMAP BAD).
     Malformed,
     /// The client asked for something that this mechanism has and we have not: another
@@ -32,6 +37,8 @@ impl fmt::Display for AuthError {
                     wait.as_secs().max(1)
                 )
             }
+            AuthError::NotHere(name) => write!(f, "this app password is not for {name}"),
+            AuthError::Expired => f.write_str("this app password has expired"),
             AuthError::Malformed => f.write_str("malformed authentication exchange"),
             AuthError::Unsupported => f.write_str("not supported by this server"),
             AuthError::Cancelled => f.write_str("authentication cancelled"),

@@ -1,7 +1,8 @@
-//! Who may in: one user, a password (as SCRAM keys), bearer tokens, and patience for guessers.
+//! Who may in: one user, a password (as SCRAM keys), app passwords, bearer tokens, and patience for
+//! guessers.
 //!
 //! * [`Auth::login_plain`]: name and password (IMAP LOGIN, POP3 USER/PASS, HTTP Basic).
-//! * [`Auth::sasl`]: PLAIN, LOGIN, SCRAM-SHA-256 as line exchanges.
+//! * [`Auth::sasl`]: PLAIN, LOGIN, SCRAM-SHA-256 and -PLUS as line exchanges.
 //! * [`Auth::bearer`]: tokens for HTTP.
 //! * [`Auth::apop`]: APOP, if a secret was stored for it.
 //!
@@ -10,7 +11,11 @@
 //! last good password is remembered as a keyed hash until the process ends, so that a client's
 //! reconnects cost nothing.
 //!
+//! An app password goes with the same names, and is checked in the same time: its keys share the
+//! account's salt and iterations, so that one computation is compared with all of them.
+//!
 //! Log-in names: the user name or any own address, in any case ([`Config::is_user`]).
+mod app;
 mod error;
 mod record;
 pub mod sasl;
@@ -21,19 +26,19 @@ mod token;
 use crate::config::Config;
 use crate::limits;
 use crate::sys::{lock, random};
+pub use app::{App, NewApp, Protocol, Protocols};
 use async_io::Timer;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 pub use error::AuthError;
 pub use record::Record;
-use record::{equal, hmac_sha256};
+use record::{Keys, equal, hmac_sha256};
 use smol::lock::Semaphore;
 use std::future::Future;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use throttle::Throttle;
 pub use token::Token;
 
@@ -44,6 +49,43 @@ pub struct Grant {
     pub user: String,
     /// The bearer token's name, if one was used.
     pub token: Option<String>,
+    /// The app password, if one was used.
+    pub app: Option<Arc<App>>,
+}
+
+impl Grant {
+    /// When a session of this log-in has to end: the app password expires then.
+    pub fn deadline(&self) -> Option<Instant> {
+        let expires = self.app.as_ref()?.principal.expires?;
+        let left = i64::from(expires).saturating_sub(now());
+        Some(Instant::now() + Duration::from_secs(u64::try_from(left).unwrap_or(0)))
+    }
+
+    /// The user's name, with the app password's for the log.
+    pub fn who(&self) -> String {
+        match &self.app {
+            Some(app) => format!("{} ({})", self.user, app.name()),
+            None => self.user.clone(),
+        }
+    }
+}
+
+/// Who wants in, and by which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// Where it is.
+    pub ip: IpAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// `tls-exporter` of its connection (RFC 9266), where TLS gives one.
+    pub binding: Option<[u8; 32]>,
+}
+
+/// For whom a SCRAM exchange is: the name given was the user's, and the app password of each
+/// candidate; `None` is the password itself.
+struct Found {
+    is_user: bool,
+    apps: Vec<Option<Arc<App>>>,
 }
 
 /// Small values kept in the store: what `auth` needs of it.
@@ -63,6 +105,7 @@ pub trait Settings: Send + Sync {
 }
 
 const KEY_PASSWORD: &str = "auth.password";
+const KEY_APPS: &str = "auth.apps";
 const KEY_TOKENS: &str = "auth.tokens";
 const KEY_APOP: &str = "auth.apop";
 
@@ -73,6 +116,8 @@ pub struct Auth {
     state: Mutex<State>,
     throttle: Mutex<Throttle>,
     checks: Semaphore,
+    /// Held while what the store has is changed.
+    changing: smol::lock::Mutex<()>,
     /// Made at each start; keys the hashes below.
     boot_key: [u8; 32],
 }
@@ -80,10 +125,17 @@ pub struct Auth {
 #[derive(Default)]
 struct State {
     record: Option<Arc<Record>>,
+    apps: Vec<Arc<App>>,
     tokens: Vec<Token>,
     apop: Option<String>,
-    /// Keyed hash of the last password that was right.
-    good: Option<[u8; 32]>,
+    /// Keyed hashes of the last passwords that were right, one for each that exists.
+    good: Vec<Good>,
+}
+
+/// A password that was right, and whether it is an app password.
+struct Good {
+    hash: [u8; 32],
+    app: Option<Arc<App>>,
 }
 
 /// Leaves the throttle also when the client goes away while waiting.
@@ -111,6 +163,7 @@ impl Auth {
             )),
             None => None,
         };
+        let apps = app::decode(&settings.setting(KEY_APPS)?.unwrap_or_default());
         let tokens = token::decode(&settings.setting(KEY_TOKENS)?.unwrap_or_default());
         let apop = settings.setting(KEY_APOP)?.filter(|s| !s.is_empty());
         let apop = apop.and_then(|s| String::from_utf8(s).ok());
@@ -120,11 +173,13 @@ impl Auth {
             settings,
             state: Mutex::new(State {
                 record,
+                apps,
                 tokens,
                 apop,
-                good: None,
+                good: Vec::new(),
             }),
             checks: Semaphore::new(limits::PASSWORD_CHECKS),
+            changing: smol::lock::Mutex::new(()),
             boot_key: random::octets().map_err(|e| e.to_string())?,
         })
     }
@@ -137,13 +192,15 @@ impl Auth {
     /// Checks a name and a password.
     ///
     /// # Errors
-    /// [`AuthError::BadCredentials`], [`AuthError::Throttled`], [`AuthError::Unavailable`].
+    /// [`AuthError::BadCredentials`], [`AuthError::Throttled`], [`AuthError::Unavailable`];
+    /// [`AuthError::NotHere`] and [`AuthError::Expired`] for an app password.
     pub async fn login_plain(
         &self,
         user: &str,
         password: &str,
-        peer: IpAddr,
+        client: Client,
     ) -> Result<Grant, AuthError> {
+        let peer = client.ip;
         let _turn = self.turn(peer).await?;
         let tried = self.keyed(&[user, "\0", password]);
         let mark = mark(&tried);
@@ -154,12 +211,18 @@ impl Auth {
             return Err(AuthError::BadCredentials);
         }
         // The password is checked for a wrong name too: the time taken must not tell.
-        let right = self.is_password(password).await?;
-        if right && self.config.is_user(user) {
-            lock(&self.throttle).succeeded(peer);
-            Ok(self.grant(None))
-        } else {
-            Err(self.failed(peer, mark))
+        let mut right = self.find(password).await?;
+        if right.is_none()
+            && let Some(typed) = app::canonical(password).filter(|typed| typed != password)
+        {
+            right = self.find(&typed).await?.filter(Option::is_some);
+        }
+        match right {
+            Some(app) if self.config.is_user(user) => {
+                lock(&self.throttle).succeeded(peer);
+                self.enter(app, client).await
+            }
+            _ => Err(self.failed(peer, mark)),
         }
     }
 
@@ -168,7 +231,7 @@ impl Auth {
     ///
     /// # Errors
     /// As [`login_plain`](Auth::login_plain), and [`AuthError::Malformed`].
-    pub async fn sasl_plain(&self, message: &[u8], peer: IpAddr) -> Result<Grant, AuthError> {
+    pub async fn sasl_plain(&self, message: &[u8], client: Client) -> Result<Grant, AuthError> {
         let message = std::str::from_utf8(message).map_err(|_| AuthError::Malformed)?;
         let mut parts = message.split('\0');
         let (Some(authzid), Some(user), Some(password), None) =
@@ -176,7 +239,7 @@ impl Auth {
         else {
             return Err(AuthError::Malformed);
         };
-        let grant = self.login_plain(user, password, peer).await?;
+        let grant = self.login_plain(user, password, client).await?;
         if authzid.is_empty() || self.config.is_user(authzid) {
             Ok(grant)
         } else {
@@ -185,8 +248,8 @@ impl Auth {
     }
 
     /// Starts a SASL exchange.
-    pub fn sasl(self: &Arc<Self>, mechanism: sasl::Mechanism, peer: IpAddr) -> sasl::Exchange {
-        sasl::Exchange::new(self.clone(), mechanism, peer)
+    pub fn sasl(self: &Arc<Self>, mechanism: sasl::Mechanism, client: Client) -> sasl::Exchange {
+        sasl::Exchange::new(self.clone(), mechanism, client)
     }
 
     /// Checks a bearer token.
@@ -241,7 +304,8 @@ impl Auth {
 
     // ------------------------------------------------------------ changing
 
-    /// Sets the password, durably. `generated`: it has 128 random bits or more.
+    /// Sets the password, durably. `generated`: it has 128 random bits or more. While there are app
+    /// passwords, salt and iterations stay: theirs are the same.
     ///
     /// # Errors
     /// A sentence.
@@ -250,8 +314,15 @@ impl Auth {
             return Err(format!("a password has 1 to {} octets", limits::CREDENTIAL));
         }
         let secret = password.to_owned();
+        let _changing = self.changing.lock().await;
+        let kept = {
+            let state = lock(&self.state);
+            state.record.clone().filter(|_| !state.apps.is_empty())
+        };
         let record = smol::unblock(move || {
-            if generated {
+            if let Some(old) = kept {
+                Ok(Record::derive(&secret, &old.salt, old.iterations))
+            } else if generated {
                 Record::for_random(&secret)
             } else {
                 Record::calibrated(&secret)
@@ -265,7 +336,7 @@ impl Auth {
         {
             let mut state = lock(&self.state);
             state.record = Some(Arc::new(record));
-            state.good = None;
+            state.good.clear();
         }
         // What was wrong until now may be right: a device that was told first.
         lock(&self.throttle).forget_tried();
@@ -296,6 +367,7 @@ impl Auth {
         if !token::is_name(name) {
             return Err("a token's name has 1 to 64 printable characters".into());
         }
+        let _changing = self.changing.lock().await;
         let mut tokens = self.tokens();
         if tokens.iter().any(|t| t.name == name) {
             return Err(format!(
@@ -319,6 +391,7 @@ impl Auth {
     /// # Errors
     /// A sentence: there is none of that name.
     pub async fn revoke_token(&self, name: &str) -> Result<(), String> {
+        let _changing = self.changing.lock().await;
         let mut tokens = self.tokens();
         let before = tokens.len();
         tokens.retain(|t| t.name != name);
@@ -336,13 +409,133 @@ impl Auth {
         Ok(())
     }
 
+    /// The app passwords that exist.
+    pub fn apps(&self) -> Vec<Arc<App>> {
+        lock(&self.state).apps.clone()
+    }
+
+    /// Whether an app password of this name can be made.
+    ///
+    /// # Errors
+    /// A sentence: the name is taken or not fit, there are too many, or there is no account yet.
+    pub fn is_free(&self, name: &str) -> Result<(), String> {
+        if !app::is_name(name) || self.config.is_user(name) {
+            return Err(
+                "an app password's name has 1 to 64 printable characters, does not begin with - and \
+                 is neither the user's nor \"anyone\""
+                    .into(),
+            );
+        }
+        let apps = self.apps();
+        if apps.iter().any(|app| app.name() == name) {
+            return Err(format!(
+                "an app password named {name} exists already; revoke it first"
+            ));
+        }
+        if apps.len() >= limits::APPS {
+            return Err(format!(
+                "there are {} app passwords already; revoke one first",
+                limits::APPS
+            ));
+        }
+        if !self.has_password() {
+            return Err("there is no account yet: start the server once, or run init".into());
+        }
+        Ok(())
+    }
+
+    /// Makes an app password, durably, and returns the secret: it is not stored and cannot be shown
+    /// again.
+    ///
+    /// # Errors
+    /// As for [`is_free`](Auth::is_free).
+    pub async fn add_app(&self, new: &NewApp) -> Result<String, String> {
+        let _changing = self.changing.lock().await;
+        self.is_free(&new.name)?;
+        let record = lock(&self.state).record.clone();
+        let record = record.ok_or("there is no account yet")?;
+        let secret = app::secret().map_err(|e| e.to_string())?;
+        let typed = secret.clone();
+        let keys = smol::unblock(move || record.keys_of(&typed)).await;
+        let mut apps = self.apps();
+        apps.push(Arc::new(App::new(new, keys, now())));
+        self.store_apps(apps).await?;
+        lock(&self.throttle).forget_tried();
+        Ok(secret)
+    }
+
+    /// Revokes an app password, durably; whoever came in by it is out.
+    ///
+    /// # Errors
+    /// A sentence: there is none of that name.
+    pub async fn revoke_app(&self, name: &str) -> Result<(), String> {
+        let _changing = self.changing.lock().await;
+        let mut apps = self.apps();
+        let at = apps.iter().position(|app| app.name() == name);
+        let at = at.ok_or_else(|| format!("there is no app password named {name}"))?;
+        let gone = apps.remove(at);
+        self.store_apps(apps).await?;
+        gone.revoke();
+        Ok(())
+    }
+
+    /// Stores when app passwords were last used, if the store does not know; before the server stops.
+    pub async fn remember_use(&self) {
+        let _changing = self.changing.lock().await;
+        let apps = self.apps();
+        if apps.iter().any(|app| app.is_unsaved())
+            && let Err(e) = self.store_apps(apps).await
+        {
+            log::warn!("the last use of app passwords could not be stored: {e}");
+        }
+    }
+
+    async fn store_apps(&self, apps: Vec<Arc<App>>) -> Result<(), String> {
+        self.settings
+            .set_setting(KEY_APPS, app::encode(&apps))
+            .await?;
+        app::stored(&apps);
+        let mut state = lock(&self.state);
+        state.good.retain(|good| match &good.app {
+            Some(app) => apps.iter().any(|other| Arc::ptr_eq(app, other)),
+            None => true,
+        });
+        state.apps = apps;
+        Ok(())
+    }
+
     // ------------------------------------------------------------ inside
 
     fn grant(&self, token: Option<String>) -> Grant {
         Grant {
             user: self.config.user.clone(),
             token,
+            app: None,
         }
+    }
+
+    /// Lets somebody in who has shown a secret: an app password may be for something else, or for
+    /// another time.
+    async fn enter(&self, app: Option<Arc<App>>, client: Client) -> Result<Grant, AuthError> {
+        if let Some(app) = &app {
+            let now = now();
+            if app.gone.is_thrown() {
+                return Err(AuthError::BadCredentials);
+            }
+            if !app.principal.is_alive() {
+                return Err(AuthError::Expired);
+            }
+            if !app.protocols.has(client.protocol) {
+                return Err(AuthError::NotHere(client.protocol.name()));
+            }
+            if app.note_used(now) {
+                self.remember_use().await;
+            }
+        }
+        Ok(Grant {
+            app,
+            ..self.grant(None)
+        })
     }
 
     /// Waits for this address' turn.
@@ -366,82 +559,116 @@ impl Auth {
         hmac_sha256(&self.boot_key, parts.concat().as_bytes())
     }
 
-    async fn is_password(&self, password: &str) -> Result<bool, AuthError> {
+    /// Whose password this is: the account's own (`None` inside), or an app password.
+    async fn find(&self, password: &str) -> Result<Option<Option<Arc<App>>>, AuthError> {
         let hash = self.keyed(&["password\0", &record::prepare(password)]);
-        let (record, good) = {
+        let record = {
             let state = lock(&self.state);
-            (
-                state.record.clone().ok_or(AuthError::Unavailable)?,
-                state.good,
-            )
+            let known = state.good.iter().find(|good| equal(&good.hash, &hash));
+            if let Some(good) = known {
+                return Ok(Some(good.app.clone()));
+            }
+            state.record.clone().ok_or(AuthError::Unavailable)?
         };
-        if good.is_some_and(|good| equal(&good, &hash)) {
-            return Ok(true);
-        }
         let _slot = self.checks.acquire().await;
         let secret = password.to_owned();
-        let checked = record.clone();
-        let right = smol::unblock(move || checked.matches(&secret)).await;
-        if right {
-            let mut state = lock(&self.state);
-            // Not if the password was changed meanwhile.
-            if state
-                .record
-                .as_ref()
-                .is_some_and(|r| Arc::ptr_eq(r, &record))
-            {
-                state.good = Some(hash);
+        let made = record.clone();
+        let keys = smol::unblock(move || made.keys_of(&secret)).await;
+        let mut state = lock(&self.state);
+        // The password may have been changed meanwhile, and with it the salt.
+        let same = |now: &Arc<Record>| Arc::ptr_eq(now, &record);
+        let Some(record) = state.record.clone().filter(same) else {
+            return Ok(None);
+        };
+        let mut found = None;
+        for (stored, app) in candidates(&record, &state.apps) {
+            if equal(&stored.stored, &keys.stored) {
+                found = Some(app);
             }
         }
-        Ok(right)
-    }
-
-    /// The server's first SCRAM message, with the state and the name in the client's.
-    fn scram_first(&self, message: &[u8]) -> Result<(scram::Server, String, String), AuthError> {
-        let nonce: [u8; 18] = random::octets().map_err(|_| AuthError::Unavailable)?;
-        let mut name = String::new();
-        let (server, answer) = scram::Server::first(message, &STANDARD.encode(nonce), |user| {
-            name = user.to_owned();
-            self.scram_record(user)
-        })?;
-        Ok((server, name, answer))
-    }
-
-    /// The user's record; for another name one that looks the same each time and fits nothing.
-    fn scram_record(&self, user: &str) -> Result<Record, AuthError> {
-        let record = lock(&self.state)
-            .record
-            .clone()
-            .ok_or(AuthError::Unavailable)?;
-        if self.config.is_user(user) {
-            return Ok(Record::clone(&record));
+        if let Some(app) = &found {
+            state.good.retain(|good| good.app != *app);
+            let app = app.clone();
+            state.good.push(Good { hash, app });
         }
-        let fake = self.keyed(&["salt\0", user]);
-        Ok(Record {
-            salt: fake.get(..16).unwrap_or_default().to_vec(),
-            iterations: NonZeroU32::max(record.iterations, NonZeroU32::MIN),
-            stored_key: self.keyed(&["stored\0", user]),
-            server_key: self.keyed(&["server\0", user]),
-        })
+        Ok(found)
+    }
+
+    /// The server's first SCRAM message, with the state and whom the client's name stands for.
+    fn scram_first(
+        &self,
+        message: &[u8],
+        binding: scram::Binding,
+    ) -> Result<(scram::Server, Found, String), AuthError> {
+        let nonce: [u8; 18] = random::octets().map_err(|_| AuthError::Unavailable)?;
+        let nonce = STANDARD.encode(nonce);
+        let mut found = Found {
+            is_user: false,
+            apps: Vec::new(),
+        };
+        let (server, answer) = scram::Server::first(message, &nonce, binding, |user| {
+            let (known, secrets) = self.scram_candidates(user)?;
+            found = known;
+            Ok(secrets)
+        })?;
+        Ok((server, found, answer))
+    }
+
+    /// What the user may log in by; for another name something that looks the same each time and fits
+    /// nothing.
+    fn scram_candidates(&self, user: &str) -> Result<(Found, scram::Candidates), AuthError> {
+        let state = lock(&self.state);
+        let record = state.record.clone().ok_or(AuthError::Unavailable)?;
+        let (mut keys, mut apps) = (Vec::new(), Vec::new());
+        for (stored, app) in candidates(&record, &state.apps) {
+            keys.push(stored.clone());
+            apps.push(app);
+        }
+        let is_user = self.config.is_user(user);
+        let mut salt = record.salt.clone();
+        if !is_user {
+            let fake = self.keyed(&["salt\0", user]);
+            salt = fake.get(..16).unwrap_or_default().to_vec();
+            keys.fill(Keys {
+                stored: self.keyed(&["stored\0", user]),
+                server: self.keyed(&["server\0", user]),
+            });
+        }
+        let found = Found { is_user, apps };
+        let secrets = scram::Candidates {
+            salt,
+            iterations: record.iterations.get(),
+            keys,
+        };
+        Ok((found, secrets))
     }
 
     async fn scram_last(
         &self,
         server: scram::Server,
-        user: &str,
+        found: Found,
         message: &[u8],
-        peer: IpAddr,
-    ) -> Result<String, AuthError> {
-        let _turn = self.turn(peer).await?;
+        client: Client,
+    ) -> Result<(Option<Arc<App>>, String), AuthError> {
+        let _turn = self.turn(client.ip).await?;
         match server.last(message) {
-            Ok(verifier) if self.config.is_user(user) => {
-                lock(&self.throttle).succeeded(peer);
-                Ok(verifier)
+            Ok((number, verifier)) if found.is_user => {
+                lock(&self.throttle).succeeded(client.ip);
+                Ok((found.apps.get(number).cloned().flatten(), verifier))
             }
             Err(AuthError::Malformed) => Err(AuthError::Malformed),
-            _ => Err(self.failed(peer, 0)),
+            _ => Err(self.failed(client.ip, 0)),
         }
     }
+}
+
+/// Every secret of the account: the password's keys, then those of the app passwords.
+fn candidates<'a>(
+    record: &'a Record,
+    apps: &'a [Arc<App>],
+) -> impl Iterator<Item = (&'a Keys, Option<Arc<App>>)> {
+    let apps = apps.iter().map(|app| (&app.keys, Some(app.clone())));
+    std::iter::once((&record.keys, None)).chain(apps)
 }
 
 /// A short form of a keyed hash, never zero.

@@ -13,13 +13,29 @@ use std::time::Instant;
 /// Octets of SHA-256.
 const KEY: usize = 32;
 
-/// SCRAM keys of one password.
+/// Octets of a stored key.
+pub(super) const STORED: usize = KEY;
+
+/// What is kept of one password (RFC 5802 §3: StoredKey, ServerKey).
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Keys {
+    pub stored: [u8; KEY],
+    pub server: [u8; KEY],
+}
+
+/// Shows no key.
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+/// SCRAM keys of one password, and how they were made.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     pub(super) salt: Vec<u8>,
     pub(super) iterations: NonZeroU32,
-    pub(super) stored_key: [u8; KEY],
-    pub(super) server_key: [u8; KEY],
+    pub(super) keys: Keys,
 }
 
 impl Record {
@@ -30,8 +46,10 @@ impl Record {
         Record {
             salt: salt.to_vec(),
             iterations,
-            stored_key: sha256(&client_key),
-            server_key: hmac_sha256(&salted, b"Server Key"),
+            keys: Keys {
+                stored: sha256(&client_key),
+                server: hmac_sha256(&salted, b"Server Key"),
+            },
         }
     }
 
@@ -41,6 +59,10 @@ impl Record {
     /// # Errors
     /// When the system gives no random salt.
     pub fn calibrated(password: &str) -> Result<Record, NoRandom> {
+        Record::within(password, limits::PBKDF2_MAX)
+    }
+
+    fn within(password: &str, most: u32) -> Result<Record, NoRandom> {
         const PROBE: NonZeroU32 = NonZeroU32::new(2000).expect("not zero");
         let salt: [u8; 16] = random::octets()?;
         let start = Instant::now();
@@ -48,7 +70,7 @@ impl Record {
         let spent = start.elapsed().as_nanos().max(1);
         let fit = limits::PBKDF2_TIME.as_nanos() * u128::from(PROBE.get()) / spent;
         let fit = u32::try_from(fit).unwrap_or(u32::MAX);
-        let bounded = fit.clamp(limits::PBKDF2_MIN, limits::PBKDF2_MAX);
+        let bounded = fit.clamp(limits::PBKDF2_MIN, most);
         Ok(Record::derive(
             password,
             &salt,
@@ -57,21 +79,23 @@ impl Record {
     }
 
     /// A record for a generated password of 128 random bits or more: guessing it is hopeless
-    /// at any speed, so the least number of iterations will do and log-ins are quick.
+    /// at any speed, so few iterations will do and log-ins are quick.
     ///
     /// # Errors
     /// When the system gives no random salt.
     pub fn for_random(password: &str) -> Result<Record, NoRandom> {
-        let salt: [u8; 16] = random::octets()?;
-        let least = NonZeroU32::new(limits::PBKDF2_MIN).unwrap_or(NonZeroU32::MIN);
-        Ok(Record::derive(password, &salt, least))
+        Record::within(password, limits::PBKDF2_GENERATED)
+    }
+
+    /// What would be kept of another password of the same account. Takes as long as the iterations
+    /// say.
+    pub(super) fn keys_of(&self, password: &str) -> Keys {
+        Record::derive(password, &self.salt, self.iterations).keys
     }
 
     /// Whether this is the password. Takes as long as the iterations say.
     pub fn matches(&self, password: &str) -> bool {
-        let salted = salted_password(password, &self.salt, self.iterations);
-        let stored = sha256(&hmac_sha256(&salted, b"Client Key"));
-        equal(&stored, &self.stored_key)
+        equal(&self.keys_of(password).stored, &self.keys.stored)
     }
 
     /// As text: `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey` (RFC 5803 §2).
@@ -80,8 +104,8 @@ impl Record {
             "SCRAM-SHA-256${}:{}${}:{}",
             self.iterations,
             STANDARD.encode(&self.salt),
-            STANDARD.encode(self.stored_key),
-            STANDARD.encode(self.server_key)
+            STANDARD.encode(self.keys.stored),
+            STANDARD.encode(self.keys.server)
         )
     }
 
@@ -96,8 +120,10 @@ impl Record {
         Some(Record {
             salt: STANDARD.decode(salt).ok()?,
             iterations: iterations.parse().ok()?,
-            stored_key: STANDARD.decode(stored).ok()?.try_into().ok()?,
-            server_key: STANDARD.decode(server).ok()?.try_into().ok()?,
+            keys: Keys {
+                stored: STANDARD.decode(stored).ok()?.try_into().ok()?,
+                server: STANDARD.decode(server).ok()?.try_into().ok()?,
+            },
         })
     }
 }

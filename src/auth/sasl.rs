@@ -1,14 +1,14 @@
 //! SASL exchanges (RFC 4422) as IMAP, SMTP and POP3 all carry them: base64 lines.
 //!
-//! PLAIN (RFC 4616), LOGIN (as clients speak it), SCRAM-SHA-256 (RFC 7677).
-use super::scram;
-use super::{Auth, AuthError, Grant};
+//! PLAIN (RFC 4616), LOGIN (as clients speak it), SCRAM-SHA-256 with and without -PLUS (RFC 7677).
+use super::app::App;
+use super::scram::{self, Binding};
+use super::{Auth, AuthError, Client, Grant};
 use crate::limits;
 use base64::Engine;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Decodes with and without padding: some clients leave it away.
@@ -29,6 +29,8 @@ pub enum Step {
 /// A mechanism we have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mechanism {
+    /// RFC 7677, bound to the TLS connection (RFC 9266): only where [`Client::binding`] is there.
+    ScramSha256Plus,
     /// RFC 7677.
     ScramSha256,
     /// RFC 4616. Shows the password: only where `Ctx::may_show_password` allows it.
@@ -39,7 +41,22 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// All, best first.
-    pub const ALL: [Mechanism; 3] = [Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login];
+    pub const ALL: [Mechanism; 4] = [
+        Mechanism::ScramSha256Plus,
+        Mechanism::ScramSha256,
+        Mechanism::Plain,
+        Mechanism::Login,
+    ];
+
+    /// Those to be offered, best first: `bound` where there is channel binding, `shown` where a
+    /// password may cross the wire.
+    pub fn offered(bound: bool, shown: bool) -> impl Iterator<Item = Mechanism> {
+        Mechanism::ALL.into_iter().filter(move |m| match m {
+            Mechanism::ScramSha256Plus => bound,
+            Mechanism::ScramSha256 => true,
+            Mechanism::Plain | Mechanism::Login => shown,
+        })
+    }
 
     /// By its registered name, in any case.
     pub fn find(name: &[u8]) -> Option<Mechanism> {
@@ -51,6 +68,7 @@ impl Mechanism {
     /// The registered name.
     pub fn name(self) -> &'static str {
         match self {
+            Mechanism::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
             Mechanism::ScramSha256 => "SCRAM-SHA-256",
             Mechanism::Plain => "PLAIN",
             Mechanism::Login => "LOGIN",
@@ -59,7 +77,7 @@ impl Mechanism {
 
     /// Whether the password itself crosses the wire.
     pub fn shows_password(self) -> bool {
-        self != Mechanism::ScramSha256
+        matches!(self, Mechanism::Plain | Mechanism::Login)
     }
 }
 
@@ -67,23 +85,23 @@ enum State {
     Start(Mechanism),
     LoginName,
     LoginPassword(String),
-    ScramFinal(Box<scram::Server>, String),
-    ScramDone,
+    ScramFinal(Box<scram::Server>, super::Found),
+    ScramDone(Option<Arc<App>>),
     Over,
 }
 
 /// One exchange. Feed it lines until it is [`Step::Done`] or an error.
 pub struct Exchange {
     auth: Arc<Auth>,
-    peer: IpAddr,
+    client: Client,
     state: State,
 }
 
 impl Exchange {
-    pub(super) fn new(auth: Arc<Auth>, mechanism: Mechanism, peer: IpAddr) -> Exchange {
+    pub(super) fn new(auth: Arc<Auth>, mechanism: Mechanism, client: Client) -> Exchange {
         Exchange {
             auth,
-            peer,
+            client,
             state: State::Start(mechanism),
         }
     }
@@ -114,7 +132,7 @@ impl Exchange {
             (State::LoginPassword(name), Some(password)) => {
                 let password = text(password)?;
                 self.auth
-                    .login_plain(&name, &password, self.peer)
+                    .login_plain(&name, &password, self.client)
                     .await
                     .map(Step::Done)
             }
@@ -124,28 +142,39 @@ impl Exchange {
             }
             (State::Start(Mechanism::Plain), Some(response)) => self
                 .auth
-                .sasl_plain(&response, self.peer)
+                .sasl_plain(&response, self.client)
                 .await
                 .map(Step::Done),
-            (State::Start(Mechanism::ScramSha256), Some(response)) => self.scram_first(&response),
-            (State::ScramFinal(server, user), Some(response)) => {
-                let verifier = self
+            (State::Start(Mechanism::ScramSha256), Some(response)) => {
+                // RFC 5802 §6: whoever could have bound and says it was not told is refused.
+                let binding = match self.client.binding {
+                    Some(_) => Binding::Offered,
+                    None => Binding::None,
+                };
+                self.scram_first(&response, binding)
+            }
+            (State::Start(Mechanism::ScramSha256Plus), Some(response)) => {
+                let data = self.client.binding.ok_or(AuthError::Unsupported)?;
+                self.scram_first(&response, Binding::Exporter(data))
+            }
+            (State::ScramFinal(server, found), Some(response)) => {
+                let (app, verifier) = self
                     .auth
-                    .scram_last(*server, &user, &response, self.peer)
+                    .scram_last(*server, found, &response, self.client)
                     .await?;
-                self.state = State::ScramDone;
+                self.state = State::ScramDone(app);
                 Ok(challenge(&verifier))
             }
-            (State::ScramDone, Some(response)) if response.is_empty() => {
-                Ok(Step::Done(self.auth.grant(None)))
+            (State::ScramDone(app), Some(response)) if response.is_empty() => {
+                Ok(Step::Done(self.auth.enter(app, self.client).await?))
             }
             _ => Err(AuthError::Malformed),
         }
     }
 
-    fn scram_first(&mut self, response: &[u8]) -> Result<Step, AuthError> {
-        let (server, user, answer) = self.auth.scram_first(response)?;
-        self.state = State::ScramFinal(Box::new(server), user);
+    fn scram_first(&mut self, response: &[u8], binding: Binding) -> Result<Step, AuthError> {
+        let (server, found, answer) = self.auth.scram_first(response, binding)?;
+        self.state = State::ScramFinal(Box::new(server), found);
         Ok(challenge(&answer))
     }
 }

@@ -1,4 +1,5 @@
 //! The command line: one file per command, argh for the flags.
+mod app_password;
 mod args;
 mod create;
 mod init;
@@ -50,6 +51,7 @@ enum Command {
     Init(init::Init),
     Passwd(passwd::Passwd),
     Token(token::TokenCommand),
+    AppPassword(app_password::AppPassword),
 }
 
 /// The whole program: arguments to a run, a run to an exit code.
@@ -92,6 +94,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some(Command::Init(command)) => command.run()?,
         Some(Command::Passwd(command)) => command.run()?,
         Some(Command::Token(command)) => command.run()?,
+        Some(Command::AppPassword(command)) => command.run()?,
         None => {
             return Err(Failure::usage(
                 "no command given: `pillarbox serve --try --domain example.test` starts a server to \

@@ -72,7 +72,7 @@ pub(super) fn perform(db: &Path, request: &Request) -> Result<Vec<String>, Failu
     }
     let (mail, auth) = open_existing(db)?;
     let done = smol::block_on(async {
-        let done = request.run(&auth).await;
+        let done = request.run(&auth, &mail).await;
         mail.close().await;
         done
     });

@@ -433,12 +433,13 @@ async fn serve(ready: Ready, bound: Vec<Bound>, mail: Arc<Mail>) -> Result<(), F
         log::warn!("no control socket: {e}; passwd works with the server down only")
     });
     let db = ready.config.db.clone();
+    let engine = mail.clone();
     let server = Server::start(bound, ready.config, mail, ready.auth, Some(ready.tls))?;
     log::info!("ready: {}", db.display());
     sys::notify::notify("READY=1");
     let controlled = async {
         if let Ok(control) = &control
-            && let Err(e) = control.serve(&auth).await
+            && let Err(e) = control.serve(&auth, &engine).await
         {
             log::warn!("control socket: {e}");
         }

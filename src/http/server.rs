@@ -24,6 +24,8 @@ use crate::limits;
 pub enum Refused {
     /// Wrong name, password or token.
     Wrong,
+    /// Right, and not for this; why.
+    Forbidden(&'static str),
     /// Too many failures from this address: try again after this long.
     Throttled(Duration),
     /// The server could not look.
@@ -36,12 +38,12 @@ pub trait Site: Sized + 'static {
     fn routes(&self) -> &'static [Route<Self>];
     /// What the flags say about HTTP.
     fn policy(&self) -> &Policy;
-    /// Checks who is there.
+    /// Checks who is there. Gives the site as it is for whoever that is.
     fn login(
         self: Rc<Self>,
         credentials: Credentials,
         peer: SocketAddr,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Refused>>>>;
+    ) -> Pin<Box<dyn Future<Output = Result<Rc<Self>, Refused>>>>;
 }
 
 /// Where a connection comes from.
@@ -94,7 +96,7 @@ async fn answer<S: Site>(site: Rc<S>, origin: Origin, request: Request<Incoming>
     let mut body = Some(body);
     let mut response = match dispatch(&site, origin, head, &mut body) {
         Ok((logged_in, run, exchange)) => match logged_in.await {
-            Ok(()) => run(exchange).await,
+            Ok(site) => run(Exchange { site, ..exchange }).await,
             Err(refusal) => {
                 body = Some(exchange.body);
                 refusal
@@ -112,7 +114,7 @@ async fn answer<S: Site>(site: Rc<S>, origin: Origin, request: Request<Incoming>
     response
 }
 
-type Checked = Pin<Box<dyn Future<Output = Result<(), Response>>>>;
+type Checked<S> = Pin<Box<dyn Future<Output = Result<Rc<S>, Response>>>>;
 type Run<S> = fn(Exchange<S>) -> route::Answer;
 
 /// Finds the route and prepares its log-in; an error is the answer.
@@ -121,7 +123,7 @@ fn dispatch<S: Site>(
     origin: Origin,
     head: hyper::http::request::Parts,
     body: &mut Option<Incoming>,
-) -> Result<(Checked, Run<S>, Exchange<S>), Box<Response>> {
+) -> Result<(Checked<S>, Run<S>, Exchange<S>), Box<Response>> {
     let path = head.uri.path();
     let here: Vec<(&Route<S>, Vec<String>)> = site
         .routes()
@@ -150,8 +152,8 @@ fn dispatch<S: Site>(
             Problem::new(StatusCode::BAD_REQUEST, detail).into(),
         ));
     };
-    let checked: Checked = if route.open {
-        Box::pin(std::future::ready(Ok(())))
+    let checked: Checked<S> = if route.open {
+        Box::pin(std::future::ready(Ok(Rc::clone(site))))
     } else {
         Box::pin(check(Rc::clone(site), origin, head.headers.clone()))
     };
@@ -172,7 +174,7 @@ fn dispatch<S: Site>(
     Ok((checked, run, exchange))
 }
 
-async fn check<S: Site>(site: Rc<S>, origin: Origin, head: HeaderMap) -> Result<(), Response> {
+async fn check<S: Site>(site: Rc<S>, origin: Origin, head: HeaderMap) -> Result<Rc<S>, Response> {
     let Some(credentials) = Credentials::from_head(&head) else {
         return Err(unauthorized(
             &head,
@@ -186,7 +188,8 @@ async fn check<S: Site>(site: Rc<S>, origin: Origin, head: HeaderMap) -> Result<
         return Err(Problem::new(StatusCode::FORBIDDEN, detail).into());
     }
     match site.login(credentials, origin.peer).await {
-        Ok(()) => Ok(()),
+        Ok(site) => Ok(site),
+        Err(Refused::Forbidden(detail)) => Err(Problem::new(StatusCode::FORBIDDEN, detail).into()),
         Err(Refused::Wrong) => Err(unauthorized(&head, "Wrong user name, password or token.")),
         Err(Refused::Throttled(wait)) => {
             let detail = "Too many failed log-ins from this address; try again later.";

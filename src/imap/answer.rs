@@ -108,6 +108,9 @@ impl From<AuthError> for Answer {
     fn from(error: AuthError) -> Answer {
         match error {
             AuthError::BadCredentials => Answer::no(format!("[AUTHENTICATIONFAILED] {error}")),
+            // RFC 5530 §3: who it is is known, and it does not help.
+            AuthError::NotHere(_) => Answer::no(format!("[AUTHORIZATIONFAILED] {error}")),
+            AuthError::Expired => Answer::no(format!("[EXPIRED] {error}")),
             AuthError::Throttled(_) | AuthError::Unavailable => {
                 Answer::no(format!("[UNAVAILABLE] {error}"))
             }

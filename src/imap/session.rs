@@ -107,6 +107,8 @@ impl Session {
     async fn bye(&mut self, error: &net::Error) {
         let why = match error {
             net::Error::Shutdown => "[UNAVAILABLE] the server is stopping, come back soon",
+            net::Error::Revoked => "[UNAVAILABLE] this app password was revoked",
+            net::Error::Deadline if self.logged_in => "this app password has expired",
             net::Error::Deadline => "too slow to log in",
             _ => "idle for too long",
         };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use smol::lock::{Semaphore, SemaphoreGuardArc};
 
 use super::{routes, session};
-use crate::auth::AuthError;
+use crate::auth::{App, AuthError, Client, Grant, Protocol};
 use crate::http::{self, Credentials, Policy, Refused, Route};
 use crate::limits;
 use crate::mail::counts::Counts;
@@ -47,8 +47,12 @@ pub struct Site {
     pub ctx: Rc<Ctx>,
     /// Counts of mailboxes, each good for the modseq beside it.
     pub counts: RefCell<HashMap<MailboxId, (Modseq, Counts)>>,
-    policy: Policy,
+    /// The app password that this is the site of.
+    pub app: Option<Arc<App>>,
+    policy: Rc<Policy>,
     session: RefCell<Option<(String, String)>>,
+    /// Sites of the app passwords that were used here, the last one last.
+    of_apps: RefCell<Vec<Rc<Site>>>,
 }
 
 impl Site {
@@ -63,10 +67,41 @@ impl Site {
         Site {
             mail: Arc::clone(&ctx.mail),
             counts: RefCell::default(),
-            policy,
+            app: None,
+            policy: Rc::new(policy),
             session: RefCell::default(),
+            of_apps: RefCell::default(),
             ctx,
         }
+    }
+
+    /// The site for whoever logged in: the same for the owner, one with the engine's handle of an app
+    /// password.
+    fn granted(self: &Rc<Site>, grant: &Grant) -> Rc<Site> {
+        let Some(app) = &grant.app else {
+            return Rc::clone(self);
+        };
+        let mut sites = self.of_apps.borrow_mut();
+        let is = |site: &Rc<Site>| site.app.as_ref().is_some_and(|a| Arc::ptr_eq(a, app));
+        if let Some(site) = sites.iter().find(|site| is(site)) {
+            return Rc::clone(site);
+        }
+        sites.retain(|site| site.app.as_ref().is_some_and(|a| !a.gone.is_thrown()));
+        if sites.len() >= limits::APPS {
+            sites.remove(0);
+        }
+        let ctx = self.ctx.granted(grant);
+        let site = Rc::new(Site {
+            mail: Arc::clone(&ctx.mail),
+            counts: RefCell::default(),
+            app: Some(Arc::clone(app)),
+            policy: Rc::clone(&self.policy),
+            session: RefCell::default(),
+            of_apps: RefCell::default(),
+            ctx,
+        });
+        sites.push(Rc::clone(&site));
+        site
     }
 
     /// The `state` of the session for clients that come by `base`.
@@ -113,16 +148,24 @@ impl http::Site for Site {
         self: Rc<Self>,
         credentials: Credentials,
         peer: SocketAddr,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Refused>>>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Rc<Site>, Refused>>>> {
         Box::pin(async move {
             let auth = &self.ctx.auth;
+            let client = Client {
+                ip: peer.ip(),
+                protocol: Protocol::Jmap,
+                binding: None,
+            };
             let granted = match &credentials {
                 Credentials::Basic(user, password) => {
-                    auth.login_plain(user, password, peer.ip()).await
+                    auth.login_plain(user, password, client).await
                 }
                 Credentials::Bearer(token) => auth.bearer(token, peer.ip()).await,
             };
-            granted.map(drop).map_err(|error| match error {
+            let granted = granted.map(|grant| self.granted(&grant));
+            granted.map_err(|error| match error {
+                AuthError::NotHere(_) => Refused::Forbidden("This app password is not for JMAP."),
+                AuthError::Expired => Refused::Forbidden("This app password has expired."),
                 AuthError::Throttled(wait) => Refused::Throttled(wait),
                 AuthError::Unavailable => Refused::Unavailable,
                 AuthError::BadCredentials

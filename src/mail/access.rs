@@ -316,6 +316,13 @@ impl Mail {
         Ok(found.acl.clone())
     }
 
+    /// The rights that a mailbox's list gives to an identifier, if it is in it; for the owner's eyes.
+    pub fn rights_of(&self, mailbox: MailboxId, name: &str) -> Option<Rights> {
+        let list = self.acl(mailbox).ok()?;
+        let entry = list.into_iter().find(|(other, _)| other == name);
+        entry.map(|(_, rights)| rights)
+    }
+
     /// Sets the rights of an identifier on a mailbox; `None` takes its entry away (RFC 4314 §3.1,
     /// §3.2). `change` is given the rights that hold now by the list, if there is an entry.
     ///

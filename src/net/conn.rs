@@ -84,6 +84,8 @@ pub struct Conn {
     stalled_since: Option<Instant>,
     shutdown: Option<Shutdown>,
     shutdown_listener: Option<EventListener>,
+    end: Option<Shutdown>,
+    end_listener: Option<EventListener>,
     number: u32,
     peer: SocketAddr,
     local: SocketAddr,
@@ -134,6 +136,8 @@ impl Conn {
             stalled_since: None,
             shutdown: None,
             shutdown_listener: None,
+            end: None,
+            end_listener: None,
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             peer,
             local,
@@ -149,6 +153,18 @@ impl Conn {
     /// From now on [`read_line`](Conn::read_line) reports [`Error::Shutdown`] between lines.
     pub fn watch_shutdown(&mut self, shutdown: Shutdown) {
         self.shutdown = Some(shutdown);
+    }
+
+    /// From now on every read and write that waits ends with [`Error::Revoked`] when this switch is
+    /// thrown; a read does so even if there is something to read.
+    pub fn watch_end(&mut self, end: Shutdown) {
+        self.end = Some(end);
+        self.end_listener = None;
+    }
+
+    /// Nobody can end it from outside any more (UNAUTHENTICATE).
+    pub fn unwatch_end(&mut self) {
+        (self.end, self.end_listener) = (None, None);
     }
 
     /// The connection's number, which every log line of it carries.
@@ -354,6 +370,9 @@ impl Conn {
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
         ready!(self.poll_turn(cx));
+        if self.end.as_ref().is_some_and(Shutdown::is_thrown) {
+            return Poll::Ready(Err(Error::Revoked));
+        }
         let read = SCRATCH.with_borrow_mut(|scratch| {
             match Pin::new(&mut self.stream).poll_read(cx, scratch) {
                 Poll::Ready(Ok(n)) => {
@@ -397,8 +416,27 @@ impl Conn {
         }
     }
 
+    /// Ready once the switch of [`watch_end`](Conn::watch_end) is thrown.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let Some(end) = &self.end else {
+            return Poll::Pending;
+        };
+        if self.end_listener.is_none() {
+            self.end_listener = end.listener();
+        }
+        match &mut self.end_listener {
+            Some(listener) => ready!(Pin::new(listener).poll(cx)),
+            None => {}
+        }
+        self.end_listener = None;
+        Poll::Ready(Error::Revoked)
+    }
+
     /// The read limits, when a read has to wait.
     fn poll_read_limits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        if let Poll::Ready(error) = self.poll_end(cx) {
+            return Poll::Ready(error);
+        }
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         let idle = self.timeouts.idle.get().map(|idle| since + idle);
         match (idle, self.timeouts.deadline.get()) {
@@ -531,6 +569,9 @@ impl Conn {
         cx: &mut Context<'_>,
         since: &mut Option<Instant>,
     ) -> Poll<Result<(), Error>> {
+        if let Poll::Ready(error) = self.poll_end(cx) {
+            return Poll::Ready(Err(error));
+        }
         let at = *since.get_or_insert_with(Instant::now) + self.timeouts.write.get();
         self.poll_until(cx, at).map(|()| Err(Error::WriteStalled))
     }
@@ -597,6 +638,7 @@ impl Conn {
     /// close too, because closing with unread input would reset the connection and take our
     /// last line with it. Never an error: the connection is over either way.
     pub async fn close(mut self) {
+        self.unwatch_end();
         if self.flush().await.is_err() {
             return;
         }

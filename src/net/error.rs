@@ -4,7 +4,7 @@ use std::io;
 
 /// Why a read or write on a [`Conn`](super::Conn) did not happen. After any of these but
 /// [`Error::Shutdown`] the only useful thing left to do with the connection is to drop it;
-/// after `Idle`, `Deadline` and `Shutdown` a last line may still be written.
+/// after `Idle`, `Deadline`, `Revoked` and `Shutdown` a last line may still be written.
 #[derive(Debug)]
 pub enum Error {
     /// The peer closed the connection (end of file, reset, TLS close).
@@ -17,6 +17,8 @@ pub enum Error {
     WriteStalled,
     /// The server is stopping; told only while waiting for the first byte of a line.
     Shutdown,
+    /// What the peer logged in with was revoked ([`Conn::watch_end`](super::Conn::watch_end)).
+    Revoked,
     /// The TLS handshake or a TLS record was wrong.
     Tls(String),
     /// Anything else the system said.
@@ -26,7 +28,10 @@ pub enum Error {
 impl Error {
     /// Whether a last line (BYE, 421) may still reach the peer.
     pub fn can_say_goodbye(&self) -> bool {
-        matches!(self, Error::Idle | Error::Deadline | Error::Shutdown)
+        matches!(
+            self,
+            Error::Idle | Error::Deadline | Error::Shutdown | Error::Revoked
+        )
     }
 }
 
@@ -38,6 +43,7 @@ impl fmt::Display for Error {
             Error::Deadline => f.write_str("out of time"),
             Error::WriteStalled => f.write_str("the peer does not read"),
             Error::Shutdown => f.write_str("the server is stopping"),
+            Error::Revoked => f.write_str("the app password was revoked"),
             Error::Tls(why) => write!(f, "TLS: {why}"),
             Error::Io(e) => e.fmt(f),
         }
@@ -70,7 +76,7 @@ impl From<Error> for io::Error {
             Error::Idle | Error::Deadline | Error::WriteStalled => {
                 io::Error::new(TimedOut, e.to_string())
             }
-            Error::Shutdown => io::Error::other(e.to_string()),
+            Error::Shutdown | Error::Revoked => io::Error::other(e.to_string()),
             Error::Tls(why) => io::Error::new(InvalidData, why),
             Error::Io(e) => e,
         }

@@ -1,10 +1,12 @@
-//! The control socket beside the store: how `passwd` and `token` reach a running server.
+//! The control socket beside the store: how `passwd`, `token` and `app-password` reach a running
+//! server.
 //!
 //! `<db>.sock`, mode 0600. One connection, one request line, one answer: `ok` and perhaps more
 //! lines, or `error` and a sentence. Arguments are base64, so that they may hold anything.
 use super::{Failure, Kind};
-use crate::auth::Auth;
+use crate::auth::{App, Auth, NewApp, Protocols};
 use crate::limits;
+use crate::mail::{self, Mail, Rights};
 use async_io::{Async, Timer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -34,16 +36,131 @@ pub enum Request {
     TokenList,
     /// No more of this name.
     TokenRevoke(String),
+    /// A new app password; the answer is the secret.
+    AppAdd(AppAdd),
+    /// The app passwords, a line each: made, last used, expiry, protocols, mailboxes, name.
+    AppList,
+    /// No more of this name.
+    AppRevoke(String),
+}
+
+/// An app password to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppAdd {
+    /// What to call it.
+    pub name: String,
+    /// Where it works.
+    pub protocols: Protocols,
+    /// The mailboxes it is for, and its rights there; `None` for all.
+    pub mailboxes: Option<Vec<(String, Rights)>>,
+    /// Seconds since 1970.
+    pub expires: Option<u32>,
+}
+
+impl AppAdd {
+    /// Lines: name, protocols, expiry, and if it is limited `only`, then one per mailbox.
+    fn encode(&self) -> String {
+        let expires = self.expires.map_or("-".into(), |at| at.to_string());
+        let mut text = format!("{}\n{}\n{expires}\n", self.name, self.protocols);
+        if self.mailboxes.is_some() {
+            text.push_str("only\n");
+        }
+        for (path, rights) in self.mailboxes.iter().flatten() {
+            text.push_str(&format!("{rights} {path}\n"));
+        }
+        text
+    }
+
+    fn decode(text: &str) -> Option<AppAdd> {
+        let mut lines = text.lines();
+        let name = lines.next()?.to_owned();
+        let protocols = Protocols::parse(lines.next()?).ok()?;
+        let expires = match lines.next()? {
+            "-" => None,
+            text => Some(text.parse().ok()?),
+        };
+        let mailboxes = match lines.next() {
+            None => None,
+            Some("only") => Some(lines.map(mailbox).collect::<Option<_>>()?),
+            Some(_) => return None,
+        };
+        Some(AppAdd {
+            name,
+            protocols,
+            mailboxes,
+            expires,
+        })
+    }
+
+    /// First the rights, then the key to them: whatever fails, nobody has more than was asked for.
+    async fn run(&self, auth: &Auth, mail: &Mail) -> Result<String, String> {
+        auth.is_free(&self.name)?;
+        let meta = mail.meta();
+        let mut lists = Vec::new();
+        for (path, rights) in self.mailboxes.iter().flatten() {
+            let found = meta.by_path(path).ok_or_else(|| {
+                let all: Vec<&str> = meta.mailboxes.iter().map(|m| m.path.as_str()).collect();
+                format!("there is no mailbox {path}; there are: {}", all.join(", "))
+            })?;
+            lists.push((found.id, *rights));
+        }
+        let failed = |e: mail::Error| e.to_string();
+        mail.forget_identifier(&self.name).await.map_err(failed)?;
+        for (mailbox, rights) in lists {
+            let set = mail.set_acl(mailbox, &self.name, move |_| Some(rights));
+            set.await.map_err(failed)?;
+        }
+        let new = NewApp {
+            name: self.name.clone(),
+            protocols: self.protocols,
+            everywhere: self.mailboxes.is_none(),
+            expires: self.expires,
+        };
+        auth.add_app(&new).await
+    }
+}
+
+/// `rights path`
+fn mailbox(line: &str) -> Option<(String, Rights)> {
+    let (rights, path) = line.split_once(' ')?;
+    Some((path.to_owned(), Rights::parse(rights).ok()?))
+}
+
+/// One app password for the list: tab-separated, since names and paths may have spaces.
+fn app_line(app: &App, mail: &Mail) -> String {
+    let meta = mail.meta();
+    let mut boxes = Vec::new();
+    for found in &meta.mailboxes {
+        if let Some(rights) = mail.rights_of(found.id, app.name()) {
+            boxes.push(format!("{}:{rights}", found.path));
+        }
+    }
+    let boxes = match (app.principal.everywhere, boxes.is_empty()) {
+        (true, true) => "all".to_owned(),
+        (true, false) => format!("all but {}", boxes.join(",")),
+        (false, _) => boxes.join(","),
+    };
+    let expires = app.principal.expires.unwrap_or(0);
+    format!(
+        "{}\t{}\t{expires}\t{}\t{boxes}\t{}",
+        app.created,
+        app.used(),
+        app.protocols,
+        app.name()
+    )
 }
 
 impl Request {
     fn encode(&self) -> String {
         let (verb, argument) = match self {
-            Request::Password(password) => ("password", password.as_str()),
-            Request::Apop(secret) => ("apop", secret.as_str()),
-            Request::TokenAdd(name) => ("token-add", name.as_str()),
-            Request::TokenList => ("token-list", ""),
-            Request::TokenRevoke(name) => ("token-revoke", name.as_str()),
+            Request::Password(password) => ("password", password.clone()),
+            Request::Apop(secret) => ("apop", secret.clone()),
+            Request::TokenAdd(name) => ("token-add", name.clone()),
+            Request::TokenList => ("token-list", String::new()),
+            Request::TokenRevoke(name) => ("token-revoke", name.clone()),
+            Request::AppAdd(add) => ("app-add", add.encode()),
+            Request::AppList => ("app-list", String::new()),
+            Request::AppRevoke(name) => ("app-revoke", name.clone()),
         };
         format!("{verb} {}\n", STANDARD.encode(argument))
     }
@@ -60,6 +177,9 @@ impl Request {
             "token-add" => Request::TokenAdd(argument),
             "token-list" => Request::TokenList,
             "token-revoke" => Request::TokenRevoke(argument),
+            "app-add" => Request::AppAdd(AppAdd::decode(&argument)?),
+            "app-list" => Request::AppList,
+            "app-revoke" => Request::AppRevoke(argument),
             _ => return None,
         })
     }
@@ -68,7 +188,7 @@ impl Request {
     ///
     /// # Errors
     /// A sentence.
-    pub async fn run(&self, auth: &Auth) -> Result<Vec<String>, String> {
+    pub async fn run(&self, auth: &Auth, mail: &Mail) -> Result<Vec<String>, String> {
         match self {
             Request::Password(password) => auth.set_password(password, false).await?,
             Request::Apop(secret) => {
@@ -84,6 +204,16 @@ impl Request {
                     .collect());
             }
             Request::TokenRevoke(name) => auth.revoke_token(name).await?,
+            Request::AppAdd(add) => return Ok(vec![add.run(auth, mail).await?]),
+            Request::AppList => {
+                let apps = auth.apps();
+                return Ok(apps.iter().map(|app| app_line(app, mail)).collect());
+            }
+            Request::AppRevoke(name) => {
+                auth.revoke_app(name).await?;
+                let forgotten = mail.forget_identifier(name).await;
+                forgotten.map_err(|e| format!("revoked; its rights are still listed: {e}"))?;
+            }
         }
         Ok(Vec::new())
     }
@@ -134,7 +264,7 @@ impl Control {
     ///
     /// # Errors
     /// When the socket cannot be listened on.
-    pub async fn serve(&self, auth: &Auth) -> io::Result<()> {
+    pub async fn serve(&self, auth: &Auth, mail: &Mail) -> io::Result<()> {
         let listener = Async::new(self.listener.try_clone()?)?;
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -145,7 +275,7 @@ impl Control {
                 Timer::after(Duration::from_secs(30)).await;
                 Ok(())
             };
-            if let Err(e) = answer(stream, auth).or(late).await {
+            if let Err(e) = answer(stream, auth, mail).or(late).await {
                 log::debug!("control: {e}");
             }
         }
@@ -158,10 +288,10 @@ impl Drop for Control {
     }
 }
 
-async fn answer(mut stream: Async<UnixStream>, auth: &Auth) -> io::Result<()> {
+async fn answer(mut stream: Async<UnixStream>, auth: &Auth, mail: &Mail) -> io::Result<()> {
     let mut line = Vec::new();
     let mut chunk = [0; 512];
-    while !line.contains(&b'\n') && line.len() < limits::CREDENTIAL * 2 {
+    while !line.contains(&b'\n') && line.len() < limits::CONTROL_LINE {
         match stream.read(&mut chunk).await? {
             0 => return Ok(()),
             n => line.extend_from_slice(chunk.get(..n).unwrap_or_default()),
@@ -169,7 +299,7 @@ async fn answer(mut stream: Async<UnixStream>, auth: &Auth) -> io::Result<()> {
     }
     let request = Request::decode(&String::from_utf8_lossy(&line));
     let done = match &request {
-        Some(request) => request.run(auth).await,
+        Some(request) => request.run(auth, mail).await,
         None => Err("the running server does not know this request; is it another version?".into()),
     };
     let reply = match done {
@@ -220,6 +350,15 @@ pub fn ask(db: &Path, request: &Request) -> Result<Option<Vec<String>>, Failure>
 mod tests {
     use super::*;
 
+    fn app(mailboxes: Option<Vec<(String, Rights)>>) -> Request {
+        Request::AppAdd(AppAdd {
+            name: "my phone".into(),
+            protocols: Protocols::ALL,
+            expires: mailboxes.is_some().then_some(77),
+            mailboxes,
+        })
+    }
+
     #[test]
     fn requests_round_trip() {
         for request in [
@@ -228,6 +367,13 @@ mod tests {
             Request::TokenAdd("my phone".into()),
             Request::TokenList,
             Request::TokenRevoke("ü".into()),
+            Request::AppList,
+            Request::AppRevoke("x".into()),
+            app(None),
+            app(Some(vec![
+                ("INBOX".into(), Rights::READ),
+                ("a b".into(), Rights::ALL),
+            ])),
         ] {
             assert_eq!(Request::decode(&request.encode()), Some(request));
         }

@@ -104,6 +104,7 @@ pub async fn serve(conn: Conn, ctx: Rc<Ctx>, role: Role) {
 fn goodbye(error: &net::Error) -> Reply {
     match error {
         net::Error::Shutdown => Reply::new(421, Enhanced(4, 3, 2), "The server is stopping"),
+        net::Error::Revoked => Reply::new(421, Enhanced(4, 7, 0), "This app password was revoked"),
         _ => Reply::new(421, Enhanced(4, 4, 2), "Nothing came for too long"),
     }
 }

@@ -1,7 +1,8 @@
-//! AUTHENTICATE (RFC 9051 §6.2.2) with an initial response (RFC 4959): SCRAM-SHA-256, PLAIN, and
-//! the LOGIN of old clients, which is not announced.
+//! AUTHENTICATE (RFC 9051 §6.2.2) with an initial response (RFC 4959): SCRAM-SHA-256 (and
+//! -PLUS), PLAIN, and the LOGIN of old clients, which is not announced.
 
 use super::login::{no_password, refused};
+use crate::auth::Protocol;
 use crate::auth::sasl::{Mechanism, Step};
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
@@ -20,7 +21,14 @@ pub async fn run(session: &mut Session, args: Authenticate) -> Run {
     if mechanism.shows_password() && !session.ctx.may_show_password(&session.conn) {
         return no_password();
     }
-    let mut exchange = session.ctx.auth.sasl(mechanism, session.conn.peer_ip());
+    let mut client = session.ctx.client(&session.conn, Protocol::Imap);
+    if !session.offers("AUTH=SCRAM-SHA-256-PLUS") {
+        client.binding = None;
+    }
+    if mechanism == Mechanism::ScramSha256Plus && client.binding.is_none() {
+        return Answer::no("[CANNOT] channel binding needs TLS 1.3").stop();
+    }
+    let mut exchange = session.ctx.auth.sasl(mechanism, client);
     let mut response = args.initial.map(String::into_bytes);
     loop {
         match exchange.step(response.as_deref()).await {

@@ -56,6 +56,7 @@ pub const TABLE: &[Capability] = &[
     row("STARTTLS", 9051, If(may_start_tls), &["STARTTLS"]),
     row("LOGINDISABLED", 9051, If(no_password), &[]),
     row("SASL-IR", 4959, Always, &[]),
+    row("AUTH=SCRAM-SHA-256-PLUS", 7677, If(binds), &[]),
     row("AUTH=SCRAM-SHA-256", 7677, Before, &[]),
     row("AUTH=PLAIN", 4616, If(password), &[]),
     row("APPENDLIMIT", 7889, Value(append_limit), &[]),
@@ -91,6 +92,11 @@ pub const TABLE: &[Capability] = &[
 /// Only before log-in, where TLS is there and not begun.
 fn may_start_tls(session: &Session) -> bool {
     !session.logged_in && !session.conn.is_tls() && session.ctx.tls.is_some()
+}
+
+/// RFC 9266: TLS 1.3 gives what a log-in can be bound to.
+fn binds(session: &Session) -> bool {
+    !session.logged_in && session.conn.tls_exporter().is_some()
 }
 
 /// RFC 7889 §2: the same for all mailboxes.

@@ -1,9 +1,10 @@
 //! LOGIN (RFC 9051 §6.2.3), and what every successful log-in does.
 
-use crate::auth::Grant;
+use crate::auth::{Grant, Protocol};
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 use crate::imap::wire::login::Login;
+use crate::server::Ctx;
 use log::info;
 
 /// LOGIN.
@@ -12,8 +13,8 @@ pub async fn run(session: &mut Session, args: Login) -> Run {
         return no_password();
     }
     let auth = session.ctx.auth.clone();
-    let peer = session.conn.peer_ip();
-    match auth.login_plain(&args.user, &args.password, peer).await {
+    let client = session.ctx.client(&session.conn, Protocol::Imap);
+    match auth.login_plain(&args.user, &args.password, client).await {
         Ok(grant) => Ok(session.logged_in(&grant)),
         Err(error) => refused(session, error),
     }
@@ -38,9 +39,10 @@ pub fn refused(session: &mut Session, error: crate::auth::AuthError) -> Run {
 impl Session {
     /// Enters the authenticated state.
     pub(in crate::imap) fn logged_in(&mut self, grant: &Grant) -> Answer {
-        info!("[{}] imap: {} logged in", self.conn.number(), grant.user);
+        info!("[{}] imap: {} logged in", self.conn.number(), grant.who());
         self.logged_in = true;
-        self.conn.set_deadline(None);
+        self.ctx = self.ctx.granted(grant);
+        Ctx::admit(&mut self.conn, grant);
         Answer::ok(format!("[CAPABILITY {}] logged in", self.capabilities()))
     }
 }

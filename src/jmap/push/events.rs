@@ -43,6 +43,8 @@ pub async fn events(exchange: Exchange<Site>) -> Response {
 struct Feed {
     mail: Arc<Mail>,
     stop: crate::net::Shutdown,
+    /// Thrown when the app password of this log-in is revoked.
+    revoked: crate::net::Shutdown,
     watch: Watch,
     once: bool,
     ping: Option<Duration>,
@@ -75,9 +77,11 @@ impl Feed {
             .field("last-event-id")
             .and_then(|id| id.parse().ok())
             .filter(|told| *told <= now);
+        let app = site.app.as_ref();
         Some(Feed {
             mail: Arc::clone(&site.mail),
             stop: site.ctx.shutdown.clone(),
+            revoked: app.map(|app| app.gone.clone()).unwrap_or_default(),
             watch: Watch::new(wants, told.unwrap_or(now)),
             once,
             ping,
@@ -95,7 +99,8 @@ impl Feed {
             return Some(":\n\n".into());
         }
         loop {
-            if self.done || self.stop.is_thrown() {
+            let expired = self.mail.principal().is_some_and(|who| !who.is_alive());
+            if self.done || self.stop.is_thrown() || expired {
                 return None;
             }
             let listener = self.mail.hub().listen();
@@ -118,7 +123,7 @@ impl Feed {
                 false
             };
             let stopped = async {
-                self.stop.wait().await;
+                self.stop.wait().or(self.revoked.wait()).await;
                 false
             };
             if ping.or(woken).or(stopped).await {

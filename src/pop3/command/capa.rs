@@ -25,11 +25,8 @@ pub(in crate::pop3) async fn capa(session: &mut Session) -> Result<Flow, Error> 
 /// The SASL mechanisms that may be used here: none that shows the password to others (RFC 5034
 /// §4: PLAIN only under TLS, by default).
 pub(super) fn mechanisms(session: &Session) -> Vec<&'static str> {
-    let shown = session.ctx.may_show_password(&session.conn);
-    let good = Mechanism::ALL
-        .iter()
-        .filter(|it| shown || !it.shows_password());
-    good.map(|it| it.name()).collect()
+    let offered = session.ctx.mechanisms(&session.conn);
+    offered.map(Mechanism::name).collect()
 }
 
 fn expire(delete: Pop3Delete) -> Expire {

@@ -2,7 +2,7 @@
 use super::capa::mechanisms;
 use super::trouble;
 use crate::auth::sasl::{Mechanism, Step};
-use crate::auth::{AuthError, Grant};
+use crate::auth::{AuthError, Grant, Protocol};
 use crate::limits;
 use crate::net::{Error, Line};
 use crate::pop3::gate::Refused;
@@ -10,6 +10,7 @@ use crate::pop3::maildrop::Maildrop;
 use crate::pop3::session::{Flow, Session, State};
 use crate::pop3::wire::md5::md5;
 use crate::pop3::wire::{Code, Secret};
+use crate::server::Ctx;
 use log::info;
 
 /// Takes any name: RFC 1939 §13, the answer must not tell which ones exist.
@@ -36,10 +37,9 @@ pub(in crate::pop3) async fn pass(
     let Some(name) = name.take() else {
         return session.refuse(Code::None, "say USER first").await;
     };
+    let client = session.ctx.client(&session.conn, Protocol::Pop3);
     let auth = session.ctx.auth.clone();
-    let answer = auth
-        .login_plain(&name, password, session.conn.peer_ip())
-        .await;
+    let answer = auth.login_plain(&name, password, client).await;
     enter(session, answer).await
 }
 
@@ -97,7 +97,8 @@ async fn exchange(
     mechanism: Mechanism,
     initial: Option<Secret<'_>>,
 ) -> Result<Result<Grant, AuthError>, Error> {
-    let mut exchange = session.ctx.auth.sasl(mechanism, session.conn.peer_ip());
+    let client = session.ctx.client(&session.conn, Protocol::Pop3);
+    let mut exchange = session.ctx.auth.sasl(mechanism, client);
     let mut line = Vec::new();
     let mut step = exchange.step(initial.map(|it| it.0.as_bytes())).await;
     loop {
@@ -138,16 +139,18 @@ async fn enter(session: &mut Session, answer: Result<Grant, AuthError>) -> Resul
             return session.refuse(Code::LoginDelay, &text).await;
         }
     };
-    let maildrop = match Maildrop::open(&session.ctx.mail, pass) {
+    let ctx = session.ctx.granted(&grant);
+    let maildrop = match Maildrop::open(&ctx.mail, pass) {
         Ok(maildrop) => maildrop,
         Err(error) => return trouble(session, &error).await,
     };
     let (number, count) = (session.conn.number(), maildrop.count());
     info!(
         "[{number}] pop3: {} logged in, {count} messages",
-        grant.user
+        grant.who()
     );
-    session.conn.set_deadline(None);
+    session.ctx = ctx;
+    Ctx::admit(&mut session.conn, &grant);
     session.state = State::Transaction(Box::new(maildrop));
     session.go(&format!("{count} messages")).await
 }
@@ -155,7 +158,7 @@ async fn enter(session: &mut Session, answer: Result<Grant, AuthError>) -> Resul
 /// RFC 3206 §5: AUTH for wrong credentials and nothing else.
 async fn failed(session: &mut Session, error: &AuthError) -> Result<Flow, Error> {
     let code = match error {
-        AuthError::BadCredentials => Code::Auth,
+        AuthError::BadCredentials | AuthError::NotHere(_) | AuthError::Expired => Code::Auth,
         AuthError::Throttled(_) | AuthError::Unavailable => Code::SysTemp,
         AuthError::Malformed | AuthError::Unsupported | AuthError::Cancelled => Code::None,
     };

@@ -1,8 +1,9 @@
 //! AUTH (RFC 4954), on the submission listeners.
-use crate::auth::AuthError;
 use crate::auth::sasl::{Mechanism, Step};
+use crate::auth::{AuthError, Grant, Protocol};
 use crate::limits;
 use crate::net::Line;
+use crate::server::Ctx;
 use crate::smtp::session::{Done, Next, Session};
 use crate::smtp::wire::reply::{Enhanced, Reply};
 
@@ -47,7 +48,8 @@ pub(super) async fn run(session: &mut Session, mechanism: &str, initial: Option<
             "Unrecognized mechanism, see EHLO",
         )));
     };
-    let mut exchange = session.ctx.auth.sasl(mechanism, session.conn.peer_ip());
+    let client = session.ctx.client(&session.conn, Protocol::Smtp);
+    let mut exchange = session.ctx.auth.sasl(mechanism, client);
     let mut line = Vec::new();
     // An empty initial response is `=` on the wire (RFC 4954 §4).
     let mut response = initial.map(|text| {
@@ -60,7 +62,7 @@ pub(super) async fn run(session: &mut Session, mechanism: &str, initial: Option<
     loop {
         let challenge = match exchange.step(response).await {
             Ok(Step::Challenge(challenge)) => challenge,
-            Ok(Step::Done(grant)) => return Ok(granted(session, grant.user)),
+            Ok(Step::Done(grant)) => return Ok(granted(session, grant)),
             Err(error) => return Ok(refused(session, &error)),
         };
         session.reply(&Reply::plain(334, challenge));
@@ -85,10 +87,12 @@ pub(super) async fn run(session: &mut Session, mechanism: &str, initial: Option<
     }
 }
 
-fn granted(session: &mut Session, user: String) -> Next {
-    log::info!("[{}] {user} logged in", session.conn.number());
-    session.user = Some(user);
-    session.conn.set_deadline(None);
+/// The engine's handle stays the server's own: what is submitted is the queue's to file, and whether
+/// this log-in may submit is what its protocols say.
+fn granted(session: &mut Session, grant: Grant) -> Next {
+    log::info!("[{}] {} logged in", session.conn.number(), grant.who());
+    Ctx::admit(&mut session.conn, &grant);
+    session.user = Some(grant.user);
     session.answer(Reply::new(
         235,
         Enhanced(2, 7, 0),
@@ -107,6 +111,12 @@ fn refused(session: &mut Session, error: &AuthError) -> Next {
         AuthError::BadCredentials => {
             Reply::new(535, Enhanced(5, 7, 8), "Wrong user name or password")
         }
+        AuthError::NotHere(_) => Reply::new(
+            535,
+            Enhanced(5, 7, 1),
+            "This app password is not for sending",
+        ),
+        AuthError::Expired => Reply::new(535, Enhanced(5, 7, 8), "This app password has expired"),
         AuthError::Throttled(_) => Reply::new(
             454,
             Enhanced(4, 7, 0),

@@ -1,5 +1,4 @@
 //! EHLO and HELO (RFC 5321 §4.1.1.1): the greeting, and what the server can do.
-use crate::auth::sasl::Mechanism;
 use crate::smtp::session::{Hello, Next, Session};
 use crate::smtp::wire::reply::Reply;
 
@@ -17,7 +16,7 @@ pub(super) fn run(session: &mut Session, name: String) -> Next {
     }
     if session.may_login() && session.user.is_none() {
         text.push_str("\nAUTH");
-        for mechanism in Mechanism::ALL {
+        for mechanism in session.ctx.mechanisms(&session.conn) {
             text.push(' ');
             text.push_str(mechanism.name());
         }
