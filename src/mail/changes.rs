@@ -569,6 +569,7 @@ fn touched_in_sight(
     for (email, touched) in &mut emails {
         let rows = reader.memberships(*email)?;
         touched.destroyed = rows.is_empty();
+        touched.hidden = true;
         touched.order = touched.modseq;
         let Some(first) = rows.iter().map(|row| row.created).min() else {
             continue;
