@@ -492,3 +492,16 @@ pub const IMAP_BAD_URL: usize = 1000;
 pub const UPLOADS: usize = 500;
 /// Octets of them together, or one message of the largest size if that is more; the same.
 pub const UPLOAD_OCTETS: u64 = 100 * 1024 * 1024;
+
+/// Compressors that a listener's thread keeps (some 170 KiB each), for the connections that wrote
+/// last. One further back gives its up: its next octets are compressed without memory of the ones
+/// before, and nothing else changes.
+pub const COMPRESSORS: usize = 4;
+
+/// Octets that are compressed at a time. Each such piece ends at an octet's boundary, so that nothing
+/// of ours waits in a compressor.
+pub const COMPRESS_PIECE: usize = 16 * 1024;
+
+/// Octets of compressed input that are read at a time, and held while a session takes what they
+/// inflate to, 16 KiB after 16 KiB: a bomb is no larger for us than this.
+pub const INFLATE_PIECE: usize = 4096;

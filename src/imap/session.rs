@@ -110,6 +110,7 @@ impl Session {
             net::Error::Revoked => "[UNAVAILABLE] this app password was revoked",
             net::Error::Deadline if self.logged_in => "this app password has expired",
             net::Error::Deadline => "too slow to log in",
+            net::Error::Garbled => "the compressed octets make no sense",
             _ => "idle for too long",
         };
         self.line(&format!("* BYE {why}"));
@@ -392,6 +393,7 @@ impl Session {
             Command::Namespace => command::namespace::run(self),
             Command::Status(name, items) => command::status::run(self, &name, &items),
             Command::Append(args) => command::append::whole(self, args).await,
+            Command::Compress => command::compress::run(self, tag).await,
             Command::Idle => command::idle::run(self).await,
             Command::Close => command::close::run(self).await,
             Command::Unselect => command::unselect::run(self),

@@ -8,6 +8,7 @@
 //! may wait for its peer and for the mailbox at the same time. Writes are not: after a write or
 //! flush that was dropped half-way nobody knows how much has gone out, so close the connection.
 use super::census::Place;
+use super::deflate::Deflate;
 use super::{Error, Shutdown, Stream};
 use crate::limits;
 use async_io::{Async, Timer};
@@ -624,6 +625,27 @@ impl Conn {
                 Err(Error::Tls("TLS is on already".into()))
             }
         }
+    }
+
+    /// Sends what is written and compresses both ways from here on (RFC 4978 §3), over TLS or not.
+    /// What has come behind the command that asked for it is taken for compressed.
+    ///
+    /// # Errors
+    /// As [`flush`](Conn::flush).
+    pub async fn compress(&mut self) -> Result<(), Error> {
+        self.flush().await?;
+        let ahead = self.buffer().to_vec();
+        self.input = Vec::new();
+        self.taken = 0;
+        self.scanned = 0;
+        let stream = std::mem::replace(&mut self.stream, Stream::Gone);
+        self.stream = Stream::Deflate(Box::new(Deflate::new(stream, ahead)));
+        Ok(())
+    }
+
+    /// Whether the bytes are compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.stream.is_compressed()
     }
 
     fn handshake_limit(&self) -> Instant {

@@ -21,6 +21,8 @@ pub enum Error {
     Revoked,
     /// The TLS handshake or a TLS record was wrong.
     Tls(String),
+    /// The compressed stream makes no sense: say good-bye and close.
+    Garbled,
     /// Anything else the system said.
     Io(io::Error),
 }
@@ -30,7 +32,7 @@ impl Error {
     pub fn can_say_goodbye(&self) -> bool {
         matches!(
             self,
-            Error::Idle | Error::Deadline | Error::Shutdown | Error::Revoked
+            Error::Idle | Error::Deadline | Error::Shutdown | Error::Revoked | Error::Garbled
         )
     }
 }
@@ -45,6 +47,7 @@ impl fmt::Display for Error {
             Error::Shutdown => f.write_str("the server is stopping"),
             Error::Revoked => f.write_str("the app password was revoked"),
             Error::Tls(why) => write!(f, "TLS: {why}"),
+            Error::Garbled => f.write_str("the compressed stream makes no sense"),
             Error::Io(e) => e.fmt(f),
         }
     }
@@ -55,13 +58,14 @@ impl std::error::Error for Error {}
 impl From<io::Error> for Error {
     fn from(e: io::Error) -> Error {
         use io::ErrorKind::{
-            BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, NotConnected,
-            UnexpectedEof,
+            BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, InvalidInput,
+            NotConnected, UnexpectedEof,
         };
         match e.kind() {
             ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof | NotConnected => {
                 Error::Closed
             }
+            InvalidInput => Error::Garbled,
             InvalidData => Error::Tls(e.to_string()),
             _ => Error::Io(e),
         }
@@ -77,6 +81,7 @@ impl From<Error> for io::Error {
                 io::Error::new(TimedOut, e.to_string())
             }
             Error::Shutdown | Error::Revoked => io::Error::other(e.to_string()),
+            Error::Garbled => io::ErrorKind::InvalidInput.into(),
             Error::Tls(why) => io::Error::new(InvalidData, why),
             Error::Io(e) => e,
         }

@@ -1,6 +1,6 @@
 //! The network under every protocol: sockets, TLS, buffered connections, listeners.
 //!
-//! * [`Stream`]: a TCP connection, plain or TLS, as one type without generics.
+//! * [`Stream`]: a TCP connection, plain, TLS or compressed, as one type without generics.
 //! * [`Conn`]: a stream with its buffers, deadlines, addresses and number; what sessions speak to.
 //! * [`tls`]: certificates (files or self-made), reload, fingerprint, the client side's trust.
 //! * [`listener`]: bind, accept, limits per address, one task per connection.
@@ -11,6 +11,7 @@
 pub mod census;
 pub mod client;
 mod conn;
+mod deflate;
 mod error;
 pub mod listener;
 pub mod shutdown;

@@ -1,4 +1,5 @@
-//! A TCP connection, plain or TLS, server or client side, as one type.
+//! A TCP connection, plain, TLS or compressed, server or client side, as one type.
+use super::deflate::Deflate;
 use async_io::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 use std::io::{self, IoSlice};
@@ -15,6 +16,8 @@ pub enum Stream {
     TlsServer(Box<futures_rustls::server::TlsStream<Async<TcpStream>>>),
     /// We are the TLS client (smarthost).
     TlsClient(Box<futures_rustls::client::TlsStream<Async<TcpStream>>>),
+    /// Compressed, over any of the others.
+    Deflate(Box<Deflate>),
     /// Taken away (a TLS handshake failed half-way): every use is an error.
     Gone,
 }
@@ -35,6 +38,10 @@ macro_rules! each {
                 let $s = Pin::new(s.as_mut());
                 $body
             }
+            Stream::Deflate(s) => {
+                let $s = Pin::new(s.as_mut());
+                $body
+            }
             Stream::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     };
@@ -43,7 +50,16 @@ macro_rules! each {
 impl Stream {
     /// Whether the bytes are under TLS.
     pub fn is_tls(&self) -> bool {
-        matches!(self, Stream::TlsServer(_) | Stream::TlsClient(_))
+        match self {
+            Stream::TlsServer(_) | Stream::TlsClient(_) => true,
+            Stream::Deflate(s) => s.inner().is_tls(),
+            Stream::Plain(_) | Stream::Gone => false,
+        }
+    }
+
+    /// Whether the bytes are compressed.
+    pub fn is_compressed(&self) -> bool {
+        matches!(self, Stream::Deflate(_))
     }
 
     /// The socket itself; `None` once it is gone.
@@ -52,6 +68,7 @@ impl Stream {
             Stream::Plain(s) => Some(s),
             Stream::TlsServer(s) => Some(s.get_ref().0),
             Stream::TlsClient(s) => Some(s.get_ref().0),
+            Stream::Deflate(s) => s.inner().socket(),
             Stream::Gone => None,
         }
     }
@@ -76,6 +93,7 @@ impl Stream {
                 }
                 session.export_keying_material(out, label, Some(b"")).ok()
             }
+            Stream::Deflate(s) => s.inner().export_keying_material(label),
             Stream::Plain(_) | Stream::Gone => None,
         }
     }
@@ -97,6 +115,7 @@ impl Stream {
                     session.negotiated_cipher_suite()?,
                 )
             }
+            Stream::Deflate(s) => return s.inner().tls_info(),
             Stream::Plain(_) | Stream::Gone => return None,
         };
         let version = match version {

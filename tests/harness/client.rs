@@ -1,4 +1,5 @@
 //! A blocking client that speaks lines. Waits at most ten seconds for anything.
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
@@ -17,6 +18,8 @@ enum Wire {
 pub struct Client {
     wire: Wire,
     buffer: Vec<u8>,
+    /// DEFLATE over the wire, out and in.
+    packed: Option<Box<(Compress, Decompress)>>,
 }
 
 impl Client {
@@ -32,7 +35,16 @@ impl Client {
         Client {
             wire: Wire::Plain(socket),
             buffer: Vec::new(),
+            packed: None,
         }
+    }
+
+    /// Compresses both ways from here on (RFC 4978), with the window at its largest.
+    pub fn compress(&mut self) {
+        let ahead = std::mem::take(&mut self.buffer);
+        let out = Compress::new(Compression::best(), false);
+        self.packed = Some(Box::new((out, Decompress::new(false))));
+        self.take(&ahead);
     }
 
     /// Shakes hands, trusting any certificate.
@@ -80,6 +92,17 @@ impl Client {
     }
 
     pub fn try_send_raw(&mut self, octets: &[u8]) -> std::io::Result<()> {
+        let Some(packed) = &mut self.packed else {
+            return self.try_send_packed(octets);
+        };
+        let mut out = Vec::with_capacity(octets.len() + octets.len() / 8 + 1000);
+        let done = packed.0.compress_vec(octets, &mut out, FlushCompress::Sync);
+        done.unwrap();
+        self.try_send_packed(&out)
+    }
+
+    /// Octets as they are on the wire, compressed by whoever calls.
+    pub fn try_send_packed(&mut self, octets: &[u8]) -> std::io::Result<()> {
         match &mut self.wire {
             Wire::Plain(s) => s.write_all(octets).and_then(|()| s.flush()),
             Wire::Tls(s) => s.write_all(octets).and_then(|()| s.flush()),
@@ -106,7 +129,7 @@ impl Client {
         };
         match read {
             Ok(n) => {
-                self.buffer.extend_from_slice(&chunk[..n]);
+                self.take(&chunk[..n]);
                 n
             }
             Err(e)
@@ -118,6 +141,25 @@ impl Client {
                 0
             }
             Err(e) => panic!("no answer ({e}); unread: {:?}", self.buffered()),
+        }
+    }
+
+    fn take(&mut self, mut octets: &[u8]) {
+        let Some(packed) = &mut self.packed else {
+            return self.buffer.extend_from_slice(octets);
+        };
+        loop {
+            let before = packed.1.total_in();
+            let mut out = Vec::with_capacity(64 * 1024);
+            let done = packed
+                .1
+                .decompress_vec(octets, &mut out, FlushDecompress::Sync);
+            done.expect("what the server sends inflates");
+            octets = &octets[usize::try_from(packed.1.total_in() - before).unwrap()..];
+            self.buffer.extend_from_slice(&out);
+            if octets.is_empty() && out.len() < out.capacity() {
+                return;
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 mod append;
 mod authenticate;
 mod capability;
+mod compress;
 mod copy;
 mod create;
 mod enable;

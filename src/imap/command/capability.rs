@@ -63,6 +63,7 @@ pub const TABLE: &[Capability] = &[
     row("BINARY", 3516, After, &[]),
     row("CATENATE", 4469, After, &[]),
     row("CHILDREN", 3348, After, &[]),
+    row("COMPRESS=DEFLATE", 4978, If(may_compress), &["COMPRESS"]),
     row("CONDSTORE", 7162, After, &[]),
     row("ENABLE", 5161, Always, &["ENABLE"]),
     row("ESEARCH", 4731, After, &[]),
@@ -97,6 +98,11 @@ fn may_start_tls(session: &Session) -> bool {
 /// RFC 9266: TLS 1.3 gives what a log-in can be bound to.
 fn binds(session: &Session) -> bool {
     !session.logged_in && session.conn.tls_exporter().is_some()
+}
+
+/// Once a connection.
+fn may_compress(session: &Session) -> bool {
+    session.logged_in && !session.conn.is_compressed()
 }
 
 /// RFC 7889 §2: the same for all mailboxes.

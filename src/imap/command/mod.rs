@@ -5,6 +5,7 @@ pub mod authenticate;
 mod body;
 pub mod capability;
 pub mod close;
+pub mod compress;
 pub mod copy;
 pub mod create;
 pub mod delete;

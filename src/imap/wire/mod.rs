@@ -55,6 +55,8 @@ pub enum Command {
     Lsub(list::List),
     Namespace,
     Status(String, Vec<status::Item>),
+    /// COMPRESS DEFLATE.
+    Compress,
     /// APPEND or REPLACE.
     Append(append::Append),
     Idle,
@@ -166,6 +168,7 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         }
         "APPEND" => Command::Append(append::append(c)?),
         "REPLACE" => Command::Append(append::replace(c, Numbers::Sequence)?),
+        "COMPRESS" => compress(c)?,
         "IDLE" => Command::Idle,
         "CHECK" => Command::Check,
         "CLOSE" => Command::Close,
@@ -197,6 +200,19 @@ fn with_numbers(c: &mut Cursor<'_>, word: &str, numbers: Numbers) -> Parsed<Comm
         "COPY" => Ok(Command::Copy(copy::copy(c)?, numbers)),
         "MOVE" => Ok(Command::Move(copy::copy(c)?, numbers)),
         _ => c.fail("SEARCH, FETCH, STORE, COPY, MOVE, REPLACE or EXPUNGE behind UID"),
+    }
+}
+
+/// `SP "DEFLATE"` (RFC 4978 §5).
+fn compress(c: &mut Cursor<'_>) -> Parsed<Command> {
+    c.space()?;
+    let at = c.position();
+    match c.word()?.as_str() {
+        "DEFLATE" => Ok(Command::Compress),
+        _ => Err(Error {
+            at,
+            wanted: "DEFLATE",
+        }),
     }
 }
 
