@@ -249,6 +249,16 @@ pub const TOKENS: usize = 64;
 /// that clients write for many addresses are chains of `OR`, a level each.
 pub const IMAP_SEARCH_DEPTH: usize = 64;
 
+/// Criteria in one search; beyond it: `BAD`. Each is tried on every message.
+pub const IMAP_SEARCH_KEYS: usize = 2000;
+
+/// Criteria in one SORT; beyond it: `BAD`.
+pub const IMAP_SORT_KEYS: usize = 16;
+
+/// Stored filters that stand for each other (RFC 5466 §3.1: 3 at least); beyond it: `NO
+/// [UNDEFINED-FILTER]`, which loops get too.
+pub const IMAP_FILTER_DEPTH: usize = 8;
+
 /// Octets of one IMAP command, its literals included, an APPEND's message not; beyond it: `BAD [LIMIT]`. Clients
 /// split long UID sets at 8 KiB or less.
 pub const IMAP_COMMAND: usize = 64 * 1024;
@@ -283,6 +293,22 @@ pub const IMAP_SAVED_RUNS: usize = 4096;
 
 /// Subscribed names whose mailboxes are gone (RFC 9051 §6.3.7); beyond it the next one is forgotten.
 pub const IMAP_ORPHANS: usize = 1000;
+
+/// Octets of sort keys that are held while messages are sorted; with more of them, less of each key
+/// is, and those that are equal so far are read again.
+pub const SORT_MEMORY: usize = 4 * 1024 * 1024;
+
+/// Octets of a folded text that messages are sorted by; what is behind does not count.
+pub const SORT_TEXT: usize = 8 * 1024;
+
+/// Messages and messages referred to that THREAD can hold, 40 octets each; beyond it: `NO [LIMIT]`.
+pub const THREAD_NODES: usize = 1_000_000;
+
+/// Words of a search text that a fuzzy search looks for; further ones do not count.
+pub const FUZZY_WORDS: usize = 16;
+
+/// Letters of a word that a fuzzy search compares; further ones do not count.
+pub const FUZZY_WORD: usize = 48;
 
 /// Searches of headers and bodies at a time; more wait.
 pub const SEARCHES: usize = 2;

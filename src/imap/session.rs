@@ -305,6 +305,14 @@ impl Session {
             .map_or_else(|| Answer::bad("no mailbox is selected").stop(), Ok)
     }
 
+    /// The selected mailbox, and where to write what is said of it.
+    pub(super) fn writing(&mut self) -> Result<(&Selected, &mut Vec<u8>), Stop> {
+        match &self.selected {
+            Some(selected) => Ok((selected, self.conn.out())),
+            None => Answer::bad("no mailbox is selected").stop(),
+        }
+    }
+
     /// The selected mailbox, if it may be changed.
     pub(super) fn writable(&self) -> Result<&Selected, Stop> {
         match self.selected()? {
@@ -336,6 +344,8 @@ impl Session {
             | Command::Unselect
             | Command::Expunge(_)
             | Command::Search(..)
+            | Command::Sort(..)
+            | Command::Thread(..)
             | Command::Fetch(..)
             | Command::Store(..)
             | Command::Copy(..)
@@ -356,6 +366,12 @@ impl Session {
         let used = match command {
             Command::Search(args, numbers) => {
                 *numbers == Numbers::Sequence || args.key.uses_numbers()
+            }
+            Command::Sort(args, numbers) => {
+                *numbers == Numbers::Sequence || args.search.key.uses_numbers()
+            }
+            Command::Thread(args, numbers) => {
+                *numbers == Numbers::Sequence || args.search.key.uses_numbers()
             }
             Command::Fetch(_, numbers)
             | Command::Store(_, numbers)
@@ -399,6 +415,8 @@ impl Session {
             Command::Unselect => command::unselect::run(self),
             Command::Expunge(set) => command::expunge::run(self, set.as_ref()).await,
             Command::Search(args, numbers) => command::search::run(self, tag, args, numbers).await,
+            Command::Sort(args, numbers) => command::sort::run(self, tag, args, numbers).await,
+            Command::Thread(args, numbers) => command::thread::run(self, args, numbers).await,
             Command::Fetch(args, numbers) => command::fetch::run(self, args, numbers).await,
             Command::Store(args, numbers) => command::store::run(self, args, numbers).await,
             Command::Copy(args, numbers) => command::copy::run(self, &args, numbers).await,
@@ -414,14 +432,18 @@ enum State {
     Selected,
 }
 
-/// RFC 9051 §7.5.1: no EXPUNGE while FETCH, STORE or SEARCH are answered; their UID forms are other
-/// commands, but for a UID SEARCH that names numbers (RFC 7162 §3.2.10.2).
+/// RFC 9051 §7.5.1, RFC 5256 §3: no EXPUNGE while FETCH, STORE, SEARCH, SORT or THREAD are answered;
+/// their UID forms are other commands, but for one that names numbers (RFC 7162 §3.2.10.2).
 fn expunges(command: &Command) -> Expunges {
     match command {
         Command::Search(args, Numbers::Uid) if args.key.uses_numbers() => Expunges::Hold,
+        Command::Sort(args, Numbers::Uid) if args.search.key.uses_numbers() => Expunges::Hold,
+        Command::Thread(args, Numbers::Uid) if args.search.key.uses_numbers() => Expunges::Hold,
         Command::Fetch(_, Numbers::Sequence)
         | Command::Store(_, Numbers::Sequence)
-        | Command::Search(_, Numbers::Sequence) => Expunges::Hold,
+        | Command::Search(_, Numbers::Sequence)
+        | Command::Sort(_, Numbers::Sequence)
+        | Command::Thread(_, Numbers::Sequence) => Expunges::Hold,
         _ => Expunges::Tell,
     }
 }

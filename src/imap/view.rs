@@ -297,20 +297,7 @@ impl Selected {
 
     /// The UIDs behind sequence numbers that exist.
     pub fn at_numbers(&self, numbers: &UidSet) -> UidSet {
-        let uids = self.uids();
-        let mut found = UidSet::new();
-        for (first, last) in numbers.runs() {
-            let ends = (
-                uids.nth(first.saturating_sub(1)),
-                uids.nth(last.saturating_sub(1)),
-            );
-            if let (Some(from), Some(to)) = ends {
-                for (a, b) in uids.and(&UidSet::range(from, to)).runs() {
-                    found.push_range(a, b);
-                }
-            }
-        }
-        found
+        at(self.uids(), numbers)
     }
 
     /// The sequence numbers of messages, as a set.
@@ -322,6 +309,35 @@ impl Selected {
         }
         numbers
     }
+}
+
+/// The messages among `uids` that ranges name; numbers that do not exist name none.
+pub fn existing(ranges: &[(End, End)], uids: &UidSet, numbers: Numbers) -> UidSet {
+    match numbers {
+        Numbers::Uid => gather(ranges, uids.last().unwrap_or(0)).and(uids),
+        Numbers::Sequence => {
+            let count = uids.len();
+            let wanted = gather(ranges, count).and(&UidSet::range(1, count));
+            at(uids, &wanted)
+        }
+    }
+}
+
+/// The UIDs at sequence numbers that exist.
+fn at(uids: &UidSet, numbers: &UidSet) -> UidSet {
+    let mut found = UidSet::new();
+    for (first, last) in numbers.runs() {
+        let ends = (
+            uids.nth(first.saturating_sub(1)),
+            uids.nth(last.saturating_sub(1)),
+        );
+        if let (Some(from), Some(to)) = ends {
+            for (a, b) in uids.and(&UidSet::range(from, to)).runs() {
+                found.push_range(a, b);
+            }
+        }
+    }
+    found
 }
 
 /// The union of ranges, with `*` as `last`. Sorted first, so that a hostile order costs nothing.

@@ -8,23 +8,19 @@
 //! A search of bodies may take long: it runs beside the sessions' threads, at most
 //! `limits::SEARCHES` at a time, a slice of messages per look at the store.
 
+use super::UidSet;
 use super::emails::thread_flags;
-use super::{
-    EmailId, Error, Flags, Mail, MailboxId, Message, Modseq, Reader, Result, Row, ThreadId,
-};
-use super::{Uid, UidSet};
+use super::fuzzy::{self, Quality, Words};
+use super::walk::Pace;
+use super::{EmailId, Flags, Mail, MailboxId, Message, Modseq, Reader, Result, Row, ThreadId};
 use crate::limits;
 use crate::mime::casemap::fold;
 use crate::mime::text::{Extractor, is_searchable};
 use crate::mime::{self, Address, Kind, Structure, header, words};
 use memchr::memmem;
-use smol::future::yield_now;
-use smol::lock::Semaphore;
 use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
-
-static SEARCHES: Semaphore = Semaphore::new(limits::SEARCHES);
 
 /// A condition on a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +37,8 @@ pub enum Query {
     Uids(UidSet),
     /// INTERNALDATE is in this range of seconds since 1970.
     Received(Range<i64>),
+    /// The save date is in this range of seconds since 1970.
+    Saved(Range<i64>),
     /// The Date field's day, as written there, is in this range of days since 1970.
     SentDay(Range<i64>),
     /// Octets.
@@ -98,12 +96,34 @@ impl Field {
 
 /// A text to look for, folded by i;unicode-casemap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Needle(String);
+pub struct Needle(String, Option<Words>);
 
 impl Needle {
     /// Looks for `text`, in any case.
     pub fn new(text: &str) -> Needle {
-        Needle(fold(text))
+        Needle(fold(text), None)
+    }
+
+    /// Looks for `text` or something like it (RFC 6203).
+    pub fn fuzzy(text: &str) -> Needle {
+        let folded = fold(text);
+        let words = Words::of(&folded);
+        Needle(folded, Some(words))
+    }
+
+    /// Does something like it do?
+    fn is_fuzzy(&self) -> bool {
+        self.1.is_some()
+    }
+
+    /// How well it is found in `text`.
+    fn quality(&self, text: &str) -> Quality {
+        if self.is_in(text) {
+            return fuzzy::EXACT;
+        }
+        self.1
+            .as_ref()
+            .map_or(0, |words| fuzzy::quality(words, text))
     }
 
     /// Is it in `text`?
@@ -172,12 +192,22 @@ impl Prepared {
         Candidate::new(reader, row).matches(&self.query)
     }
 
-    /// Rows that one slice of a search may look at.
-    fn slice(&self) -> usize {
-        match self.cost {
+    /// How well the fuzzy conditions hold for this message, 1 to 100 (RFC 6203 §4).
+    pub fn relevance(&self, reader: &Reader, row: &Row) -> Result<u8> {
+        let score = Candidate::new(reader, row).relevance(&self.query)?;
+        Ok(score.unwrap_or(fuzzy::EXACT).clamp(1, fuzzy::EXACT))
+    }
+
+    /// How to go through messages with it.
+    pub(super) fn pace(&self) -> Pace {
+        let rows = match self.cost {
             0 => 1024,
             1 => 128,
             _ => 16,
+        };
+        Pace {
+            rows,
+            aside: self.cost > 1,
         }
     }
 }
@@ -191,70 +221,47 @@ impl Mail {
         within: &UidSet,
         query: Query,
     ) -> Result<UidSet> {
-        let prepared = Arc::new(query.prepare());
-        // Only so many at a time: each one fills a core.
-        let _turn = if prepared.cost > 1 {
-            Some(SEARCHES.acquire().await)
-        } else {
-            None
-        };
-        let mut found = UidSet::new();
-        let mut next = within.first();
-        while let Some(from) = next {
-            let rest = within.and(&UidSet::range(from, Uid::MAX));
-            let (some, after) = if prepared.cost > 1 {
-                let (mail, prepared) = (self.clone(), prepared.clone());
-                smol::unblock(move || slice(&mail, mailbox, &rest, &prepared)).await?
-            } else {
-                slice(self, mailbox, &rest, &prepared)?
-            };
-            found = found.or(&some);
-            next = after;
-            yield_now().await;
-        }
-        Ok(found)
+        let prepared = query.prepare();
+        let pace = prepared.pace();
+        let within = Arc::new(within.clone());
+        self.walk(
+            mailbox,
+            &within,
+            pace,
+            UidSet::new(),
+            move |found, reader, row| {
+                if prepared.matches(reader, row)? {
+                    found.insert(row.uid);
+                }
+                Ok(())
+            },
+        )
+        .await
     }
-}
 
-/// Tries the first messages of `within`; gives what matched and where to go on.
-fn slice(
-    mail: &Mail,
-    mailbox: MailboxId,
-    within: &UidSet,
-    prepared: &Prepared,
-) -> Result<(UidSet, Option<Uid>)> {
-    let reader = mail.reader()?;
-    let mut found = UidSet::new();
-    let mut failed: Option<Error> = None;
-    let mut left = prepared.slice();
-    let mut next = None;
-    for (first, last) in within.runs() {
-        if left == 0 {
-            next = Some(first);
-            break;
-        }
-        left -= 1;
-        reader.rows(mailbox, first, last, |row| {
-            if left == 0 {
-                next = Some(row.uid);
-                return false;
-            }
-            left -= 1;
-            match prepared.matches(&reader, row) {
-                Ok(true) => found.insert(row.uid),
-                Ok(false) => {}
-                Err(error) => failed = Some(error),
-            }
-            failed.is_none()
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        if next.is_some() {
-            break;
-        }
+    /// How well the fuzzy conditions of `query` hold for each of `uids`, 1 to 100, in their order
+    /// (RFC 6203 §4); messages that are gone are left out.
+    pub async fn relevance(
+        self: &Arc<Self>,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        query: Query,
+    ) -> Result<Vec<u8>> {
+        let prepared = query.prepare();
+        let pace = prepared.pace();
+        let within = Arc::new(uids.clone());
+        self.walk(
+            mailbox,
+            &within,
+            pace,
+            Vec::new(),
+            move |scores, reader, row| {
+                scores.push(prepared.relevance(reader, row)?);
+                Ok(())
+            },
+        )
+        .await
     }
-    Ok((found, next))
 }
 
 /// A message under test; what is read of it is read once.
@@ -300,6 +307,7 @@ impl<'a> Candidate<'a> {
             Query::Not(inner) => !self.matches(inner)?,
             Query::Flags(flags) => row.flags.has(*flags),
             Query::Uids(uids) => uids.contains(row.uid),
+            Query::Saved(range) => range.contains(&i64::from(row.saved)),
             Query::Received(range) => range.contains(&i64::from(row.internaldate)),
             Query::Size(range) => range.contains(&u64::from(row.size)),
             Query::Modseq(modseq) => row.modseq >= *modseq,
@@ -310,10 +318,57 @@ impl<'a> Candidate<'a> {
             Query::AllInThread(flags) => thread_flags(self.reader, row.thread)?.all.has(*flags),
             Query::SomeInThread(flags) => thread_flags(self.reader, row.thread)?.some.has(*flags),
             Query::SentDay(range) => self.sent_day()?.is_some_and(|day| range.contains(&day)),
-            Query::Envelope(field, needle) => self.envelope(*field, needle)?,
-            Query::Header(name, needle) => self.header_field(name, needle)?,
-            Query::Body(needle) => self.body(needle)?,
-            Query::Text(needle) => self.any_header(needle)? || self.body(needle)?,
+            Query::Envelope(field, needle) => self.envelope(*field, needle)? > 0,
+            Query::Header(name, needle) => self.header_field(name, needle)? > 0,
+            Query::Body(needle) => self.body(needle)? > 0,
+            Query::Text(needle) => self.any_header(needle)? > 0 || self.body(needle)? > 0,
+        })
+    }
+
+    /// How well the fuzzy conditions hold, 1 to 100; `None` where there are none (RFC 6203 §4). What
+    /// is found in a subject counts more than what is found in a body.
+    fn relevance(&self, query: &Query) -> Result<Option<Quality>> {
+        let weighed = |quality: Quality, weight: u32| {
+            let score = u32::from(quality) * weight / 100;
+            Some(Quality::try_from(score).unwrap_or(fuzzy::EXACT))
+        };
+        Ok(match query {
+            Query::All(all) => {
+                let (mut sum, mut count) = (0, 0);
+                for query in all {
+                    if let Some(score) = self.relevance(query)? {
+                        (sum, count) = (sum + u32::from(score), count + 1);
+                    }
+                }
+                let mean = sum.checked_div(count);
+                mean.map(|mean| Quality::try_from(mean).unwrap_or(fuzzy::EXACT))
+            }
+            Query::Any(any) => {
+                let mut best = None;
+                for query in any {
+                    best = best.max(self.relevance(query)?);
+                }
+                best
+            }
+            Query::Envelope(Field::Subject, needle) if needle.is_fuzzy() => {
+                weighed(self.envelope(Field::Subject, needle)?, 100)
+            }
+            Query::Envelope(field, needle) if needle.is_fuzzy() => {
+                weighed(self.envelope(*field, needle)?, 95)
+            }
+            Query::Header(name, needle) if needle.is_fuzzy() => {
+                weighed(self.header_field(name, needle)?, 80)
+            }
+            Query::Body(needle) if needle.is_fuzzy() => weighed(self.body(needle)?, 50),
+            Query::Text(needle) if needle.is_fuzzy() => {
+                let subject = weighed(self.envelope(Field::Subject, needle)?, 100);
+                if subject >= Some(fuzzy::EXACT) {
+                    return Ok(subject);
+                }
+                let header = weighed(self.any_header(needle)?, 80);
+                subject.max(header).max(weighed(self.body(needle)?, 50))
+            }
+            _ => None,
         })
     }
 
@@ -345,9 +400,9 @@ impl<'a> Candidate<'a> {
         Ok(sent.map(|at| (at.secs + i64::from(at.offset) * 60).div_euclid(86_400)))
     }
 
-    fn envelope(&self, field: Field, needle: &Needle) -> Result<bool> {
+    fn envelope(&self, field: Field, needle: &Needle) -> Result<Quality> {
         let Some(found) = self.structure()? else {
-            return Ok(false);
+            return Ok(0);
         };
         // What was too long to be stored is read from the header.
         if found.facts.flags.has(mime::Flags::TRUNCATED) {
@@ -361,10 +416,13 @@ impl<'a> Candidate<'a> {
             Field::Bcc => &envelope.bcc,
             Field::Subject => {
                 let subject = envelope.subject.as_deref();
-                return Ok(subject.is_some_and(|text| needle.is_in(&words::decode(text))));
+                return Ok(subject.map_or(0, |text| needle.quality(&words::decode(text))));
             }
         };
-        Ok(!list.is_empty() && needle.is_in(&addresses(list)))
+        if list.is_empty() {
+            return Ok(0);
+        }
+        Ok(needle.quality(&addresses(list)))
     }
 
     fn header(&self) -> Result<&[u8]> {
@@ -379,21 +437,25 @@ impl<'a> Candidate<'a> {
         Ok(self.header.get().map_or(&[], Vec::as_slice))
     }
 
-    fn header_field(&self, name: &str, needle: &Needle) -> Result<bool> {
-        let mut named = header::fields(self.header()?).filter(|field| field.is(name));
-        Ok(named.any(|field| in_value(needle, field.value)))
+    fn header_field(&self, name: &str, needle: &Needle) -> Result<Quality> {
+        let named = header::fields(self.header()?).filter(|field| field.is(name));
+        Ok(best(named.map(|field| in_value(needle, field.value))))
     }
 
-    fn any_header(&self, needle: &Needle) -> Result<bool> {
+    fn any_header(&self, needle: &Needle) -> Result<Quality> {
         Ok(in_block(needle, self.header()?))
     }
 
     /// The text parts, and the headers of messages inside.
-    fn body(&self, needle: &Needle) -> Result<bool> {
+    fn body(&self, needle: &Needle) -> Result<Quality> {
         let (Some(message), Some(found)) = (self.message()?, self.structure()?) else {
-            return Ok(false);
+            return Ok(0);
         };
+        let mut best = if needle.0.is_empty() { fuzzy::EXACT } else { 0 };
         for (index, part) in found.parts.iter().enumerate() {
+            if best == fuzzy::EXACT {
+                break;
+            }
             if part.kind == Kind::Message {
                 let inner = found.parts.get(index + 1).map(|inner| inner.header);
                 let mut block = Vec::new();
@@ -401,43 +463,49 @@ impl<'a> Candidate<'a> {
                     let len = span.len.min(limits::SEARCH_HEADER);
                     self.read(message, span.offset, len, |p| block.extend_from_slice(p))?;
                 }
-                if in_block(needle, &block) {
-                    return Ok(true);
-                }
-            } else if part.kind == Kind::Leaf
-                && is_searchable(part)
-                && self.part(message, part, needle)?
-            {
-                return Ok(true);
+                best = best.max(in_block(needle, &block));
+            } else if part.kind == Kind::Leaf && is_searchable(part) {
+                best = best.max(self.part(message, part, needle)?);
             }
         }
-        Ok(needle.0.is_empty())
+        Ok(best)
     }
 
     /// One text part, decoded piece by piece.
-    fn part(&self, message: &Message, part: &mime::Part, needle: &Needle) -> Result<bool> {
+    fn part(&self, message: &Message, part: &mime::Part, needle: &Needle) -> Result<Quality> {
         let mut extractor = Extractor::readable(part);
         let mut finder = Finder::new(needle);
+        let mut words = needle.1.as_ref().map(fuzzy::Finder::new);
+        let mut look = |text: &str| {
+            finder.push(text);
+            if let Some(words) = &mut words {
+                words.push(text);
+            }
+            finder.found
+        };
         let mut text = String::new();
         let (mut offset, mut left) = (part.body.offset, part.body.len);
         let mut piece = Vec::new();
-        while left > 0 && !finder.found {
+        while left > 0 {
             piece.clear();
-            let got =
-                self.reader
-                    .read(message, offset, left.min(limits::SEARCH_PIECE), &mut piece)?;
+            let len = left.min(limits::SEARCH_PIECE);
+            let got = self.reader.read(message, offset, len, &mut piece)?;
             if got == 0 {
                 break;
             }
             (offset, left) = (offset + got, left.saturating_sub(got));
             text.clear();
             extractor.push(&piece, &mut text);
-            finder.push(&text);
+            if look(&text) {
+                return Ok(fuzzy::EXACT);
+            }
         }
         text.clear();
         extractor.finish(&mut text);
-        finder.push(&text);
-        Ok(finder.found)
+        if look(&text) {
+            return Ok(fuzzy::EXACT);
+        }
+        Ok(words.map_or(0, fuzzy::Finder::finish))
     }
 
     fn read(
@@ -464,18 +532,29 @@ impl<'a> Candidate<'a> {
     }
 }
 
-fn in_value(needle: &Needle, value: &[u8]) -> bool {
-    needle.is_in(&words::decode_anywhere(&header::unfold(value)))
+fn best(found: impl Iterator<Item = Quality>) -> Quality {
+    let mut best = 0;
+    for quality in found {
+        best = best.max(quality);
+        if best == fuzzy::EXACT {
+            break;
+        }
+    }
+    best
+}
+
+fn in_value(needle: &Needle, value: &[u8]) -> Quality {
+    needle.quality(&words::decode_anywhere(&header::unfold(value)))
 }
 
 /// Does any field of a header block, name included, contain the text?
-fn in_block(needle: &Needle, block: &[u8]) -> bool {
-    header::fields(block).any(|field| {
+fn in_block(needle: &Needle, block: &[u8]) -> Quality {
+    best(header::fields(block).map(|field| {
         let mut text = String::from_utf8_lossy(field.name).into_owned();
         text.push_str(": ");
         text.push_str(&words::decode_anywhere(&header::unfold(field.value)));
-        needle.is_in(&text)
-    })
+        needle.quality(&text)
+    }))
 }
 
 /// An address list as a person would write it, encoded words decoded.

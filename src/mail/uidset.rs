@@ -129,6 +129,13 @@ impl UidSet {
     pub fn runs(&self) -> impl DoubleEndedIterator<Item = (u32, u32)> + ExactSizeIterator + '_ {
         self.runs.iter().map(|&(first, last, _)| (first, last))
     }
+    /// The runs of members at or above `from`, rising.
+    pub fn runs_from(&self, from: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let at = self.runs.partition_point(|r| r.1 < from);
+        let runs = self.runs.get(at..).unwrap_or_default();
+        runs.iter()
+            .map(move |&(first, last, _)| (first.max(from), last))
+    }
     /// The members, rising.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
         self.runs.iter().flat_map(|&(first, last, _)| first..=last)

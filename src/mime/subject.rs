@@ -24,8 +24,10 @@ impl Base {
 /// The base subject of a raw Subject value.
 pub fn base(value: &[u8]) -> Base {
     let decoded = header::text(value);
-    // Step 1: every run of white space becomes one space.
-    let whole = decoded.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Step 1: every run of spaces, tabs and line ends becomes one space.
+    let words = decoded.split(|it| matches!(it, ' ' | '\t' | '\r' | '\n'));
+    let words = words.filter(|word| !word.is_empty());
+    let whole = words.collect::<Vec<_>>().join(" ");
     let mut reply = false;
     let mut rest = whole.as_str();
     loop {
@@ -50,7 +52,7 @@ pub fn base(value: &[u8]) -> Base {
 /// Step 2: `(fwd)` and white space at the end.
 fn without_trailers<'a>(mut rest: &'a str, reply: &mut bool) -> &'a str {
     loop {
-        rest = rest.trim_end();
+        rest = rest.trim_end_matches(' ');
         let cut = rest.len().saturating_sub(5);
         match rest.split_at_checked(cut) {
             Some((head, tail)) if tail.eq_ignore_ascii_case("(fwd)") => {
@@ -65,16 +67,20 @@ fn without_trailers<'a>(mut rest: &'a str, reply: &mut bool) -> &'a str {
 /// Steps 3 to 5: `Re:`, `Fwd [list]:`, `[list] Re:` and blobs that leave something behind.
 fn without_leaders<'a>(mut rest: &'a str, reply: &mut bool) -> &'a str {
     loop {
-        rest = rest.trim_start();
-        if let Some(tail) = leader(rest) {
-            rest = tail;
-            *reply = true;
-        } else if let Some(tail) = blob(rest).filter(|tail| !tail.is_empty()) {
-            rest = tail;
-        } else {
-            return rest;
+        rest = rest.trim_start_matches(' ');
+        match leader(rest) {
+            Some(tail) => {
+                rest = tail;
+                *reply = true;
+            }
+            None => break,
         }
     }
+    // No mark behind these blobs, or it would have been found with them.
+    while let Some(tail) = blob(rest).filter(|tail| !tail.is_empty()) {
+        rest = tail;
+    }
+    rest
 }
 
 /// `*subj-blob subj-refwd`.
@@ -86,7 +92,7 @@ fn leader(text: &str) -> Option<&str> {
     let word = ["re", "fwd", "fw"]
         .iter()
         .find_map(|word| strip_prefix(rest, word))?;
-    let word = word.trim_start();
+    let word = word.trim_start_matches(' ');
     blob(word).unwrap_or(word).strip_prefix(':')
 }
 
@@ -94,7 +100,10 @@ fn leader(text: &str) -> Option<&str> {
 fn blob(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('[')?;
     let end = inner.find(['[', ']'])?;
-    inner.get(end..)?.strip_prefix(']').map(str::trim_start)
+    inner
+        .get(end..)?
+        .strip_prefix(']')
+        .map(|rest| rest.trim_start_matches(' '))
 }
 
 fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -126,6 +135,11 @@ mod tests {
             ("=?utf-8?Q?Re:_caf=C3=A9?=", "café", true),
             ("", "", false),
             ("Re:", "", true),
+            ("Re: [a] [b]", "[b]", true),
+            ("\u{a0}Re: x", "\u{a0}Re: x", false),
+            ("re\t[x] : y", "y", true),
+            ("[fwd: [list] x (fwd)]", "x", true),
+            ("Re: [Fwd: y (fwd)] (fwd)", "y", true),
         ];
         for (subject, text, reply) in cases {
             assert_eq!(of(subject), (text.to_owned(), reply), "{subject:?}");
@@ -138,5 +152,6 @@ mod tests {
     fn many_marks_take_linear_time() {
         assert_eq!(of(&"Re: ".repeat(10_000)).0, "");
         assert!(!of(&"[fwd:".repeat(10_000)).1);
+        assert_eq!(of(&"[]".repeat(100_000)).0, "[]");
     }
 }

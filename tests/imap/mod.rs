@@ -19,9 +19,11 @@ mod qresync;
 mod search;
 mod select;
 mod sessions;
+mod sort;
 mod starttls;
 mod status;
 mod store;
+mod thread;
 mod transcript;
 
 use crate::harness::{Client, PASSWORD, Server, USER};

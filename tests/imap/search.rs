@@ -66,6 +66,20 @@ fn criteria() {
         ("NEW", "2 3"),
         ("OLD", ""),
         ("EMAILID e999", ""),
+        ("SAVEDATESUPPORTED", "1 2 3"),
+        ("SAVEDBEFORE 1-Jan-2020", ""),
+        ("SAVEDSINCE 1-Jan-2020 NOT SAVEDON 1-Jan-2020", "1 2 3"),
+        ("YOUNGER 31536000", ""),
+        ("OLDER 31536000 SEEN", "1"),
+        ("FUZZY SUBJECT gruse", "3"),
+        ("FUZZY (BODY \"helo 1\")", "1"),
+        ("FUZZY TEXT xyzzy", ""),
+        ("HEADER from \"\"", "1 2 3"),
+        ("HEADER x-none \"\"", ""),
+        ("1:99", "1 2 3"),
+        ("99:*", "3"),
+        ("99", ""),
+        ("NOT 99", "1 2 3"),
         ("CHARSET US-ASCII BODY K", "3"),
     ] {
         assert_eq!(hits(&mut imap, query), want, "{query}");
@@ -82,14 +96,17 @@ fn other_scripts_and_encodings() {
             "CHARSET UTF-8 BODY {15+}\r\nsch\u{f6}ne Gr\u{fc}\u{df}e",
             "3",
         ),
+        // The same in decomposed form, and in another charset (i;unicode-casemap, RFC 5051).
+        ("CHARSET UTF-8 SUBJECT {5+}\r\ngru\u{308}", "3"),
+        ("CHARSET UTF-7 FROM {9+}\r\nj+APw-rge", "3"),
         ("CHARSET utf-8 TEXT {5+}\r\nK\u{d6}LN", "3"),
     ] {
         assert_eq!(hits(&mut imap, query), want, "{query}");
     }
     assert!(
-        imap.no("SEARCH CHARSET KOI8-R ALL")
+        imap.no("SEARCH CHARSET X-NONE ALL")
             .tagged
-            .contains("[BADCHARSET (US-ASCII UTF-8)]")
+            .contains("[BADCHARSET (UTF-8 US-ASCII ")
     );
 }
 
@@ -133,4 +150,63 @@ fn saved_results() {
     assert_eq!(imap.ok("SEARCH $").untagged, ["SEARCH 1"]);
     imap.no("SEARCH RETURN (SAVE) CHARSET X ALL");
     assert_eq!(imap.ok("SEARCH $").untagged, ["SEARCH"]);
+}
+
+#[test]
+fn fuzzy_results_have_scores() {
+    let (_server, mut imap) = filled();
+    imap.append("INBOX", "Subject: hello\r\n\r\nx\r\n");
+    imap.append("INBOX", "Subject: help\r\n\r\nx\r\n");
+    imap.ok("NOOP");
+    let reply = imap.ok("SEARCH RETURN (RELEVANCY ALL) FUZZY TEXT \"hello\"");
+    assert_eq!(
+        reply.untagged,
+        ["ESEARCH (TAG \"t9\") ALL 1:2,4 RELEVANCY (50 50 100)"]
+    );
+    let reply = imap.ok("SORT (RELEVANCY) UTF-8 FUZZY SUBJECT \"Helo\"");
+    assert_eq!(reply.untagged, ["SORT 4 5"]);
+    let reply = imap.ok("SORT RETURN (RELEVANCY ALL) (RELEVANCY) UTF-8 FUZZY TEXT \"hello\"");
+    assert_eq!(
+        reply.untagged,
+        ["ESEARCH (TAG \"t11\") ALL 4,1:2 RELEVANCY (100 50 50)"]
+    );
+    let reply = imap.ok("SORT RETURN (PARTIAL 1:1) (RELEVANCY) UTF-8 FUZZY TEXT \"hello\"");
+    assert_eq!(reply.untagged, ["ESEARCH (TAG \"t12\") PARTIAL (1:1 4)"]);
+    imap.bad("SEARCH RETURN (RELEVANCY) TEXT hello");
+    imap.bad("SORT (RELEVANCY) UTF-8 TEXT hello");
+}
+
+/// RFC 9394 §3.2, table 1.
+#[test]
+fn pages_are_saved_as_the_table_says() {
+    let (_server, mut imap) = filled();
+    imap.append("INBOX", &message(4));
+    imap.ok("NOOP");
+    for (options, want) in [
+        ("SAVE PARTIAL 2:3", "2 3"),
+        ("SAVE PARTIAL 2:3 MIN", "1 2 3"),
+        ("SAVE PARTIAL -1:-1 MIN", "1 4"),
+        ("SAVE PARTIAL 1:1 MAX", "1 4"),
+        ("SAVE PARTIAL 2:2 MIN MAX", "1 2 4"),
+        ("SAVE PARTIAL 2:2 COUNT", "1 2 3 4"),
+        ("SAVE PARTIAL 9:10", ""),
+    ] {
+        imap.ok(&format!("SEARCH RETURN ({options}) ALL"));
+        assert_eq!(hits(&mut imap, "$"), want, "{options}");
+    }
+}
+
+#[test]
+fn rfc4731() {
+    super::transcript::play("rfc4731.txt");
+}
+
+#[test]
+fn rfc5182() {
+    super::transcript::play("rfc5182.txt");
+}
+
+#[test]
+fn rfc5032() {
+    super::transcript::play("rfc5032.txt");
 }

@@ -67,6 +67,8 @@ pub const TABLE: &[Capability] = &[
     row("CONDSTORE", 7162, After, &[]),
     row("ENABLE", 5161, Always, &["ENABLE"]),
     row("ESEARCH", 4731, After, &[]),
+    row("ESORT", 5267, After, &[]),
+    row("I18NLEVEL=1", 5255, After, &[]),
     row("ID", 2971, Always, &["ID"]),
     row("IDLE", 2177, After, &["IDLE"]),
     row("LIST-EXTENDED", 5258, After, &[]),
@@ -81,13 +83,21 @@ pub const TABLE: &[Capability] = &[
     row("PREVIEW", 8970, After, &[]),
     row("QRESYNC", 7162, After, &[]),
     row("REPLACE", 8508, After, &["REPLACE", "UID REPLACE"]),
+    row("SEARCH=FUZZY", 6203, After, &[]),
     row("SEARCHRES", 5182, After, &[]),
+    row("SORT", 5256, After, &["SORT", "UID SORT"]),
+    row("SORT=DISPLAY", 5957, After, &[]),
     row("SPECIAL-USE", 6154, After, &[]),
     row("STATUS=SIZE", 8438, After, &[]),
+    // The draft behind REFS never became an RFC; this is the one that it changes.
+    row("THREAD=ORDEREDSUBJECT", 5256, After, &[]),
+    row("THREAD=REFERENCES", 5256, After, &[]),
+    row("THREAD=REFS", 5256, After, &[]),
     row("UIDONLY", 9586, After, &[]),
     row("UIDPLUS", 4315, After, &["UID EXPUNGE"]),
     row("UNSELECT", 3691, After, &["UNSELECT"]),
     row("UTF8=ACCEPT", 6855, After, &[]),
+    row("WITHIN", 5032, After, &[]),
 ];
 
 /// Only before log-in, where TLS is there and not begun.

@@ -23,9 +23,11 @@ pub mod search;
 pub mod section;
 pub mod select;
 pub mod set;
+pub mod sort;
 pub mod status;
 pub mod store;
 pub mod structure;
+pub mod thread;
 pub mod url;
 pub mod utf7;
 
@@ -65,6 +67,8 @@ pub enum Command {
     Unselect,
     Expunge(Option<Set>),
     Search(search::Search, Numbers),
+    Sort(sort::Sort, Numbers),
+    Thread(thread::Thread, Numbers),
     Fetch(fetch::Fetch, Numbers),
     Store(store::Store, Numbers),
     Copy(copy::Copy, Numbers),
@@ -122,7 +126,7 @@ fn body(c: &mut Cursor<'_>) -> Parsed<Command> {
     let word = c.word()?;
     let parsed = match word.as_str() {
         "UID" => uid(c)?,
-        "SEARCH" | "FETCH" | "STORE" | "COPY" | "MOVE" => {
+        "SEARCH" | "SORT" | "THREAD" | "FETCH" | "STORE" | "COPY" | "MOVE" => {
             with_numbers(c, &word, Numbers::Sequence)?
         }
         _ => match any_state(c, &word)? {
@@ -195,11 +199,15 @@ fn uid(c: &mut Cursor<'_>) -> Parsed<Command> {
 fn with_numbers(c: &mut Cursor<'_>, word: &str, numbers: Numbers) -> Parsed<Command> {
     match word {
         "SEARCH" => Ok(Command::Search(search::search(c)?, numbers)),
+        "SORT" => Ok(Command::Sort(sort::sort(c)?, numbers)),
+        "THREAD" => Ok(Command::Thread(thread::thread(c)?, numbers)),
         "FETCH" => Ok(Command::Fetch(fetch::fetch(c)?, numbers)),
         "STORE" => Ok(Command::Store(store::store(c)?, numbers)),
         "COPY" => Ok(Command::Copy(copy::copy(c)?, numbers)),
         "MOVE" => Ok(Command::Move(copy::copy(c)?, numbers)),
-        _ => c.fail("SEARCH, FETCH, STORE, COPY, MOVE, REPLACE or EXPUNGE behind UID"),
+        _ => {
+            c.fail("SEARCH, SORT, THREAD, FETCH, STORE, COPY, MOVE, REPLACE or EXPUNGE behind UID")
+        }
     }
 }
 

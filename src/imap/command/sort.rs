@@ -1,0 +1,54 @@
+//! SORT and UID SORT (RFC 5256 §3, RFC 5267 §3, RFC 5957, RFC 6203 §6).
+
+use super::found::Found;
+use super::search::{Told, look, or_unsaved, tell};
+use crate::imap::answer::{Answer, Run};
+use crate::imap::session::Session;
+use crate::imap::wire::Numbers;
+use crate::imap::wire::sort::{By, Sort};
+use crate::mail::{Criterion, Order};
+
+/// SORT.
+pub async fn run(session: &mut Session, tag: &str, args: Sort, numbers: Numbers) -> Run {
+    let search = &args.search;
+    let display = |by: By| matches!(by, By::DisplayFrom | By::DisplayTo);
+    let displays = args.by.iter().any(|(by, _)| display(*by));
+    if (displays && !session.offers("SORT=DISPLAY"))
+        || (search.options.is_some() && !session.offers("ESORT"))
+    {
+        return Answer::bad("expected a sort criterion").stop();
+    }
+    let looked = look(session, search).await;
+    let (program, query, set) = or_unsaved(session, search, looked)?;
+    let by = args
+        .by
+        .iter()
+        .map(|(by, reverse)| (criterion(*by), *reverse));
+    let order = Order::new(by.collect(), Some(query.clone()));
+    let mailbox = session.selected()?.mailbox;
+    let list = session.mail().sorted(mailbox, &set, order.clone()).await?;
+    let answer = Told {
+        tag,
+        name: "SORT",
+        numbers,
+        program: &program,
+        query,
+    };
+    tell(session, answer, search.options, Found::List(list)).await?;
+    Ok(Answer::ok("SORT completed"))
+}
+
+fn criterion(by: By) -> Criterion {
+    match by {
+        By::Arrival => Criterion::Arrival,
+        By::Cc => Criterion::Cc,
+        By::Date => Criterion::Date,
+        By::From => Criterion::From,
+        By::Size => Criterion::Size,
+        By::Subject => Criterion::Subject,
+        By::To => Criterion::To,
+        By::DisplayFrom => Criterion::DisplayFrom,
+        By::DisplayTo => Criterion::DisplayTo,
+        By::Relevancy => Criterion::Relevancy,
+    }
+}

@@ -1,0 +1,98 @@
+//! Walking many messages of a mailbox: a slice of them per look at the store, and the others have
+//! their turn in between.
+
+use super::{Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
+use crate::limits;
+use smol::future::yield_now;
+use smol::lock::Semaphore;
+use std::sync::Arc;
+
+static WALKS: Semaphore = Semaphore::new(limits::SEARCHES);
+
+/// How a walk goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    /// Rows in one look at the store.
+    pub rows: usize,
+    /// Beside the sessions' thread, because a slice takes long; `limits::SEARCHES` at a time.
+    pub aside: bool,
+}
+
+impl Mail {
+    /// Gives the rows of `within` to `each`, rising. Can be dropped at any time.
+    pub(super) async fn walk<S, F>(
+        self: &Arc<Self>,
+        mailbox: MailboxId,
+        within: &Arc<UidSet>,
+        pace: Pace,
+        state: S,
+        each: F,
+    ) -> Result<S>
+    where
+        S: Send + 'static,
+        F: Fn(&mut S, &Reader, &Row) -> Result<()> + Send + Sync + 'static,
+    {
+        // Only so many at a time: each one fills a core.
+        let _turn = match pace.aside {
+            true => Some(WALKS.acquire().await),
+            false => None,
+        };
+        let (mut state, mut next) = (state, within.first());
+        let each = Arc::new(each);
+        while let Some(from) = next {
+            if pace.aside {
+                let (mail, within, each) = (self.clone(), within.clone(), each.clone());
+                let done = smol::unblock(move || {
+                    let next = slice(&mail, mailbox, &within, from, pace.rows, |reader, row| {
+                        each(&mut state, reader, row)
+                    });
+                    next.map(|next| (state, next))
+                });
+                (state, next) = done.await?;
+            } else {
+                next = slice(self, mailbox, within, from, pace.rows, |reader, row| {
+                    each(&mut state, reader, row)
+                })?;
+            }
+            yield_now().await;
+        }
+        Ok(state)
+    }
+}
+
+/// The first rows of `within` from `from` on; gives where to go on.
+fn slice(
+    mail: &Mail,
+    mailbox: MailboxId,
+    within: &UidSet,
+    from: Uid,
+    rows: usize,
+    mut each: impl FnMut(&Reader, &Row) -> Result<()>,
+) -> Result<Option<Uid>> {
+    let reader = mail.reader()?;
+    let mut left = rows;
+    for (first, last) in within.runs_from(from) {
+        // A run without rows costs a look-up too.
+        if left == 0 {
+            return Ok(Some(first));
+        }
+        left -= 1;
+        let (mut next, mut failed) = (None, None);
+        reader.rows(mailbox, first, last, |row| {
+            if left == 0 {
+                next = Some(row.uid);
+                return false;
+            }
+            left -= 1;
+            failed = each(&reader, row).err();
+            failed.is_none()
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if next.is_some() {
+            return Ok(next);
+        }
+    }
+    Ok(None)
+}
