@@ -48,6 +48,8 @@ pub struct Session {
     pub(super) enabled: Enabled,
     pub(super) selected: Option<Selected>,
     pub(super) logged_in: bool,
+    /// Annotations that the client was told of.
+    pub(super) told: command::metadata::Told,
     /// The client has said LOGOUT, or has to go.
     pub(super) over: bool,
     mistakes: u32,
@@ -74,6 +76,7 @@ impl Session {
             enabled: Enabled::default(),
             selected: None,
             logged_in: false,
+            told: command::metadata::Told::default(),
             over: false,
             mistakes: 0,
             failures: 0,
@@ -174,7 +177,15 @@ impl Session {
             Refusal::Line => "[LIMIT] the command is too long",
             Refusal::Literal => "[LIMIT] the literal is too large",
         };
-        let tag = wire::tag_of(self.framer.command());
+        let command = self.framer.command();
+        let tag = wire::tag_of(command);
+        let setting = wire::name_of(command).is_some_and(|name| name == "SETMETADATA");
+        if why == Refusal::Literal && setting && self.logged_in {
+            let most = limits::ANNOTATION_VALUE;
+            let refused = Answer::no(format!("[METADATA MAXSIZE {most}] the value is too large"));
+            self.tagged(tag.as_deref(), &refused);
+            return Ok(());
+        }
         self.tagged(tag.as_deref(), &Answer::bad(text));
         self.mistake()
     }
@@ -266,6 +277,7 @@ impl Session {
         if self.selected.is_some() {
             Box::pin(self.tell(expunges)).await?;
         }
+        self.tell_annotations()?;
         self.tagged(tag, &answer);
         self.conn.spill().await?;
         // However many commands a client has sent ahead, the others have their turn.
@@ -410,6 +422,8 @@ impl Session {
             Command::Status(name, items) => command::status::run(self, &name, &items),
             Command::Append(args) => command::append::whole(self, args).await,
             Command::Compress => command::compress::run(self, tag).await,
+            Command::GetMetadata(args) => command::metadata::get(self, args).await,
+            Command::SetMetadata(args) => command::metadata::set(self, args).await,
             Command::Idle => command::idle::run(self).await,
             Command::Close => command::close::run(self).await,
             Command::Unselect => command::unselect::run(self),

@@ -1,6 +1,9 @@
 //! CAPABILITY, ID, NAMESPACE, NOOP, LOGOUT.
 use super::Imap;
 use crate::harness::Server;
+use pillarbox::imap::capability::TABLE;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 #[test]
 fn says_what_is_true_now() {
@@ -72,4 +75,44 @@ fn a_mechanism_is_switched_off() {
     let mut imap = Imap::connect(&server);
     assert!(!imap.ok("CAPABILITY").one("CAPABILITY").contains("PLAIN"));
     imap.no("AUTHENTICATE PLAIN AGFubmEAY29ycmVjdCBob3JzZQ==");
+}
+
+/// What the table has is what connections are told, and what README.md lists.
+#[test]
+fn the_table_is_what_is_announced_and_listed() {
+    let server = Server::start();
+    let mut told = BTreeSet::from(["LOGINDISABLED".to_owned()]);
+    let mut plain = Imap::connect(&server);
+    let mut inside = Imap::login(&server);
+    for imap in [&mut plain, &mut inside] {
+        let list = imap.ok("CAPABILITY").one("CAPABILITY").to_owned();
+        let words = list.split(' ').skip(1).map(str::to_owned);
+        told.extend(words.map(|word| table_name(&word).to_owned()));
+    }
+    let table: BTreeSet<String> = TABLE.iter().map(|row| row.name.to_owned()).collect();
+    // On TLS more may be said; nothing that is not in the table may.
+    let unknown: Vec<_> = told.difference(&table).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    let meant: Vec<String> = TABLE
+        .iter()
+        .map(|row| format!("`{}` (RFC {})", row.name, row.rfc))
+        .collect();
+    let meant = format!("\n{}\n", meant.join(",\n"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (head, rest) = readme.split_once("<!-- capabilities -->\n").unwrap();
+    let (shown, tail) = rest.split_once("<!-- end -->").unwrap();
+    if shown != meant && std::env::var_os("TIDY_WRITE").is_some() {
+        let whole = format!("{head}<!-- capabilities -->\n{meant}<!-- end -->{tail}");
+        return std::fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(shown, meant, "run with TIDY_WRITE=1 to write README.md");
+}
+
+/// The row of a word: all of it, or what is before a value.
+fn table_name(word: &str) -> &str {
+    match TABLE.iter().any(|row| row.name == word) {
+        true => word,
+        false => word.split('=').next().unwrap_or(word),
+    }
 }

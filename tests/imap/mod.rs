@@ -13,6 +13,7 @@ mod idle;
 mod list;
 mod login;
 mod lsub;
+mod metadata;
 mod model;
 mod r#move;
 mod qresync;

@@ -452,3 +452,13 @@ fn rfc7162() {
 fn rfc9586() {
     play("rfc9586.txt");
 }
+
+#[test]
+fn rfc5464() {
+    play("rfc5464.txt");
+}
+
+#[test]
+fn rfc9590() {
+    play("rfc9590.txt");
+}

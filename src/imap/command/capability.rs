@@ -73,9 +73,11 @@ pub const TABLE: &[Capability] = &[
     row("IDLE", 2177, After, &["IDLE"]),
     row("LIST-EXTENDED", 5258, After, &[]),
     row("LIST-STATUS", 5819, After, &[]),
+    row("LIST-METADATA", 9590, After, &[]),
     // LITERAL+ (RFC 7888) is kept for those we know.
     row("LITERAL+", 7888, After, &[]),
     row("LITERAL-", 7888, Before, &[]),
+    row("METADATA", 5464, After, &["GETMETADATA", "SETMETADATA"]),
     row("MOVE", 6851, After, &["MOVE", "UID MOVE"]),
     row("MULTIAPPEND", 3502, After, &[]),
     row("NAMESPACE", 2342, After, &["NAMESPACE"]),

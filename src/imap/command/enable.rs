@@ -35,6 +35,10 @@ pub fn run(session: &mut Session, words: &[String]) -> Run {
                 session.enabled.uid_only = true;
                 "UIDONLY"
             }
+            "METADATA" => {
+                session.tell_annotations_from_now();
+                "METADATA"
+            }
             _ => continue,
         };
         if !done.contains(&known) {

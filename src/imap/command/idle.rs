@@ -14,6 +14,7 @@ pub async fn run(session: &mut Session) -> Run {
         if session.selected.is_some() {
             session.tell(Expunges::Tell).await?;
         }
+        session.tell_annotations()?;
         session.conn.flush().await?;
         let done = async { session_line(session).await.map(Some) };
         let woken = async {

@@ -38,6 +38,9 @@ pub async fn run(session: &mut Session, args: &List) -> Run {
         if chosen && !args.returns.status.is_empty() {
             session.status_response(found, &args.returns.status)?;
         }
+        if chosen && !args.returns.metadata.is_empty() {
+            session.list_metadata(found, &args.returns.metadata)?;
+        }
         session.conn.spill().await?;
     }
     // RFC 9051 §6.3.9.4: subscribed names are listed whether they exist or not.

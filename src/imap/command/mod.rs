@@ -20,6 +20,7 @@ pub mod list;
 pub mod login;
 pub mod logout;
 pub mod lsub;
+pub mod metadata;
 pub mod r#move;
 pub mod namespace;
 pub mod rename;

@@ -237,6 +237,17 @@ impl<'a> Cursor<'a> {
     }
 
     fn literal(&mut self) -> Parsed<&'a [u8]> {
+        let octets = self.octets()?;
+        // RFC 9051 §9: NUL is allowed in a literal8 only.
+        if octets.contains(&0) {
+            return self.fail("a literal without NUL");
+        }
+        self.at += octets.len();
+        Ok(octets)
+    }
+
+    /// The octets of a literal, behind its head.
+    fn octets(&mut self) -> Parsed<&'a [u8]> {
         self.must(b'{', "a literal")?;
         let size = self.number64()?;
         self.eat(b'+');
@@ -246,13 +257,13 @@ impl<'a> Cursor<'a> {
         let octets = usize::try_from(size)
             .ok()
             .and_then(|n| self.rest().get(..n));
-        let Some(octets) = octets else {
-            return self.fail("a literal's octets");
-        };
-        // RFC 9051 §9: NUL is allowed in a literal8 only.
-        if octets.contains(&0) {
-            return self.fail("a literal without NUL");
-        }
+        octets.map_or_else(|| self.fail("a literal's octets"), Ok)
+    }
+
+    /// `"~{" number ["+"] "}" CRLF *OCTET`
+    pub fn literal8(&mut self) -> Parsed<&'a [u8]> {
+        self.must(b'~', "a literal8")?;
+        let octets = self.octets()?;
         self.at += octets.len();
         Ok(octets)
     }

@@ -2,7 +2,7 @@
 //! patterns match.
 
 use super::cursor::{Cursor, Error, Parsed, is_astring};
-use super::{mailbox, status};
+use super::{mailbox, metadata, status};
 
 /// The arguments of LIST.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Returns {
     pub children: bool,
     /// `\Drafts` and its kin
     pub special_use: bool,
+    /// A METADATA answer with these entries (RFC 9590).
+    pub metadata: Vec<String>,
     /// A STATUS answer with these.
     pub status: Vec<status::Item>,
 }
@@ -117,6 +119,10 @@ fn returns(c: &mut Cursor<'_>) -> Parsed<Returns> {
             "SUBSCRIBED" => returns.subscribed = true,
             "CHILDREN" => returns.children = true,
             "SPECIAL-USE" => returns.special_use = true,
+            "METADATA" => {
+                c.space()?;
+                returns.metadata = metadata::entries(c)?;
+            }
             "STATUS" => {
                 c.space()?;
                 returns.status = status::items(c)?;

@@ -19,6 +19,7 @@ pub mod id;
 pub mod list;
 pub mod login;
 pub mod mailbox;
+pub mod metadata;
 pub mod search;
 pub mod section;
 pub mod select;
@@ -60,6 +61,8 @@ pub enum Command {
     /// COMPRESS DEFLATE.
     Compress,
     /// APPEND or REPLACE.
+    GetMetadata(metadata::Get),
+    SetMetadata(metadata::Set),
     Append(append::Append),
     Idle,
     Check,
@@ -173,6 +176,8 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         "APPEND" => Command::Append(append::append(c)?),
         "REPLACE" => Command::Append(append::replace(c, Numbers::Sequence)?),
         "COMPRESS" => compress(c)?,
+        "GETMETADATA" => Command::GetMetadata(metadata::get(c)?),
+        "SETMETADATA" => Command::SetMetadata(metadata::set(c)?),
         "IDLE" => Command::Idle,
         "CHECK" => Command::Check,
         "CLOSE" => Command::Close,
