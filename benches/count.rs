@@ -1,0 +1,260 @@
+//! Instructions per piece of work: `cargo bench --bench count [NAME]` (needs valgrind).
+//!
+//! Counts do not depend on what else the machine does, so a change of one per cent shows. Each case
+//! runs under valgrind with N and with 2 N rounds; the difference is what N rounds cost, without the
+//! start of the program.
+use std::hint::black_box;
+use std::process::{Command, ExitCode, Stdio};
+
+use pillarbox::imap::wire::frame::{Event, Framer, Limits};
+use pillarbox::imap::wire::{self, encode, envelope, structure};
+use pillarbox::limits;
+use pillarbox::mail::UidSet;
+use pillarbox::mime::{Scanner, Structure};
+
+/// A piece of work.
+struct Case {
+    name: &'static str,
+    what: &'static str,
+    run: fn(u32),
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "frame",
+        what: "find the end of a command",
+        run: |n| rounds(n, frame),
+    },
+    Case {
+        name: "frame-literal",
+        what: "the same of a command with a literal of 1,000 octets",
+        run: |n| rounds(n, frame_literal),
+    },
+    Case {
+        name: "parse-fetch",
+        what: "parse what a client lists a mailbox with",
+        run: |n| {
+            parse(
+                n,
+                "a1 UID FETCH 1:200 (UID FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS \
+                 (From To Cc Subject Date Message-ID References)])",
+            )
+        },
+    },
+    Case {
+        name: "parse-search",
+        what: "parse a search with ten keys",
+        run: |n| {
+            parse(
+                n,
+                "a1 UID SEARCH RETURN (ALL COUNT) OR (UNSEEN SINCE 1-Nov-2026) (FLAGGED FROM \
+                 \"anna\") NOT DELETED LARGER 4096 SUBJECT \"report\"",
+            )
+        },
+    },
+    Case {
+        name: "parse-store",
+        what: "parse a change of flags",
+        run: |n| {
+            parse(
+                n,
+                "a1 UID STORE 17,19:21,30 +FLAGS.SILENT (\\Seen $Forwarded)",
+            )
+        },
+    },
+    Case {
+        name: "parse-set",
+        what: "parse a set of 1,000 runs",
+        run: |n| {
+            let set: Vec<String> = (0..1000)
+                .map(|i| format!("{}:{}", i * 10 + 1, i * 10 + 4))
+                .collect();
+            parse(n, &format!("a1 UID FETCH {} FLAGS", set.join(",")));
+        },
+    },
+    Case {
+        name: "write-set",
+        what: "write a set of 1,000 runs",
+        run: |n| {
+            let mut set = UidSet::new();
+            (0..1000u32).for_each(|i| set.insert(i * 10 + 1));
+            rounds(n, || {
+                let mut out = Vec::new();
+                wire::set::write(&mut out, black_box(&set).runs());
+                out.len()
+            });
+        },
+    },
+    Case {
+        name: "write-flags",
+        what: "write the start of a FETCH response with three flags",
+        run: |n| writer(n, |out, _| flags(out)),
+    },
+    Case {
+        name: "write-envelope",
+        what: "write an ENVELOPE",
+        run: |n| writer(n, |out, found| envelope::write(out, &found.envelope, false)),
+    },
+    Case {
+        name: "write-bodystructure",
+        what: "write a BODYSTRUCTURE of four parts",
+        run: |n| {
+            writer(n, |out, found| {
+                structure::write(out, &found.parts, 0, true, false)
+            })
+        },
+    },
+    Case {
+        name: "decode-structure",
+        what: "read the stored structure of a message of four parts",
+        run: |n| {
+            let mut stored = Vec::new();
+            scanned().encode(&mut stored);
+            rounds(n, || {
+                Structure::decode(black_box(&stored)).map_or(0, |s| s.parts.len())
+            });
+        },
+    },
+    Case {
+        name: "scan",
+        what: "scan a message of four parts at arrival",
+        run: |n| rounds(n, || scanned().parts.len()),
+    },
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
+    if let [flag, name, n] = args.as_slice()
+        && flag == "--run"
+    {
+        let case = CASES.iter().find(|case| case.name == name);
+        if let (Some(case), Ok(n)) = (case, n.parse()) {
+            (case.run)(n);
+        }
+        return ExitCode::SUCCESS;
+    }
+    println!("{:>20}  {:>12}", "", "instructions");
+    for case in CASES {
+        if !args.is_empty() && !args.iter().any(|arg| case.name.contains(arg.as_str())) {
+            continue;
+        }
+        const N: u64 = 200;
+        match (collected(case.name, N), collected(case.name, 2 * N)) {
+            (Some(once), Some(twice)) => {
+                let each = twice.saturating_sub(once) / N;
+                println!("{:>20}  {each:>12}  {}", case.name, case.what);
+            }
+            _ => {
+                eprintln!("valgrind is needed to count instructions: install it and run again");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Instructions of a whole run.
+fn collected(name: &str, n: u64) -> Option<u64> {
+    let out = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(std::env::current_exe().ok()?)
+        .args(["--run", name, &n.to_string()])
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    let line = said.lines().find(|line| line.contains("Collected"))?;
+    line.rsplit(':').next()?.trim().parse().ok()
+}
+
+fn rounds(n: u32, mut work: impl FnMut() -> usize) {
+    for _ in 0..n {
+        black_box(work());
+    }
+}
+
+const LIMITS: Limits = Limits {
+    command: limits::IMAP_COMMAND,
+    drain: limits::IMAP_DRAIN,
+};
+
+fn framed(input: &[u8]) -> usize {
+    let mut framer = Framer::default();
+    let mut rest = black_box(input);
+    let mut commands = 0;
+    loop {
+        let (used, event) = framer.push(rest, LIMITS);
+        rest = rest.get(used..).unwrap_or_default();
+        match event {
+            Event::Command => commands += 1,
+            Event::More => return commands,
+            _ => {}
+        }
+    }
+}
+
+fn frame() -> usize {
+    framed(b"a1 UID FETCH 1:200 (UID FLAGS RFC822.SIZE INTERNALDATE)\r\n")
+}
+
+fn frame_literal() -> usize {
+    let mut input = b"a1 SEARCH SUBJECT {1000+}\r\n".to_vec();
+    input.resize(input.len() + 1000, b'x');
+    input.extend_from_slice(b"\r\n");
+    framed(&input)
+}
+
+fn parse(n: u32, text: &str) {
+    assert!(wire::command(text.as_bytes(), false).1.is_ok(), "{text}");
+    rounds(n, || {
+        let (tag, parsed) = wire::command(black_box(text.as_bytes()), false);
+        black_box(&parsed);
+        tag.map_or(0, |tag| tag.len())
+    });
+}
+
+fn writer(n: u32, write: fn(&mut Vec<u8>, &Structure)) {
+    let found = scanned();
+    let mut out = Vec::with_capacity(64 << 10);
+    rounds(n, || {
+        out.clear();
+        write(&mut out, black_box(&found));
+        out.len()
+    });
+}
+
+fn flags(out: &mut Vec<u8>) {
+    encode::formatted(out, format_args!("* {} FETCH (UID {} FLAGS ", 1234, 56789));
+    let names = ["\\Answered", "\\Seen", "$Forwarded"];
+    encode::list(out, names.into_iter(), |out, name| {
+        out.extend_from_slice(name.as_bytes());
+    });
+    out.extend_from_slice(b")\r\n");
+}
+
+fn scanned() -> Structure {
+    let mut scanner = Scanner::new();
+    scanner.push(black_box(MESSAGE.as_bytes()));
+    scanner.finish()
+}
+
+const MESSAGE: &str = "Return-Path: <sender@example.org>\r\n\
+Received: from mx.example.org (mx.example.org [192.0.2.1])\r\n\tby mail.example.net with ESMTPS id 1;\r\n\tSat, 21 Nov 2026 11:05:28 +0000\r\n\
+From: =?utf-8?q?J=C3=BCrgen?= Sender <sender@example.org>\r\n\
+To: Receiver <receiver@example.net>, Other <other@example.net>\r\n\
+Cc: list@example.org\r\nSubject: Re: the report of the week\r\n\
+Message-ID: <0123456789abcdef@example.org>\r\nIn-Reply-To: <fedcba9876543210@example.net>\r\n\
+References: <one@example.net> <fedcba9876543210@example.net>\r\n\
+Date: Sat, 21 Nov 2026 12:05:27 +0100\r\nMIME-Version: 1.0\r\n\
+Content-Type: multipart/mixed; boundary=\"=_0123456789abcdef\"\r\n\r\n\
+--=_0123456789abcdef\r\nContent-Type: multipart/alternative; boundary=\"=_alternative\"\r\n\r\n\
+--=_alternative\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nSee below, and tell me what you think of it.\r\n\
+--=_alternative\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>See below, and tell me what you think of it.</p>\r\n\
+--=_alternative--\r\n\
+--=_0123456789abcdef\r\nContent-Type: application/pdf; name=\"report.pdf\"\r\n\
+Content-Disposition: attachment; filename=\"report.pdf\"; size=1234\r\n\
+Content-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjQKJcOkw7zDtsOfCjIgMCBvYmoKPDwvTGVuZ3RoIDMgMCBSL0ZpbHRlci9GbGF0\r\n\
+--=_0123456789abcdef--\r\n";
