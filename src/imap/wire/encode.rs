@@ -78,9 +78,20 @@ pub fn formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     let _ = Sink(out).write_fmt(text);
 }
 
-/// Writes a number.
+/// Writes a number. Digit by digit: half of what formatting costs, and sets are made of them.
 pub fn number(out: &mut Vec<u8>, n: impl Into<u64>) {
-    formatted(out, format_args!("{}", n.into()));
+    let mut rest = n.into();
+    let from = out.len();
+    loop {
+        out.push(b'0' + (rest % 10) as u8);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = out.get_mut(from..) {
+        digits.reverse();
+    }
 }
 
 /// Writes items with spaces between them, in parentheses.
