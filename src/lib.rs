@@ -67,3 +67,4 @@ pub mod server;
 pub mod smtp;
 pub mod store;
 pub mod sys;
+pub mod verify;

@@ -531,3 +531,38 @@ pub const COMPRESS_PIECE: usize = 16 * 1024;
 /// Octets of compressed input that are read at a time, and held while a session takes what they
 /// inflate to, 16 KiB after 16 KiB: a bomb is no larger for us than this.
 pub const INFLATE_PIECE: usize = 4096;
+// ------------------------------------------------------------------ verify
+
+/// Octets of a message's header that are kept for checking signatures; with more, none counts.
+pub const VERIFY_HEADER: usize = 128 * 1024;
+
+/// Octets of a body that are brought into canonical form at once.
+pub const VERIFY_PIECE: usize = 4 * 1024;
+
+/// DKIM signatures of one message that are checked, from the top; further ones are not looked at.
+pub const DKIM_SIGNATURES: usize = 8;
+
+/// Fields in one signature's `h=`; further ones are left out, and the signature fails.
+pub const DKIM_FIELDS: usize = 256;
+
+/// Sets of an ARC chain (RFC 8617 §5.2 step 1).
+pub const ARC_SETS: usize = 50;
+
+/// Names of an address that are looked at (RFC 8601 §3 wants a bound).
+pub const IPREV_NAMES: usize = 5;
+
+/// Questions that one check of a message may ask; further ones are "not known".
+pub const VERIFY_QUESTIONS: usize = 120;
+
+/// Time for all checks of a message, beside its arrival; then what is missing is a temperror. RFC 7208
+/// §4.6.4 wants at least 20 seconds.
+pub const VERIFY_TIME: Duration = Duration::from_secs(25);
+
+/// SPF terms that ask the DNS (RFC 7208 §4.6.4); the next one is a permerror.
+pub const SPF_LOOKUPS: u32 = 10;
+
+/// SPF lookups that find nothing (RFC 7208 §4.6.4); the next one is a permerror.
+pub const SPF_VOID: u32 = 2;
+
+/// MX or PTR records whose addresses one SPF term may ask for (RFC 7208 §4.6.4).
+pub const SPF_HOSTS: usize = 10;

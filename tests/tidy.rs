@@ -13,6 +13,7 @@ const EDGES: &[(&str, &str)] = &[
     ("mime", "limits"),
     ("store", "limits sys mime"),
     ("dns", "limits sys"),
+    ("verify", "limits sys dns mime mail"),
     ("config", "limits sys net auth"),
     ("net", "limits sys config"),
     ("auth", "limits sys net store mail config"),

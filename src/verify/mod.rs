@@ -1,0 +1,142 @@
+//! Who sent this: SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 7489), ARC (RFC 8617), iprev (RFC 8601 §3).
+//!
+//! Every check is a function of a message and of [`Answers`], the part of the DNS that is known so
+//! far. It gives its result, or the question whose answer it [`Need`]s next; [`resolve`] asks, and
+//! starts it again. So the checks are pure, read from top to bottom, and are tested without a network;
+//! and how often and how long the DNS is asked is bounded in one place.
+//!
+//! * [`Scan`] reads the message while it streams in and keeps its header and the hashes of its body.
+pub mod arc;
+pub mod canon;
+pub mod dkim;
+pub mod dmarc;
+pub mod header;
+pub mod iprev;
+pub mod key;
+pub mod results;
+pub mod scan;
+pub mod spf;
+pub mod tags;
+
+use crate::dns::{Answer, Found, Kind, Question, Resolver};
+use crate::limits;
+pub use scan::{Scan, Scanned};
+use std::collections::HashMap;
+use std::time::Instant;
+
+/// A question whose answer a check cannot do without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need(pub Question);
+
+/// What is known of the DNS.
+#[derive(Clone, Debug, Default)]
+pub struct Answers(HashMap<Question, Answer>);
+
+impl Answers {
+    /// The answer, if it is known.
+    ///
+    /// # Errors
+    /// [`Need`].
+    pub fn get(&self, name: &str, kind: Kind) -> Result<&Answer, Need> {
+        let question = Question::new(name, kind);
+        match self.0.get(&question) {
+            Some(answer) => Ok(answer),
+            None => Err(Need(question)),
+        }
+    }
+
+    /// Learns one.
+    pub fn put(&mut self, question: Question, answer: Answer) {
+        self.0.insert(question, answer);
+    }
+
+    /// The TXT records of a name, as lossy text; `Err` in the inner result when the DNS does not answer.
+    fn texts(&self, name: &str) -> Result<Result<Vec<String>, Unknown>, Need> {
+        let answer = self.get(name, Kind::Txt)?;
+        if answer.found == Found::Failed {
+            return Ok(Err(Unknown));
+        }
+        let text = |data: &crate::dns::Data| match data {
+            crate::dns::Data::Txt(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            _ => None,
+        };
+        Ok(Ok(answer.records().iter().filter_map(text).collect()))
+    }
+}
+
+/// The DNS does not answer now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Unknown;
+
+/// All that is known of a message's origin.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The peer's name.
+    pub iprev: iprev::Outcome,
+    /// The sender's domain, by address.
+    pub spf: spf::Checked,
+    /// The signatures.
+    pub dkim: Vec<dkim::Checked>,
+    /// The forwarders.
+    pub arc: arc::Checked,
+    /// The author's domain.
+    pub dmarc: dmarc::Checked,
+}
+
+/// Checks a message in every way; `now` in seconds since 1970, 0 when the clock is not set; `dice` is
+/// random. Takes at most about [`limits::VERIFY_TIME`].
+pub async fn judge(
+    dns: &Resolver,
+    sender: &spf::Sender<'_>,
+    message: &Scanned,
+    now: u64,
+    dice: u8,
+) -> Option<Verdict> {
+    let until = Instant::now() + limits::VERIFY_TIME;
+    let ip = sender.ip.to_canonical();
+    let by_address = smol::future::zip(
+        resolve(dns, until, |answers| iprev::check(ip, answers)),
+        resolve(dns, until, |answers| spf::check(sender, answers)),
+    );
+    let by_signature = smol::future::zip(
+        resolve(dns, until, |answers| dkim::check(message, now, answers)),
+        resolve(dns, until, |answers| arc::check(message, answers)),
+    );
+    let ((iprev, spf), (dkim, arc)) = smol::future::zip(by_address, by_signature).await;
+    let (iprev, spf, dkim, arc) = (iprev?, spf?, dkim?, arc?);
+    let dmarc = resolve(dns, until, |answers| {
+        dmarc::check(message, &dkim, &spf, dice, answers)
+    });
+    let dmarc = dmarc.await?;
+    Some(Verdict {
+        iprev,
+        spf,
+        dkim,
+        arc,
+        dmarc,
+    })
+}
+
+/// Runs a check to its end, asking what it needs. Behind `until`, and behind
+/// [`limits::VERIFY_QUESTIONS`] questions, everything further is "not known" (temperror).
+pub async fn resolve<T>(
+    dns: &Resolver,
+    until: Instant,
+    mut check: impl FnMut(&Answers) -> Result<T, Need>,
+) -> Option<T> {
+    let mut answers = Answers::default();
+    for asked in 0..2 * limits::VERIFY_QUESTIONS {
+        let Need(question) = match check(&answers) {
+            Ok(done) => return Some(done),
+            Err(need) => need,
+        };
+        let late = asked >= limits::VERIFY_QUESTIONS || Instant::now() >= until;
+        let answer = if late {
+            Answer::FAILED
+        } else {
+            dns.ask(&question).await
+        };
+        answers.put(question, answer);
+    }
+    None
+}
