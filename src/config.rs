@@ -2,7 +2,7 @@
 //!
 //! The meaning and default of every flag stand in `cli::serve`; here is what became of them.
 use crate::limits;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -141,6 +141,28 @@ pub struct Smarthost {
     pub ca: Option<PathBuf>,
 }
 
+/// Whose mail is checked for its origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// Nobody's.
+    Off,
+    /// What comes from public addresses: SPF says nothing of others.
+    Wan,
+    /// Everybody's.
+    All,
+}
+
+/// What is done with mail that fails the policy of its author's domain (RFC 7489).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dmarc {
+    /// It says so in its header, and that is all.
+    Ignore,
+    /// Into Junk, whether it should be put aside or refused.
+    Junk,
+    /// Refused if the domain wants that, else into Junk.
+    Reject,
+}
+
 /// When messages that a POP3 client has fetched go away (RFC 2449 §6.7, EXPIRE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pop3Delete {
@@ -221,6 +243,12 @@ pub struct Config {
     pub pop3: Pop3,
     /// HTTP.
     pub http: Http,
+    /// Whose mail is checked.
+    pub verify: Verify,
+    /// What follows from DMARC.
+    pub dmarc: Dmarc,
+    /// Resolvers to ask; the system's if there are none.
+    pub dns: Vec<SocketAddr>,
     /// User whose rights the process takes after binding its sockets.
     pub run_as: Option<String>,
 }
@@ -255,7 +283,19 @@ impl Config {
                 apop: false,
             },
             http: Http::default(),
+            verify: Verify::Wan,
+            dmarc: Dmarc::Junk,
+            dns: Vec::new(),
             run_as: None,
+        }
+    }
+
+    /// Whether mail from this peer is checked for its origin.
+    pub fn verifies(&self, peer: IpAddr) -> bool {
+        match self.verify {
+            Verify::Off => false,
+            Verify::Wan => is_public(peer),
+            Verify::All => true,
         }
     }
 
@@ -338,6 +378,28 @@ impl Config {
             || name
                 .rsplit_once('@')
                 .is_some_and(|(local, domain)| self.is_own_address(local, domain))
+    }
+}
+
+/// Whether an address is of the Internet at large: not loopback, not of a local network, not of a
+/// carrier's (RFC 6598).
+pub fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            !(v4.is_loopback()
+                || v4.is_private()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || shared)
+        }
+        IpAddr::V6(v6) => {
+            !(v6.is_loopback()
+                || v6.is_unique_local()
+                || v6.is_unicast_link_local()
+                || v6.is_unspecified())
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 //!                                  │    it sends with SMTP's client.
 //!                                mail   THE mailbox engine: deliver, flags, copy,
 //!                                  │    expunge, search, threads, changes
-//!                      auth  mime  store  net
+//!                      auth  mime  store  net  dns ◄─ verify
 //!                                  │
 //!                             limits  sys
 //! ```
@@ -21,7 +21,8 @@
 //! * [`mail`] is the only door to the store for protocols. An operation is written once, there,
 //!   with its checks, and every protocol calls it.
 //! * Grammar is pure: every protocol folder has `wire/` (bytes in, values out; no I/O, clock, log
-//!   or store). The session beside it does the I/O. One file per command or method, of the same
+//!   or store). So are the checks of [`verify`]: they give a result or the question that they need
+//!   answered next. The session beside it does the I/O. One file per command or method, of the same
 //!   name in `wire/`, `command/` (or `method/`) and `tests/`.
 //! * A test (`tests/tidy.rs`) holds these edges, and the table of RFCs against their citations.
 //!

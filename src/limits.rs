@@ -566,3 +566,6 @@ pub const SPF_VOID: u32 = 2;
 
 /// MX or PTR records whose addresses one SPF term may ask for (RFC 7208 §4.6.4).
 pub const SPF_HOSTS: usize = 10;
+
+/// Octets of an Authentication-Results field that are held to see whose it is.
+pub const RESULTS_FIELD: usize = 8 * 1024;

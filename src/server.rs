@@ -12,6 +12,7 @@ mod failure;
 use crate::auth::sasl::Mechanism;
 use crate::auth::{Auth, Client, Grant, Protocol};
 use crate::config::{Config, Listen, Role};
+use crate::dns::Resolver;
 use crate::limits;
 use crate::mail::Mail;
 use crate::net::census::Census;
@@ -44,6 +45,8 @@ pub struct Ctx {
     pub pop3: Arc<crate::pop3::Gate>,
     /// What all JMAP listeners share: turns at the API and at uploads (`Arc::default()` makes it).
     pub jmap: Arc<crate::jmap::Gate>,
+    /// Asks the DNS.
+    pub dns: Arc<Resolver>,
     /// Thrown when the server stops.
     pub shutdown: Shutdown,
 }
@@ -190,6 +193,7 @@ impl Server {
         };
         let acceptor = tls.as_ref().map(|tls| tls.mail().clone());
         let shutdown = shared.shutdown.clone();
+        let dns = Arc::new(Resolver::new(config.dns.clone()));
         let ctx = Ctx {
             mail,
             auth,
@@ -197,6 +201,7 @@ impl Server {
             tls: acceptor,
             pop3: Arc::default(),
             jmap: Arc::default(),
+            dns,
             shutdown,
         };
         let mut server = Server {

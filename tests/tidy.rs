@@ -19,7 +19,10 @@ const EDGES: &[(&str, &str)] = &[
     ("auth", "limits sys net store mail config"),
     ("mail", "limits sys mime store"),
     ("http", "limits sys net config auth mail mime"),
-    ("smtp", "limits sys net config auth mail mime server"),
+    (
+        "smtp",
+        "limits sys net config auth mail mime server dns verify",
+    ),
     ("imap", "limits sys net config auth mail mime server"),
     ("pop3", "limits sys net config auth mail mime server"),
     ("jmap", "limits sys net config auth mail mime server http"),

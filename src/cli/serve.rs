@@ -1,7 +1,9 @@
 //! `pillarbox serve`: flags to a checked configuration, and the run of the server.
 use super::create::{Ready, Wanted, no_domain};
 use super::{db_path, open, secret};
-use crate::config::{Config, Http, Listen, Pop3, Pop3Delete, Role, Smarthost, SmarthostTls};
+use crate::config::{
+    Config, Dmarc, Http, Listen, Pop3, Pop3Delete, Role, Smarthost, SmarthostTls, Verify,
+};
 use crate::imap::capability;
 use crate::mail::{Mail, Options, outbound};
 use crate::net::listener;
@@ -138,6 +140,18 @@ pub struct Serve {
     #[argh(option, arg_name = "FILE")]
     smarthost_ca: Option<PathBuf>,
 
+    /// resolver to ask, ADDR or ADDR:PORT; repeatable (default: those in /etc/resolv.conf)
+    #[argh(option, arg_name = "ADDR")]
+    dns: Vec<String>,
+    /// whose mail is checked by SPF, DKIM, DMARC and ARC: wan (public addresses), all or off
+    /// (default: wan)
+    #[argh(option, arg_name = "WHOSE", default = "String::from(\"wan\")")]
+    verify: String,
+    /// what happens to mail that fails its domain's DMARC policy: junk (into Junk), reject (refused
+    /// if the domain wants that) or ignore (default: junk)
+    #[argh(option, arg_name = "WHAT", default = "String::from(\"junk\")")]
+    dmarc: String,
+
     /// do without an IMAP capability that a client trips over, like UTF8=ACCEPT; repeatable
     /// (default: none)
     #[argh(option, arg_name = "NAME")]
@@ -268,6 +282,27 @@ impl Serve {
         at_least_one("--max-login-failures", self.max_login_failures as usize)?;
         config.max_login_failures = self.max_login_failures;
         config.smarthost = self.smarthost()?;
+        config.dns = Result::from_iter(self.dns.iter().map(|value| resolver(value)))?;
+        config.verify = match self.verify.as_str() {
+            "wan" => Verify::Wan,
+            "all" => Verify::All,
+            "off" => Verify::Off,
+            other => {
+                return Err(Failure::usage(format!(
+                    "--verify {other}: it is wan, all or off"
+                )));
+            }
+        };
+        config.dmarc = match self.dmarc.as_str() {
+            "junk" => Dmarc::Junk,
+            "reject" => Dmarc::Reject,
+            "ignore" => Dmarc::Ignore,
+            other => {
+                return Err(Failure::usage(format!(
+                    "--dmarc {other}: it is junk, reject or ignore"
+                )));
+            }
+        };
         config.imap_without = imap_without(&self.imap_without)?;
         config.pop3 = Pop3 {
             delete: pop3_delete(&self.pop3_delete)?,
@@ -491,8 +526,7 @@ fn log_panics() {
 
 /// Routers start without the time. Mail is served all the same.
 fn check_clock() {
-    // 2025-01-01, before any release.
-    if sys::clock::now() < 1_735_689_600 {
+    if !sys::clock::is_set() {
         log::warn!("the clock is not set: mail that comes now gets a wrong date until it is");
     }
 }
@@ -537,6 +571,18 @@ fn socket_address(role: Role, value: &str) -> Result<SocketAddr, Failure> {
              [::]:{port}, or off",
             role.name(),
             port = role.port()
+        ))
+    })
+}
+
+/// `ADDR`, `ADDR:PORT`, `[V6]:PORT`.
+fn resolver(value: &str) -> Result<SocketAddr, Failure> {
+    let address = value
+        .parse()
+        .map(|ip: std::net::IpAddr| SocketAddr::new(ip, 53));
+    address.or_else(|_| value.parse()).map_err(|_| {
+        Failure::usage(format!(
+            "--dns {value}: give a numeric address, like 192.0.2.53 or [2001:db8::53]:53"
         ))
     })
 }

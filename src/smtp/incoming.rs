@@ -2,6 +2,7 @@
 //!
 //! Constant memory: a chunk of the wire goes through the header filter into the engine's body.
 //! Once refused, the rest is read and thrown away, and the refusal is the answer at its end.
+use super::origin::{self, Origin};
 use super::policy::Route;
 use super::session::{Rcpt, Session, Transaction};
 use super::wire::data::Encoder;
@@ -13,6 +14,7 @@ use crate::limits;
 use crate::mail::{self, BodyWriter, Commit, EmailId, Flags, NewEmail, Role, Source, outbound};
 use crate::mime::DateTime;
 use crate::sys::{clock, random};
+use crate::verify::Scan;
 
 /// One message.
 pub(super) struct Incoming {
@@ -24,6 +26,8 @@ pub(super) struct Incoming {
     lines: Option<Encoder>,
     /// Our name for it in the log, in Received and in Message-ID.
     id: String,
+    /// Reads along, when the sender is to be checked.
+    scan: Option<Box<Scan>>,
     dropped: u64,
     clean: Vec<u8>,
     passed: Vec<u8>,
@@ -40,6 +44,7 @@ impl Incoming {
         let id = random::octets::<8>().map_err(|_| BUSY)?;
         let id = u64::from_be_bytes(id).to_string();
         let submission = session.is_submission();
+        let checked = !submission && session.ctx.config.verifies(session.conn.peer_ip());
         let mend = submission && transaction.params.body != Body::BinaryMime;
         Ok(Incoming {
             body: Some(body),
@@ -47,10 +52,11 @@ impl Incoming {
             filter: if submission {
                 mending(session, transaction, &id)
             } else {
-                Filter::watching()
+                Filter::guarding(&session.ctx.config.hostname)
             },
             lines: mend.then(Encoder::lines),
             id,
+            scan: checked.then(Box::default),
             dropped: 0,
             clean: Vec::new(),
             passed: Vec::new(),
@@ -63,6 +69,9 @@ impl Incoming {
         if self.body.is_none() {
             self.dropped += octets.len() as u64;
             return self.dropped < limits::DRAIN_OCTETS;
+        }
+        if let Some(scan) = &mut self.scan {
+            scan.push(octets);
         }
         match &mut self.lines {
             Some(lines) => {
@@ -112,7 +121,15 @@ impl Incoming {
         let (Some(body), None) = (self.body, self.refusal.as_ref()) else {
             return self.refusal.unwrap_or(BUSY);
         };
-        match file(session, transaction, body, &self.id).await {
+        let origin = match self.scan {
+            Some(scan) => Box::pin(origin::check(session, &transaction, *scan, &self.id)).await,
+            None => Ok(Origin::default()),
+        };
+        let origin = match origin {
+            Ok(origin) => origin,
+            Err(reply) => return reply,
+        };
+        match file(session, transaction, body, &self.id, &origin).await {
             Ok(()) => Reply::of(250, Enhanced(2, 0, 0), format!("Ok, stored as {}", self.id)),
             Err(error) => {
                 log::warn!(
@@ -132,8 +149,9 @@ async fn file(
     transaction: Transaction,
     body: BodyWriter,
     id: &str,
+    origin: &Origin,
 ) -> mail::Result<()> {
-    let prefix = trace_fields(session, &transaction, id);
+    let prefix = trace_fields(session, &transaction, id, &origin.results);
     let size = body.len();
     let staged = body.finish(prefix.as_bytes()).await?;
     let number = session.conn.number();
@@ -161,7 +179,7 @@ async fn file(
         mailboxes: if local.is_empty() {
             Vec::new()
         } else {
-            vec![inbox(session)?]
+            vec![mailbox(session, origin.junk)?]
         },
         flags: Flags::default(),
         keywords: Vec::new(),
@@ -185,10 +203,13 @@ async fn file(
     Ok(())
 }
 
-fn inbox(session: &Session) -> mail::Result<mail::MailboxId> {
+/// INBOX, or Junk if there is one.
+fn mailbox(session: &Session, junk: bool) -> mail::Result<mail::MailboxId> {
     let meta = session.ctx.mail.meta();
-    meta.by_role(Role::Inbox)
-        .map(|inbox| inbox.id)
+    let aside = junk.then(|| meta.by_role(Role::Junk)).flatten();
+    aside
+        .or_else(|| meta.by_role(Role::Inbox))
+        .map(|mailbox| mailbox.id)
         .ok_or(mail::Error::NoSuchMailbox)
 }
 
@@ -212,7 +233,7 @@ fn queued(to: Rcpt) -> outbound::Recipient {
 
 /// Return-Path and Received (RFC 5321 §4.4). Return-Path is for final delivery; the queue takes it
 /// off again before it sends.
-fn trace_fields(session: &Session, transaction: &Transaction, id: &str) -> String {
+fn trace_fields(session: &Session, transaction: &Transaction, id: &str, results: &str) -> String {
     let hello = session.hello.as_ref();
     let tls = session
         .conn
@@ -237,7 +258,7 @@ fn trace_fields(session: &Session, transaction: &Transaction, id: &str) -> Strin
         recipient: only,
         date: &DateTime::utc(i64::from(clock::now())).mail(),
     };
-    trace::return_path(transaction.sender.as_ref()) + &received.field()
+    trace::return_path(transaction.sender.as_ref()) + results + &received.field()
 }
 
 /// What a submission gets if it has none (RFC 6409 §8.2, §8.3).

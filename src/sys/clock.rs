@@ -8,3 +8,9 @@ pub fn now() -> u32 {
         .unwrap_or_default();
     u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
+
+/// Whether the clock shows a time since the first release: boards without a battery start in 1970.
+pub fn is_set() -> bool {
+    // 2025-01-01.
+    now() >= 1_735_689_600
+}

@@ -314,7 +314,7 @@ impl<'a> Evaluation<'a> {
 
 /// Whether a domain can be checked at all (§4.3): a name of two labels or more.
 fn is_checkable(domain: &str) -> bool {
-    domain.contains('.') && is_name(domain)
+    domain.contains('.') && domain.is_ascii() && !domain.starts_with('[') && is_name(domain)
 }
 
 fn is_name(name: &str) -> bool {

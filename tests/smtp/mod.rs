@@ -6,6 +6,7 @@ mod ehlo;
 mod fake;
 mod limits;
 mod mail;
+mod origin;
 mod queue;
 mod rcpt;
 mod relay;

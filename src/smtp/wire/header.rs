@@ -5,8 +5,14 @@
 //! (RFC 5322 §3.6.3) and Return-Path (RFC 5321 §4.4) out, folded lines included, and adds the
 //! fields that are missing at the end of the header section.
 //!
+//! Authentication-Results in our name are taken out where they come from others (RFC 8601 §5), the
+//! one thing that a watched message loses.
+//!
 //! A line that is no field ends the header section; a mended message then gets the empty line that
 //! it lacks, so that text without any header becomes a body and not a broken header.
+
+use crate::limits;
+use crate::verify::results::is_ours;
 
 /// Field names longer than this are no field: nobody has one, and the prefix is held in memory.
 const NAME_MAX: usize = 128;
@@ -28,6 +34,8 @@ enum At {
     Keep,
     /// Inside a field that is taken out.
     Drop,
+    /// Inside an Authentication-Results field, held until it is known whose it is.
+    Hold,
     /// Behind the header section.
     Body,
 }
@@ -42,6 +50,10 @@ pub struct Filter {
     above: At,
     /// The start of the line, held until it is known for a field.
     name: Vec<u8>,
+    /// In whose name Authentication-Results are taken out.
+    host: Option<String>,
+    /// Such a field, as far as it has come.
+    held: Vec<u8>,
     received: u32,
     non_ascii: bool,
     /// Whether anything went out, and whether it ended with LF.
@@ -52,6 +64,14 @@ impl Filter {
     /// Passes everything unchanged.
     pub fn watching() -> Filter {
         Filter::new(false, Vec::new())
+    }
+
+    /// Passes everything but Authentication-Results in the name of `host`.
+    pub fn guarding(host: &str) -> Filter {
+        Filter {
+            host: Some(host.to_owned()),
+            ..Filter::watching()
+        }
     }
 
     /// Takes out what must not travel and adds `missing`.
@@ -66,6 +86,8 @@ impl Filter {
             at: At::Name,
             above: At::Name,
             name: Vec::new(),
+            host: None,
+            held: Vec::new(),
             received: 0,
             non_ascii: false,
             open_line: false,
@@ -95,7 +117,7 @@ impl Filter {
                     rest = tail;
                     self.name_octet(octet, out);
                 }
-                At::Keep | At::Drop => rest = self.value(rest, out),
+                At::Keep | At::Drop | At::Hold => rest = self.value(rest, out),
             }
         }
     }
@@ -105,12 +127,18 @@ impl Filter {
         if self.at == At::Body {
             return;
         }
+        if self.above == At::Hold {
+            self.release(out);
+        }
         let held = std::mem::take(&mut self.name);
         self.end_header(out, !held.is_empty());
         out.extend_from_slice(&held);
     }
 
     fn name_octet(&mut self, octet: u8, out: &mut Vec<u8>) {
+        if self.above == At::Hold && !(self.name.is_empty() && matches!(octet, b' ' | b'\t')) {
+            self.release(out);
+        }
         match octet {
             b' ' | b'\t' if self.name.is_empty() && self.above != At::Name => {
                 self.at = self.above;
@@ -153,6 +181,13 @@ impl Filter {
         if is("Received") {
             self.received = self.received.saturating_add(1);
         }
+        if self.host.is_some() && is("Authentication-Results") {
+            line.push(b':');
+            self.held = line;
+            self.at = At::Hold;
+            self.above = At::Hold;
+            return;
+        }
         let drop = self.mend && (is("Bcc") || is("Resent-Bcc") || is("Return-Path"));
         self.missing.retain(|missing| !is(missing.name));
         self.at = if drop { At::Drop } else { At::Keep };
@@ -173,7 +208,7 @@ impl Filter {
     fn value<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
         let end = input.iter().position(|b| *b == b'\n').map(|at| at + 1);
         let (line, tail) = input.split_at(end.unwrap_or(input.len()));
-        self.non_ascii |= self.at == At::Keep && !line.is_ascii();
+        self.non_ascii |= matches!(self.at, At::Keep | At::Hold) && !line.is_ascii();
         self.emit(line, out);
         if end.is_some() {
             self.at = At::Name;
@@ -181,7 +216,32 @@ impl Filter {
         tail
     }
 
+    /// The held field is complete, or long enough: out with it, or away.
+    fn release(&mut self, out: &mut Vec<u8>) {
+        let held = std::mem::take(&mut self.held);
+        let colon = held.iter().position(|b| *b == b':').map_or(0, |at| at + 1);
+        let value = held.get(colon..).unwrap_or_default();
+        let ours = self
+            .host
+            .as_deref()
+            .is_some_and(|host| is_ours(value, host));
+        self.above = if ours { At::Drop } else { At::Keep };
+        if self.at == At::Hold {
+            self.at = self.above;
+        }
+        let at = std::mem::replace(&mut self.at, self.above);
+        self.emit(&held, out);
+        self.at = at;
+    }
+
     fn emit(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        if self.at == At::Hold {
+            self.held.extend_from_slice(octets);
+            if self.held.len() >= limits::RESULTS_FIELD {
+                self.release(out);
+            }
+            return;
+        }
         if self.at != At::Drop {
             out.extend_from_slice(octets);
             self.open_line = octets.last() != Some(&b'\n');
@@ -276,6 +336,29 @@ mod tests {
     }
 
     #[test]
+    fn results_in_our_name_do_not_stay() {
+        let text = "Authentication-Results: mx.test; spf=pass\r\n\tx=y\r\nA: b\r\n\
+                    authentication-results:\r\n (x;) other.test; a\r\n\
+                    AUTHENTICATION-RESULTS :\r\n\tMX.test\r\n\r\nAuthentication-Results: mx.test\r\n";
+        let want = "A: b\r\nauthentication-results:\r\n (x;) other.test; a\r\n\r\n\
+                    Authentication-Results: mx.test\r\n";
+        for chunk in [1, 2, 5, 1000] {
+            let mut filter = Filter::guarding("mx.test");
+            let mut out = Vec::new();
+            for piece in text.as_bytes().chunks(chunk) {
+                filter.pass(piece, &mut out);
+            }
+            filter.finish(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), want);
+        }
+        let mut filter = Filter::guarding("mx.test");
+        let mut out = Vec::new();
+        filter.pass(b"Authentication-Results: mx.test;", &mut out);
+        filter.finish(&mut out);
+        assert_eq!(out, b"");
+    }
+
+    #[test]
     fn watching_changes_nothing_and_counts() {
         let text = "Received: a\n b\nReceived : c\r\nX: \u{fc}\r\n\r\nReceived: body\r\n";
         let mut filter = Filter::watching();
@@ -291,6 +374,17 @@ mod tests {
         #[test]
         fn chunks_do_not_matter(text in "([AB]|Bcc|Date)?[ :]{0,2}[a \r\n]{0,6}\r\n(Bcc: x\r\n( y\r\n)?)?[a:\r\n ]{0,20}", chunk in 1usize..8) {
             prop_assert_eq!(mend_by(&text, chunk), mend(&text));
+        }
+
+        #[test]
+        fn guarding_takes_only_ours(text in "([AB]|Authentication-Results)?[ :]{0,2}[a;( \r\n]{0,6}\r\n(Authentication-Results: y;\r\n( y\r\n)?)?[a:\r\n ]{0,20}", chunk in 1usize..8) {
+            let mut filter = Filter::guarding("x");
+            let mut out = Vec::new();
+            for piece in text.as_bytes().chunks(chunk) {
+                filter.pass(piece, &mut out);
+            }
+            filter.finish(&mut out);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), text);
         }
 
         #[test]

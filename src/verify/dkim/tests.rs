@@ -147,7 +147,10 @@ fn keys() {
             &[("brisbane._domainkey.football.example.com", ed)],
         )
     };
-    assert_eq!(with("p=")[0], (Outcome::PermError, Some("key revoked")));
+    assert_eq!(
+        with("k=ed25519; p=")[0],
+        (Outcome::PermError, Some("key revoked"))
+    );
     assert_eq!(
         with(RSA)[0],
         (Outcome::PermError, Some("key for another algorithm"))
