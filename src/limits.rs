@@ -252,6 +252,19 @@ pub const IMAP_SEARCH_DEPTH: usize = 64;
 /// Criteria in one search; beyond it: `BAD`. Each is tried on every message.
 pub const IMAP_SEARCH_KEYS: usize = 2000;
 
+/// Searches that one connection keeps up to date (RFC 5267 §4.3.1); beyond it: `NO [NOUPDATE]`.
+pub const IMAP_CONTEXTS: usize = 8;
+
+/// Gaps in the results of a search that is kept up to date, 12 octets each; beyond it the same.
+pub const IMAP_CONTEXT_RUNS: usize = 4096;
+
+/// Results of a sort that is kept up to date, 4 octets each; beyond it the same.
+pub const IMAP_CONTEXT_LIST: usize = 32_768;
+
+/// Seconds between two looks at all results of a search whose results time alone changes (RFC 5032
+/// §2 lets the server choose).
+pub const IMAP_CONTEXT_CLOCK: u32 = 60;
+
 /// Criteria in one SORT; beyond it: `BAD`.
 pub const IMAP_SORT_KEYS: usize = 16;
 

@@ -11,6 +11,7 @@
 //! more is read from the store; no read transaction is held while it waits.
 pub mod answer;
 mod command;
+mod context;
 pub mod session;
 mod tell;
 pub mod view;

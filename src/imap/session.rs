@@ -356,6 +356,7 @@ impl Session {
             | Command::Unselect
             | Command::Expunge(_)
             | Command::Search(..)
+            | Command::CancelUpdate(_)
             | Command::Sort(..)
             | Command::Thread(..)
             | Command::Fetch(..)
@@ -429,6 +430,7 @@ impl Session {
             Command::Unselect => command::unselect::run(self),
             Command::Expunge(set) => command::expunge::run(self, set.as_ref()).await,
             Command::Search(args, numbers) => command::search::run(self, tag, args, numbers).await,
+            Command::CancelUpdate(tags) => command::cancelupdate::run(self, &tags),
             Command::Sort(args, numbers) => command::sort::run(self, tag, args, numbers).await,
             Command::Thread(args, numbers) => command::thread::run(self, args, numbers).await,
             Command::Fetch(args, numbers) => command::fetch::run(self, args, numbers).await,

@@ -17,7 +17,8 @@ impl Session {
         let selected = self.selected_mut()?;
         let mailbox = selected.mailbox;
         let news = selected.take(changes, || mail.view(mailbox))?;
-        if expunges == Expunges::Tell && selected.has_gone() {
+        self.tell_contexts_gone().await?;
+        if expunges == Expunges::Tell && self.selected()?.has_gone() {
             self.tell_expunged().await?;
         }
         if !news.fresh.is_empty() {
@@ -28,6 +29,7 @@ impl Session {
         if !unheard.is_empty() {
             self.tell_flags(&unheard, since).await?;
         }
+        self.tell_contexts(&unheard.or(&news.fresh)).await?;
         let selected = self.selected_mut()?;
         selected.hear();
         let shared = selected

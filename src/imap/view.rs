@@ -6,6 +6,7 @@
 //! memory of a connection does not follow the size of the mailbox.
 
 use super::answer::Answer;
+use super::context::Context;
 use super::wire::Numbers;
 use super::wire::select::Match;
 use super::wire::set::{End, Set};
@@ -34,6 +35,8 @@ pub struct Selected {
     pub saved: UidSet,
     /// Messages that are \Recent to this session (RFC 3501 §2.3.2).
     pub recent: UidSet,
+    /// Searches that are kept up to date (RFC 5267 §4.3).
+    pub contexts: Vec<Context>,
     known: Known,
     /// Expunged, and the client does not know yet.
     gone: UidSet,
@@ -70,6 +73,7 @@ impl Selected {
             keywords: Arc::default(),
             saved: UidSet::new(),
             recent: UidSet::new(),
+            contexts: Vec::new(),
             modseq: view.modseq,
             highest,
             settled: highest,
@@ -113,6 +117,11 @@ impl Selected {
     /// Some of these are expunged already, and the client has not been told.
     pub fn lost(&self, uids: &UidSet) -> bool {
         !self.gone.and(uids).is_empty()
+    }
+
+    /// Expunged ones that the client still has a number for.
+    pub fn gone(&self) -> &UidSet {
+        &self.gone
     }
 
     /// Expunges wait to be told.

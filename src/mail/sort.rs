@@ -61,6 +61,11 @@ impl Order {
         }
     }
 
+    /// Is this among the criteria?
+    pub fn has(&self, criterion: Criterion) -> bool {
+        self.criteria.iter().any(|(by, _)| *by == criterion)
+    }
+
     fn pace(&self) -> Pace {
         let light = self.criteria.iter().all(|(by, _)| by.is_of_row());
         let heavy = self.query.as_ref().map(Prepared::pace);

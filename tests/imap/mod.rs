@@ -3,6 +3,7 @@ mod append;
 mod authenticate;
 mod capability;
 mod compress;
+mod context;
 mod copy;
 mod create;
 mod enable;

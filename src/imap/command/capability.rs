@@ -65,6 +65,8 @@ pub const TABLE: &[Capability] = &[
     row("CHILDREN", 3348, After, &[]),
     row("COMPRESS=DEFLATE", 4978, If(may_compress), &["COMPRESS"]),
     row("CONDSTORE", 7162, After, &[]),
+    row("CONTEXT=SEARCH", 5267, After, &[]),
+    row("CONTEXT=SORT", 5267, After, &[]),
     row("ENABLE", 5161, Always, &["ENABLE"]),
     row("ESEARCH", 4731, After, &[]),
     row("ESORT", 5267, After, &[]),

@@ -3,11 +3,11 @@
 
 use crate::imap::answer::{Answer, Stop};
 use crate::imap::session::Session;
-use crate::imap::view;
+use crate::imap::view::{self, Selected};
 use crate::imap::wire::cursor::Cursor;
 use crate::imap::wire::flag::Flag;
 use crate::imap::wire::search::{Key, Search, criteria};
-use crate::imap::wire::set::Set;
+use crate::imap::wire::set::{End, Set};
 use crate::imap::wire::{Numbers, encode};
 use crate::limits;
 use crate::mail::{EmailId, Field, Flags, Mail, Meta, Needle, Query, ThreadId, UidSet};
@@ -28,6 +28,7 @@ pub struct Scope<'a> {
 }
 
 /// A search made ready: charset known, filters put in.
+#[derive(Clone, Debug)]
 pub struct Program {
     /// What has to hold.
     pub key: Key,
@@ -71,6 +72,16 @@ impl Program {
             meta,
             now,
         })
+    }
+
+    /// Looks at things as they are now.
+    pub fn refresh(&mut self, mail: &Mail) {
+        (self.meta, self.now) = (mail.meta(), clock::now().into());
+    }
+
+    /// Message numbers and `$` become what they stand for now.
+    pub fn freeze(&mut self, selected: &Selected) {
+        freeze(&mut self.key, selected);
     }
 
     /// The query for the selected mailbox.
@@ -154,6 +165,27 @@ impl Program {
                 None => return Query::nothing(),
             },
         })
+    }
+}
+
+fn freeze(key: &mut Key, selected: &Selected) {
+    match key {
+        Key::And(keys) => keys.iter_mut().for_each(|key| freeze(key, selected)),
+        Key::Or(both) => {
+            freeze(&mut both.0, selected);
+            freeze(&mut both.1, selected);
+        }
+        Key::Not(inner) | Key::Fuzzy(inner) => freeze(inner, selected),
+        Key::Sequence(set) | Key::Uid(set @ Set::Saved) => {
+            let uids = match set {
+                Set::Saved => selected.saved.clone(),
+                Set::Ranges(ranges) => view::existing(ranges, selected.uids(), Numbers::Sequence),
+            };
+            let number = |n: u32| End::Number(n);
+            let ranges = uids.runs().map(|(a, b)| (number(a), number(b))).collect();
+            *key = Key::Uid(Set::Ranges(ranges));
+        }
+        _ => {}
     }
 }
 

@@ -13,6 +13,7 @@ use crate::mail::{Modseq, Query, UidSet};
 
 /// SEARCH.
 pub async fn run(session: &mut Session, tag: &str, args: Search, numbers: Numbers) -> Run {
+    session.check_context(tag, args.options)?;
     let looked = look(session, &args).await;
     let (program, query, set) = or_unsaved(session, &args, looked)?;
     let answer = Told {
@@ -22,7 +23,12 @@ pub async fn run(session: &mut Session, tag: &str, args: Search, numbers: Number
         program: &program,
         query,
     };
+    let kept = args.options.filter(|options| options.update);
+    let kept = kept.map(|_| Found::Set(set.clone()));
     tell(session, answer, args.options, Found::Set(set)).await?;
+    if let Some(results) = kept {
+        session.keep_context(tag, numbers, program, None, results)?;
+    }
     Ok(Answer::ok("SEARCH completed"))
 }
 

@@ -18,6 +18,7 @@ pub async fn run(session: &mut Session, tag: &str, args: Sort, numbers: Numbers)
     {
         return Answer::bad("expected a sort criterion").stop();
     }
+    session.check_context(tag, search.options)?;
     let looked = look(session, search).await;
     let (program, query, set) = or_unsaved(session, search, looked)?;
     let by = args
@@ -34,7 +35,12 @@ pub async fn run(session: &mut Session, tag: &str, args: Sort, numbers: Numbers)
         program: &program,
         query,
     };
+    let kept = search.options.filter(|options| options.update);
+    let kept = kept.map(|_| Found::List(list.clone()));
     tell(session, answer, search.options, Found::List(list)).await?;
+    if let Some(results) = kept {
+        session.keep_context(tag, numbers, program, Some(order), results)?;
+    }
     Ok(Answer::ok("SORT completed"))
 }
 

@@ -6,6 +6,7 @@
 //! command's text.
 
 pub mod append;
+pub mod cancelupdate;
 pub mod copy;
 pub mod cursor;
 pub mod date;
@@ -70,6 +71,7 @@ pub enum Command {
     Unselect,
     Expunge(Option<Set>),
     Search(search::Search, Numbers),
+    CancelUpdate(Vec<String>),
     Sort(sort::Sort, Numbers),
     Thread(thread::Thread, Numbers),
     Fetch(fetch::Fetch, Numbers),
@@ -182,6 +184,7 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         "CHECK" => Command::Check,
         "CLOSE" => Command::Close,
         "UNSELECT" => Command::Unselect,
+        "CANCELUPDATE" => Command::CancelUpdate(cancelupdate::cancelupdate(c)?),
         "EXPUNGE" => Command::Expunge(None),
         _ => return Ok(None),
     }))
