@@ -326,6 +326,11 @@ impl Config {
         all
     }
 
+    /// Whether mail for others can be sent at all.
+    pub fn sends_away(&self) -> bool {
+        self.smarthost.is_some()
+    }
+
     /// Whether the domain (any case) is one of ours.
     pub fn is_own_domain(&self, domain: &str) -> bool {
         self.domains

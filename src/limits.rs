@@ -582,3 +582,17 @@ pub const SPF_HOSTS: usize = 10;
 
 /// Octets of an Authentication-Results field that are held to see whose it is.
 pub const RESULTS_FIELD: usize = 8 * 1024;
+/// Records of one type (identities, submissions, push subscriptions) that are looked at; each type has
+/// its own, lower bound.
+pub const RECORDS: usize = 2_000;
+/// Marks of records that are gone; an older state gets `cannotCalculateChanges`.
+pub const RECORD_MARKS: usize = 500;
+/// Identities; one more is refused with `limit` ("overQuota").
+pub const IDENTITIES: usize = 100;
+/// Octets of one signature. Beyond it: `invalidProperties`.
+pub const SIGNATURE: usize = 64 * 1024;
+
+/// Submissions that are kept; the oldest that is done makes room for a new one.
+pub const SUBMISSIONS: usize = 1_000;
+/// `maxDelayedSend`: seconds that a submission may wait for its time.
+pub const SEND_DELAY: u32 = 366 * 86_400;

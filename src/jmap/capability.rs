@@ -10,7 +10,7 @@ pub enum Capability {
     Core,
     /// RFC 8621 §1.3.1.
     Mail,
-    /// RFC 8621 §1.3.2, identities only so far: not announced.
+    /// RFC 8621 §1.3.2.
     Submission,
 }
 
@@ -80,6 +80,7 @@ pub fn session(max_upload: u64) -> Map<String, Value> {
         }),
     );
     map.insert(Capability::Mail.uri().into(), json!({}));
+    map.insert(Capability::Submission.uri().into(), json!({}));
     map
 }
 
@@ -99,6 +100,20 @@ pub fn account(max_message: u64) -> Map<String, Value> {
             "maxSizeAttachmentsPerEmail": max_message / 10 * 7,
             "emailQuerySortOptions": SORTS,
             "mayCreateTopLevelMailbox": true,
+        }),
+    );
+    let delay = limits::SEND_DELAY.to_string();
+    map.insert(
+        Capability::Submission.uri().into(),
+        json!({
+            "maxDelayedSend": limits::SEND_DELAY,
+            "submissionExtensions": {
+                "FUTURERELEASE": [delay, "9999-12-31T23:59:59Z"],
+                "DSN": [],
+                "SIZE": [max_message.to_string()],
+                "8BITMIME": [],
+                "SMTPUTF8": [],
+            },
         }),
     );
     map

@@ -142,7 +142,7 @@ async fn make(context: &mut Context, using: &[String], call: Invocation) {
 fn opted_in(method: &Method, using: &[String]) -> bool {
     using.iter().any(|uri| uri == method.capability.uri())
         // Identities are read by clients that opted into mail alone.
-        || (method.capability == Capability::Submission
+        || (method.is_identity()
             && using.iter().any(|uri| uri == Capability::Mail.uri()))
 }
 

@@ -28,7 +28,10 @@ pub fn object(site: &Site, base: &str) -> Map<String, Value> {
                 "accountCapabilities": capability::account(largest),
             },
         },
-        "primaryAccounts": { Capability::Mail.uri(): ACCOUNT },
+        "primaryAccounts": {
+            Capability::Mail.uri(): ACCOUNT,
+            Capability::Submission.uri(): ACCOUNT,
+        },
         "username": config.user,
         "apiUrl": format!("{base}/jmap/api"),
         "downloadUrl":

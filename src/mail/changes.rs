@@ -139,7 +139,8 @@ pub struct ObjectChanges<Id> {
 }
 
 impl<Id> ObjectChanges<Id> {
-    fn new(modseq: Modseq) -> Self {
+    /// Nothing happened.
+    pub(super) fn new(modseq: Modseq) -> Self {
         let (created, updated, destroyed) = (Vec::new(), Vec::new(), Vec::new());
         ObjectChanges {
             modseq,

@@ -73,6 +73,8 @@ pub struct Commit {
     pub put: Option<Puts>,
     /// What must not have changed meanwhile.
     pub expect: Expect,
+    /// What the queue has to tell the submission that it settles; all of one item.
+    pub told: Vec<super::submission::Told>,
     /// It brings an upload: older ones make room for it.
     pub room: Option<Room>,
 }
@@ -340,6 +342,7 @@ fn run(txn: &mut Txn<'_>, who: &Check, commit: &mut Commit, quota: u64) -> Done<
             txn.put_misc(&key, value.as_deref())?;
         }
     }
+    super::submission::tell(txn, &commit.told)?;
     if let Some(room) = commit.room {
         let new = added.first().map(|added| added.email);
         make_room(txn, room, new)?;
@@ -569,7 +572,10 @@ fn thread_of(txn: &mut Txn<'_>, email: EmailId, row: &MsgRow) -> Done<ThreadId> 
 }
 
 /// Gives one hold back.
-fn release(txn: &mut Txn<'_>, email: EmailId) -> std::result::Result<(), crate::store::Error> {
+pub(super) fn release(
+    txn: &mut Txn<'_>,
+    email: EmailId,
+) -> std::result::Result<(), crate::store::Error> {
     let Some(mut row) = txn.message(email)? else {
         return Ok(());
     };

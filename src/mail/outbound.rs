@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::address::Address;
-use super::{Commit, EmailId, Error, Put, Result};
+use super::{EmailId, Error, Put, Result};
 use crate::sys::random;
 
 /// One submission in the queue; grows with time.
@@ -126,28 +126,6 @@ pub fn rows(
         puts.push((batch_key(item, &domain), Some(batch.encode())));
     }
     puts
-}
-
-/// Queues an email that exists (JMAP submission): one commit, and the queue wakes. `also` are
-/// writes that belong to the same commit.
-pub async fn enqueue(
-    mail: &super::Mail,
-    email: EmailId,
-    envelope: Envelope,
-    recipients: Vec<Recipient>,
-    also: Vec<Put>,
-) -> Result<Item> {
-    let item = Item::new(envelope.created)?;
-    let mut puts = rows(item, email, &envelope, recipients);
-    puts.extend(also);
-    mail.commit(Commit {
-        hold: vec![email],
-        put: Some(Box::new(move |_| puts)),
-        ..Commit::default()
-    })
-    .await?;
-    ring();
-    Ok(item)
 }
 
 /// Asks the queue to try everything now. Only the queue itself changes rows that are in it: whoever
@@ -291,7 +269,7 @@ impl Notify {
 }
 
 /// Texts are bounded by the command line, far below 64 KiB; longer ones are cut.
-fn put_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     let mut end = text.len().min(usize::from(u16::MAX));
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -301,22 +279,34 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-struct Input<'a>(&'a [u8]);
+/// Reads rows.
+pub(super) struct Input<'a>(pub &'a [u8]);
 
 impl Input<'_> {
-    fn octet(&mut self) -> Option<u8> {
+    pub fn octet(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
-    fn number(&mut self) -> Option<u32> {
+    pub fn long(&mut self) -> Option<u64> {
+        Some(u64::from(self.number()?) << 32 | u64::from(self.number()?))
+    }
+
+    pub fn number(&mut self) -> Option<u32> {
         let (first, rest) = self.0.split_first_chunk::<4>()?;
         self.0 = rest;
         Some(u32::from_be_bytes(*first))
     }
 
-    fn text(&mut self) -> Option<String> {
+    pub fn long_text(&mut self) -> Option<String> {
+        let len = usize::try_from(self.number()?).ok()?;
+        let (text, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).ok()
+    }
+
+    pub fn text(&mut self) -> Option<String> {
         let len = usize::from(u16::from_be_bytes([self.octet()?, self.octet()?]));
         let (text, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;

@@ -119,7 +119,9 @@ impl Queue {
             }
             for mut work in due.local {
                 // Marked first: a delivery that fails (quota) must not keep others from their turn.
-                self.mark(&mut work).await?;
+                if !self.mark(&mut work).await? {
+                    continue;
+                }
                 let email = work.email;
                 if let Err(error) = self.deliver(work).await {
                     log::warn!("queue: email {email} not delivered here: {error}");
@@ -145,7 +147,9 @@ impl Queue {
     async fn rush(&self) -> mail::Result<()> {
         let mut puts = Vec::new();
         self.mail().reader()?.scan(outbound::BATCHES, |key, row| {
-            if let Some(mut batch) = Batch::decode(row) {
+            // What waits for a time that its sender set is not late.
+            let hasty = |batch: &Batch| batch.attempts > 0 || batch.due <= clock::now();
+            if let Some(mut batch) = Batch::decode(row).filter(hasty) {
                 batch.due = 0;
                 puts.push((key.to_vec(), Some(batch.encode())));
             }
@@ -263,7 +267,9 @@ impl Queue {
             self.drop_row(&work).await?;
             return Ok(Ok(()));
         };
-        self.mark(&mut work).await?;
+        if !self.mark(&mut work).await? {
+            return Ok(Ok(()));
+        }
         let survey = body.survey().await?;
         let message = Outgoing {
             sender: work.envelope.sender.as_ref(),
@@ -295,15 +301,14 @@ impl Queue {
     }
 
     /// Before an attempt: it counts, and its successor has a time. Should the power go now, the
-    /// message is not tried again the moment it comes back.
-    async fn mark(&self, work: &mut Work) -> mail::Result<()> {
+    /// message is not tried again the moment it comes back. False: its sender took it back.
+    async fn mark(&self, work: &mut Work) -> mail::Result<bool> {
         work.batch.attempts = work.batch.attempts.saturating_add(1);
         let delay = schedule::delay(work.batch.attempts, jitter());
         work.batch.due = clock::now().saturating_add(delay);
-        let key = outbound::batch_key(work.item, &work.domain);
         self.ctx
             .mail
-            .put(vec![(key, Some(work.batch.encode()))])
+            .claim(work.item, &work.domain, &work.batch)
             .await
     }
 

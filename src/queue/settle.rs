@@ -3,6 +3,7 @@ use super::body::Body;
 use super::report::{Action, Entry, Report};
 use super::{Queue, Work, schedule};
 use crate::mail::outbound::{self, Item, Notify, Recipient};
+use crate::mail::submission::{self, Delivered};
 use crate::mail::{self, Commit, EmailId, Flags, NewEmail, Put, Role, Source, Staged};
 use crate::mime::DateTime;
 use crate::smtp::client::Outcome;
@@ -36,7 +37,11 @@ impl Queue {
         let late = schedule::is_late(&work.batch, work.envelope.created, now);
         let recipients = std::mem::take(&mut work.batch.recipients);
         let mut parted = Parted::default();
+        let mut commit = Commit::default();
         for (recipient, outcome) in recipients.into_iter().zip(outcomes) {
+            commit
+                .told
+                .push(news(work.item, &recipient, &outcome, expired));
             if let Outcome::Later { reply, .. } = &outcome {
                 work.batch.last.clone_from(reply);
             }
@@ -50,7 +55,6 @@ impl Queue {
             .smarthost
             .as_ref()
             .map(|host| host.host.clone());
-        let mut commit = Commit::default();
         if let Some(report) = self.report(&work, &parted.told, remote.as_deref()).await? {
             commit.add.push(self.to_inbox(report)?);
         }
@@ -69,6 +73,16 @@ impl Queue {
             .into_iter()
             .partition(|to| policy::owns(config, &to.address));
         let mut commit = Commit::default();
+        let here = |to: &Recipient, delivered, reply: &str| submission::Told {
+            item: work.item,
+            address: to.address.to_string(),
+            reply: reply.to_owned(),
+            delivered,
+        };
+        let yes = |to| here(to, Delivered::Yes, "250 2.1.5 delivered");
+        let no = |to| here(to, Delivered::No, "550 5.1.1 no such mailbox here");
+        commit.told.extend(known.iter().map(yes));
+        commit.told.extend(unknown.iter().map(no));
         if !known.is_empty() {
             let prefix = trace::return_path(work.envelope.sender.as_ref());
             let mut writer = self.mail().body(None)?;
@@ -282,6 +296,40 @@ impl Parted {
             diagnostic,
         });
     }
+}
+
+/// What a submission is told of an outcome (RFC 8621 §7 `deliveryStatus`).
+fn news(item: Item, to: &Recipient, outcome: &Outcome, expired: bool) -> submission::Told {
+    let (reply, delivered) = match outcome {
+        Outcome::Taken { reply, .. } => (reply.clone(), Delivered::Unknown),
+        Outcome::Failed { status, reply } => (with_code(5, *status, reply), Delivered::No),
+        Outcome::Later { status, reply } if expired => {
+            (with_code(4, *status, reply), Delivered::No)
+        }
+        Outcome::Later { status, reply } => (with_code(4, *status, reply), Delivered::Queued),
+    };
+    let reply = match starts_with_code(&reply) {
+        true => reply,
+        false => format!("250 2.0.0 {reply}"),
+    };
+    submission::Told {
+        item,
+        address: to.address.to_string(),
+        reply,
+        delivered,
+    }
+}
+
+fn with_code(class: u8, status: Enhanced, reply: &str) -> String {
+    match starts_with_code(reply) {
+        true => reply.to_owned(),
+        false => format!("{class}51 {class}.{}.{} {reply}", status.1, status.2),
+    }
+}
+
+fn starts_with_code(reply: &str) -> bool {
+    let (code, rest) = reply.split_at_checked(3).unwrap_or(("", reply));
+    code.bytes().all(|b| b.is_ascii_digit()) && rest.starts_with(' ') && !code.is_empty()
 }
 
 /// RFC 3461 §4.1: failures are told unless NOTIFY says otherwise.

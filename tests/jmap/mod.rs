@@ -4,10 +4,12 @@ mod client;
 mod core;
 mod email;
 mod http;
+mod identity;
 mod mailbox;
 mod query;
 mod session;
 mod state;
+mod submission;
 mod sync;
 
 pub use client::Jmap;

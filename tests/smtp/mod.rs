@@ -3,7 +3,7 @@ mod auth;
 mod bdat;
 mod data;
 mod ehlo;
-mod fake;
+pub mod fake;
 mod limits;
 mod mail;
 mod origin;

@@ -516,9 +516,15 @@ fn enqueue(server: &Server, created: u32, to: &str, notify: Option<Notify>) -> E
             notify,
             orcpt: None,
         };
-        outbound::enqueue(mail, email, envelope, vec![to], Vec::new())
-            .await
-            .unwrap();
+        let item = outbound::Item::new(created).unwrap();
+        let rows = outbound::rows(item, email, &envelope, vec![to]);
+        let commit = pillarbox::mail::Commit {
+            hold: vec![email],
+            put: Some(Box::new(move |_| rows)),
+            ..Default::default()
+        };
+        mail.commit(commit).await.unwrap();
+        outbound::ring();
         email
     })
 }

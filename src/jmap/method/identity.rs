@@ -1,15 +1,20 @@
-//! Identities (RFC 8621 §6): one for each address of the user, as the flags name them. Read-only
-//! so far; clients pick one by its address or take the first.
+//! Identities (RFC 8621 §6). Each own address has one that stays; a user may add others and give all
+//! of them names and signatures.
+mod set;
+
 use serde_json::{Map, Value};
+
+pub use set::set;
 
 use super::Answer;
 use super::changes::Since;
 use super::get::{Found, Get};
-use crate::jmap::context::{Context, account};
+use crate::config::Config;
+use crate::jmap::context::{Context, method_error};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
-use crate::jmap::wire::id::ACCOUNT;
-use crate::mail::ObjectChanges;
+use crate::jmap::wire::id;
+use crate::mail::{DataType, Edit, Error, Expect, Record};
 
 const PROPERTIES: [&str; 8] = [
     "id",
@@ -22,69 +27,151 @@ const PROPERTIES: [&str; 8] = [
     "mayDelete",
 ];
 
-/// What identities are derived from changes only with the flags.
-const STATE: u64 = 1;
+/// Marks, in the data of a record, the identity that an address has by itself.
+const OWN: &str = "own";
+
+/// One identity: a record, and what it holds.
+pub struct Identity {
+    /// The record's id.
+    pub id: u64,
+    data: Map<String, Value>,
+}
+
+impl Identity {
+    fn of(record: &Record) -> Option<Identity> {
+        let data = serde_json::from_slice(&record.data).ok()?;
+        Some(Identity {
+            id: record.id,
+            data,
+        })
+    }
+
+    /// Its address; `*@domain` stands for all at a domain.
+    pub fn email(&self) -> &str {
+        let email = self.data.get("email").and_then(Value::as_str);
+        email.unwrap_or_default()
+    }
+
+    /// Whether mail may be sent from an address with it.
+    pub fn covers(&self, address: &str) -> bool {
+        let own = self.email();
+        let domain = |text: &str| {
+            text.rsplit_once('@')
+                .map(|(_, domain)| domain.to_lowercase())
+        };
+        own.to_lowercase() == address.to_lowercase()
+            || (own.starts_with("*@") && domain(own) == domain(address))
+    }
+
+    fn is_own(&self) -> bool {
+        self.data.contains_key(OWN)
+    }
+
+    fn value(&self, name: &str) -> Value {
+        match name {
+            "id" => id::identity(self.id).into(),
+            "mayDelete" => (!self.is_own()).into(),
+            _ => self
+                .data
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| default(name)),
+        }
+    }
+
+    fn object(&self, properties: &[&str]) -> Map<String, Value> {
+        let pairs = properties.iter();
+        pairs
+            .map(|name| ((*name).to_owned(), self.value(name)))
+            .collect()
+    }
+}
+
+fn default(name: &str) -> Value {
+    match name {
+        "name" | "textSignature" | "htmlSignature" => "".into(),
+        _ => Value::Null,
+    }
+}
+
+/// All identities, those of the own addresses made where they are missing.
+pub async fn all(context: &Context) -> Result<Vec<Identity>, MethodError> {
+    let mail = &context.mail;
+    let kind = DataType::Identity;
+    let config = &context.site.ctx.config;
+    let records = mail.records(kind).map_err(method_error)?;
+    if mend(config, &records).is_empty() {
+        return Ok(records.iter().filter_map(Identity::of).collect());
+    }
+    let config = config.clone();
+    // Planned again by the writer: another session may just have done it.
+    let plan = move |records: &[Record]| Ok((mend(&config, records), ()));
+    match mail.edit_records(kind, Expect::default(), plan).await {
+        // Somebody who may not write sees what is there.
+        Ok(_) | Err(Error::NoPermission) => {}
+        Err(error) => return Err(method_error(error)),
+    }
+    let records = mail.records(kind).map_err(method_error)?;
+    Ok(records.iter().filter_map(Identity::of).collect())
+}
+
+/// What is to be done so that each own address, and no other, has an identity that stays.
+fn mend(config: &Config, records: &[Record]) -> Vec<Edit> {
+    let mut missing = config.addresses();
+    let mut edits = Vec::new();
+    for identity in records.iter().filter_map(Identity::of) {
+        if !identity.is_own() {
+            continue;
+        }
+        let before = missing.len();
+        missing.retain(|address| address.to_lowercase() != identity.email().to_lowercase());
+        if missing.len() == before {
+            edits.push(Edit::Destroy(identity.id));
+        }
+    }
+    edits.extend(missing.into_iter().map(|address| {
+        let mut data = Map::new();
+        data.insert("email".into(), address.into());
+        data.insert(OWN.into(), true.into());
+        Edit::Create(Value::Object(data).to_string().into_bytes())
+    }));
+    edits
+}
 
 /// Identity/get (RFC 8621 §6.1).
 pub async fn get(context: &mut Context, mut args: Args) -> Answer {
     let get = Get::parse(context, &mut args)?;
     args.finish()?;
     let properties = get.among(&PROPERTIES)?;
-    let addresses = context.site.ctx.config.addresses();
-    let all = addresses
-        .iter()
-        .enumerate()
-        .map(|(index, email)| (format!("i{}", index + 1), email));
+    let all = all(context).await?;
+    let now = context.mail.meta().states.of(DataType::Identity);
     let mut found = Found::default();
-    for (id, email) in all.clone() {
-        if get.ids.as_ref().is_none_or(|ids| ids.contains(&id)) {
-            found.push(context, object(&id, email, &properties))?;
+    match get.ids {
+        None => {
+            for identity in &all {
+                found.push(context, identity.object(&properties))?;
+            }
+        }
+        Some(ids) => {
+            for text in ids {
+                let wanted = id::to_identity(&text);
+                match all.iter().find(|identity| Some(identity.id) == wanted) {
+                    Some(identity) => found.push(context, identity.object(&properties))?,
+                    None => found.missing(text),
+                }
+            }
         }
     }
-    for id in get.ids.unwrap_or_default() {
-        if !all.clone().any(|(known, _)| known == id) {
-            found.missing(id);
-        }
-    }
-    found.answer(STATE)
+    found.answer(now)
 }
 
-fn object(id: &str, email: &str, properties: &[&str]) -> Map<String, Value> {
-    let value = |name: &str| -> Value {
-        match name {
-            "id" => id.into(),
-            "email" => email.into(),
-            "name" | "textSignature" | "htmlSignature" => "".into(),
-            "mayDelete" => false.into(),
-            _ => Value::Null,
-        }
-    };
-    properties
-        .iter()
-        .map(|name| ((*name).to_owned(), value(name)))
-        .collect()
-}
-
-/// Identity/changes (RFC 8621 §6.2): there are none.
-pub async fn changes(_: &mut Context, mut args: Args) -> Answer {
-    account(&mut args, "accountId", "accountNotFound")?;
-    if args.required("sinceState")? != STATE.to_string() {
-        return Err(MethodError::new("cannotCalculateChanges"));
-    }
-    let since = Since {
-        modseq: STATE,
-        max: 1,
-    };
-    super::changes::max_changes(&mut args)?;
-    args.finish()?;
-    let (created, updated, destroyed) = (Vec::new(), Vec::new(), Vec::new());
-    let none = ObjectChanges {
-        modseq: STATE,
-        more: false,
-        created,
-        updated,
-        destroyed,
-    };
-    let map = since.answer::<u8>(&none, |_| ACCOUNT.into());
-    Ok(map)
+/// Identity/changes (RFC 8621 §6.2).
+pub async fn changes(context: &mut Context, args: Args) -> Answer {
+    let since = Since::parse(context, args)?;
+    all(context).await?;
+    let changes = context
+        .mail
+        .record_changes(DataType::Identity, since.modseq, since.max)
+        .map_err(method_error)?;
+    Ok(since.answer(&changes, id::identity))
 }

@@ -10,6 +10,7 @@ mod mailbox;
 mod query;
 mod set;
 mod snippet;
+mod submission;
 mod thread;
 
 use std::future::Future;
@@ -35,6 +36,13 @@ pub struct Method {
     pub capability: Capability,
     /// What does it.
     pub run: for<'a> fn(&'a mut Context, Args) -> Running<'a>,
+}
+
+impl Method {
+    /// Whether it is one of Identity's.
+    pub fn is_identity(&self) -> bool {
+        self.name.starts_with("Identity/")
+    }
 }
 
 /// The method of this name.
@@ -73,4 +81,10 @@ methods! {
     "SearchSnippet/get" Mail snippet::get,
     "Identity/get" Submission identity::get,
     "Identity/changes" Submission identity::changes,
+    "Identity/set" Submission identity::set,
+    "EmailSubmission/get" Submission submission::get,
+    "EmailSubmission/changes" Submission submission::changes,
+    "EmailSubmission/query" Submission submission::query,
+    "EmailSubmission/queryChanges" Submission submission::query_changes,
+    "EmailSubmission/set" Submission submission::set,
 }

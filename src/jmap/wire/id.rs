@@ -42,6 +42,26 @@ pub fn to_thread(text: &str) -> Option<ThreadId> {
     ))
 }
 
+/// `i9`
+pub fn identity(id: u64) -> String {
+    format!("i{id}")
+}
+
+/// Reads the id of an identity.
+pub fn to_identity(text: &str) -> Option<u64> {
+    number(text.strip_prefix('i')?)
+}
+
+/// `s9`
+pub fn submission(id: u64) -> String {
+    format!("s{id}")
+}
+
+/// Reads the id of a submission.
+pub fn to_submission(text: &str) -> Option<u64> {
+    number(text.strip_prefix('s')?)
+}
+
 /// A number in its one spelling: an object has one id.
 fn number(text: &str) -> Option<u64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));

@@ -1,0 +1,133 @@
+//! EmailSubmission/query and /queryChanges (RFC 8621 §7.3, §7.4).
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::{Answer, undo};
+use crate::jmap::context::{Context, method_error};
+use crate::jmap::method::query::{QuerySince, Window};
+use crate::jmap::wire::args::Args;
+use crate::jmap::wire::date;
+use crate::jmap::wire::error::MethodError;
+use crate::jmap::wire::filter::{self, Comparator, Filter};
+use crate::jmap::wire::id;
+use crate::mail::DataType;
+use crate::mail::submission::Submission;
+
+/// EmailSubmission/query.
+pub async fn query(context: &mut Context, mut args: Args) -> Answer {
+    let window = Window::parse(context, &mut args)?;
+    let question = Question::parse(context, &mut args)?;
+    args.finish()?;
+    let now = context.mail.meta().states.of(DataType::EmailSubmission);
+    window.answer(&question.results(context)?, now, id::submission)
+}
+
+/// EmailSubmission/queryChanges.
+pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
+    let since = QuerySince::parse(context, &mut args)?;
+    let question = Question::parse(context, &mut args)?;
+    args.finish()?;
+    let now = context.mail.meta().states.of(DataType::EmailSubmission);
+    let changes = context
+        .mail
+        .record_changes(DataType::EmailSubmission, since.modseq, usize::MAX)
+        .map_err(method_error)?;
+    let lists = [changes.created, changes.updated, changes.destroyed];
+    let touched: HashSet<u64> = lists.into_iter().flatten().collect();
+    // Only undoStatus can change, and no sort looks at it.
+    let immutable = !question
+        .filter
+        .any(&mut |condition| matches!(condition, Condition::Undo(_)));
+    let results = question.results(context)?;
+    since.answer(&results, &touched, immutable, now, id::submission)
+}
+
+/// One property of a FilterCondition.
+enum Condition {
+    Identities(Vec<String>),
+    Emails(Vec<String>),
+    Threads(Vec<String>),
+    Undo(String),
+    Before(i64),
+    After(i64),
+}
+
+impl Condition {
+    fn parse(context: &Context, name: &str, value: Value) -> Result<Condition, MethodError> {
+        let wrong = || MethodError::invalid(format!("filter {name} has a wrong type"));
+        let ids = || -> Result<Vec<String>, MethodError> {
+            let ids = value.as_array().ok_or_else(wrong)?.iter();
+            let ids = ids.map(|id| id.as_str().map(|id| context.resolve(id).to_owned()));
+            ids.collect::<Option<Vec<_>>>().ok_or_else(wrong)
+        };
+        let time = || value.as_str().and_then(date::parse_utc).ok_or_else(wrong);
+        Ok(match name {
+            "identityIds" => Condition::Identities(ids()?),
+            "emailIds" => Condition::Emails(ids()?),
+            "threadIds" => Condition::Threads(ids()?),
+            "undoStatus" => Condition::Undo(value.as_str().ok_or_else(wrong)?.to_owned()),
+            "before" => Condition::Before(time()?),
+            "after" => Condition::After(time()?),
+            _ => return Err(MethodError::new("unsupportedFilter").because(format!("{name:?}"))),
+        })
+    }
+
+    fn holds(&self, submission: &Submission) -> bool {
+        let at = i64::from(submission.send_at);
+        match self {
+            Condition::Identities(ids) => ids.contains(&id::identity(submission.identity)),
+            Condition::Emails(ids) => ids.contains(&id::email(submission.email)),
+            Condition::Threads(ids) => ids.contains(&id::thread(submission.thread)),
+            Condition::Undo(status) => undo(submission.undo) == status,
+            Condition::Before(time) => at < *time,
+            Condition::After(time) => at >= *time,
+        }
+    }
+}
+
+struct Question {
+    filter: Filter<Condition>,
+    sort: Vec<Comparator>,
+}
+
+impl Question {
+    fn parse(context: &Context, args: &mut Args) -> Result<Question, MethodError> {
+        let filter = Filter::parse(args.value("filter"), &mut |name, value| {
+            Condition::parse(context, name, value)
+        })?;
+        let sort = filter::sort(args.value("sort"))?;
+        // "sentAt" in RFC 8621 §7.3 is the property "sendAt".
+        let known = |by: &&Comparator| {
+            !matches!(
+                by.property.as_str(),
+                "emailId" | "threadId" | "sentAt" | "sendAt"
+            )
+        };
+        match sort.iter().find(known) {
+            Some(by) => Err(MethodError::new("unsupportedSort").because(by.property.clone())),
+            None => Ok(Question { filter, sort }),
+        }
+    }
+
+    fn results(&self, context: &Context) -> Result<Vec<u64>, MethodError> {
+        let mut all = context.mail.submissions().map_err(method_error)?;
+        all.retain(|(_, submission)| self.filter.matches(&mut |c| c.holds(submission)));
+        all.sort_by(|(ida, a), (idb, b)| {
+            let by = |by: &Comparator| {
+                let order = match by.property.as_str() {
+                    "emailId" => a.email.cmp(&b.email),
+                    "threadId" => a.thread.cmp(&b.thread),
+                    _ => a.send_at.cmp(&b.send_at),
+                };
+                if by.ascending { order } else { order.reverse() }
+            };
+            let order = self.sort.iter().map(by);
+            order
+                .fold(Ordering::Equal, Ordering::then)
+                .then(ida.cmp(idb))
+        });
+        Ok(all.into_iter().map(|(id, _)| id).collect())
+    }
+}
