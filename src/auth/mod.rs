@@ -32,6 +32,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 pub use error::AuthError;
 pub use record::Record;
+pub use record::prepare;
 use record::{Keys, equal, hmac_sha256};
 use smol::lock::Semaphore;
 use std::future::Future;

@@ -146,7 +146,7 @@ pub(super) fn salted_password(password: &str, salt: &[u8], iterations: NonZeroU3
 /// ASCII space, characters commonly mapped to nothing go. For ASCII this is SASLprep
 /// exactly. NFKC is **not** applied: a password with accents has to be typed in the composed form
 /// (NFC), as all common keyboards do.
-pub(super) fn prepare(text: &str) -> std::borrow::Cow<'_, str> {
+pub fn prepare(text: &str) -> std::borrow::Cow<'_, str> {
     if text.is_ascii() {
         return text.into();
     }

@@ -329,8 +329,7 @@ impl Session {
     pub(super) fn writable(&self) -> Result<&Selected, Stop> {
         match self.selected()? {
             selected if selected.read_only => {
-                Answer::no("[NOPERM] the mailbox was opened by EXAMINE: SELECT it to change it")
-                    .stop()
+                Answer::no("[NOPERM] the mailbox is open read-only: SELECT it to change it").stop()
             }
             selected => Ok(selected),
         }
@@ -420,6 +419,7 @@ impl Session {
             Command::List(args) => command::list::run(self, &args).await,
             Command::Lsub(args) => command::lsub::run(self, &args).await,
             Command::Namespace => command::namespace::run(self),
+            Command::Acl(args) => command::acl::run(self, args).await,
             Command::Status(name, items) => command::status::run(self, &name, &items),
             Command::Append(args) => command::append::whole(self, args).await,
             Command::Compress => command::compress::run(self, tag).await,

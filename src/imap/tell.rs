@@ -5,7 +5,7 @@ use super::answer::Stop;
 use super::session::{Enabled, Expunges, Session};
 use super::wire::{encode, set};
 use crate::limits;
-use crate::mail::{Changes, Error, Flags, Mail, MailboxId, Meta, Modseq, Row, Uid, UidSet};
+use crate::mail::{Changes, Error, Flags, Mail, MailboxId, Meta, Modseq, Rights, Row, Uid, UidSet};
 use smol::future::yield_now;
 use std::sync::Arc;
 
@@ -46,6 +46,8 @@ impl Session {
         match mail.changes(selected.mailbox, selected.modseq()) {
             // Others may delete a mailbox in use; no response says so but this one (RFC 2180 §3).
             Err(Error::NoSuchMailbox) => Err(Stop::Bye("the selected mailbox was deleted")),
+            // RFC 4314 §5.1.1: nor one for rights that were taken away.
+            Err(Error::NoPermission) => Err(Stop::Bye("no right to read the selected mailbox")),
             changes => Ok(changes?),
         }
     }
@@ -125,14 +127,23 @@ impl Session {
             && !meta.keywords.all().eq(selected.keywords.all())
         {
             selected.keywords = meta.keywords.clone();
-            let read_only = selected.read_only;
-            self.flags_lines(&meta, read_only);
+            return self.flags_lines(&meta);
+        }
+        // RFC 4314 §5.1.1: and so are rights that changed.
+        let rights = meta.mailbox(selected.mailbox).map(|found| found.rights);
+        if rights.is_some_and(|rights| rights != selected.rights) {
+            return self.flags_lines(&meta);
         }
         Ok(())
     }
 
     /// `FLAGS` and `PERMANENTFLAGS` (RFC 9051 §6.3.2).
-    pub(super) fn flags_lines(&mut self, meta: &Meta, read_only: bool) {
+    /// The latter are those that the rights let change (RFC 4314 §5.1.1).
+    pub(super) fn flags_lines(&mut self, meta: &Meta) -> Result<(), Stop> {
+        let selected = self.selected_mut()?;
+        let found = meta.mailbox(selected.mailbox);
+        selected.rights = found.map_or(Rights::NONE, |found| found.rights);
+        let (rights, read_only) = (selected.rights, selected.read_only);
         let mut flags = String::from("\\Answered \\Flagged \\Deleted \\Seen \\Draft");
         for keyword in meta.keywords.all() {
             flags.push(' ');
@@ -141,11 +152,23 @@ impl Session {
         self.line(&format!("* FLAGS ({flags})"));
         if read_only {
             self.line("* OK [PERMANENTFLAGS ()] read-only");
-        } else {
-            self.line(&format!(
-                "* OK [PERMANENTFLAGS ({flags} \\*)] flags are kept"
-            ));
+            return Ok(());
         }
+        let mut kept = Vec::new();
+        if rights.has(Rights::TRASH) {
+            kept.push("\\Deleted");
+        }
+        if rights.has(Rights::SEEN) {
+            kept.push("\\Seen");
+        }
+        if rights.has(Rights::WRITE) {
+            kept.extend(["\\Answered", "\\Flagged", "\\Draft"]);
+            kept.extend(meta.keywords.all());
+            kept.push("\\*");
+        }
+        let kept = kept.join(" ");
+        self.line(&format!("* OK [PERMANENTFLAGS ({kept})] flags are kept"));
+        Ok(())
     }
 
     /// FETCH responses with the flags of those messages that changed after `since`, but for changes

@@ -11,7 +11,7 @@ use super::wire::Numbers;
 use super::wire::select::Match;
 use super::wire::set::{End, Set};
 use crate::limits;
-use crate::mail::{Changes, Keywords, MailboxId, Modseq, Uid, UidSet, View};
+use crate::mail::{Changes, Keywords, MailboxId, Modseq, Rights, Uid, UidSet, View};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ pub struct Selected {
     pub read_only: bool,
     /// Keywords that the client was told of.
     pub keywords: Arc<Keywords>,
+    /// Rights that the client was told of, by PERMANENTFLAGS.
+    pub rights: Rights,
     /// The saved result of the last SEARCH (RFC 9051 §6.4.4.1).
     pub saved: UidSet,
     /// Messages that are \Recent to this session (RFC 3501 §2.3.2).
@@ -71,6 +73,7 @@ impl Selected {
             mailbox,
             read_only,
             keywords: Arc::default(),
+            rights: Rights::NONE,
             saved: UidSet::new(),
             recent: UidSet::new(),
             contexts: Vec::new(),

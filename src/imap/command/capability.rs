@@ -59,6 +59,8 @@ pub const TABLE: &[Capability] = &[
     row("AUTH=SCRAM-SHA-256-PLUS", 7677, If(binds), &[]),
     row("AUTH=SCRAM-SHA-256", 7677, Before, &[]),
     row("AUTH=PLAIN", 4616, If(password), &[]),
+    // Both lines, or neither: RIGHTS= is a part of ACL (RFC 4314 §2.2).
+    row("ACL", 4314, After, &["SETACL", "DELETEACL", "GETACL", "LISTRIGHTS", "MYRIGHTS"]),
     row("APPENDLIMIT", 7889, Value(append_limit), &[]),
     row("BINARY", 3516, After, &[]),
     row("CATENATE", 4469, After, &[]),
@@ -74,6 +76,7 @@ pub const TABLE: &[Capability] = &[
     row("ID", 2971, Always, &["ID"]),
     row("IDLE", 2177, After, &["IDLE"]),
     row("LIST-EXTENDED", 5258, After, &[]),
+    row("LIST-MYRIGHTS", 8440, After, &[]),
     row("LIST-STATUS", 5819, After, &[]),
     row("LIST-METADATA", 9590, After, &[]),
     // LITERAL+ (RFC 7888) is kept for those we know.
@@ -87,6 +90,7 @@ pub const TABLE: &[Capability] = &[
     row("PREVIEW", 8970, After, &[]),
     row("QRESYNC", 7162, After, &[]),
     row("REPLACE", 8508, After, &["REPLACE", "UID REPLACE"]),
+    row("RIGHTS=kxte", 4314, If(has_acl), &[]),
     row("SEARCH=FUZZY", 6203, After, &[]),
     row("SEARCHRES", 5182, After, &[]),
     row("SORT", 5256, After, &["SORT", "UID SORT"]),
@@ -117,6 +121,10 @@ fn binds(session: &Session) -> bool {
 /// Once a connection.
 fn may_compress(session: &Session) -> bool {
     session.logged_in && !session.conn.is_compressed()
+}
+
+fn has_acl(session: &Session) -> bool {
+    session.logged_in && session.offers("ACL")
 }
 
 /// RFC 7889 §2: the same for all mailboxes.

@@ -13,7 +13,9 @@ use crate::imap::tell::{batch, flags};
 use crate::imap::wire::fetch::{Fetch, Item};
 use crate::imap::wire::{Numbers, date, encode, envelope, structure};
 use crate::limits;
-use crate::mail::{FlagChange, FlagMode, Flags, Mail, Message, Meta, Modseq, Reader, Row, UidSet};
+use crate::mail::{
+    FlagChange, FlagMode, Flags, Mail, Message, Meta, Modseq, Reader, Rights, Row, UidSet,
+};
 use crate::mime::Structure;
 use log::warn;
 use smol::future::yield_now;
@@ -36,7 +38,9 @@ pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
         };
         uids = changed.and(&uids);
     }
-    let sets_seen = !read_only && items.iter().any(Item::sets_seen);
+    // RFC 4314 §4: only whoever may set \Seen does it by reading.
+    let may_set = !read_only && mail.rights(mailbox).has(Rights::SEEN);
+    let sets_seen = may_set && items.iter().any(Item::sets_seen);
     // RFC 9051 §6.4.5: the flags that reading changes belong into the same response. Where they have
     // a MODSEQ to come with (RFC 7162 §3.2), they are told at the end.
     let inline = sets_seen && !session.enabled.condstore;

@@ -5,7 +5,7 @@ use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 use crate::imap::wire::list::{List, joined, matches};
 use crate::imap::wire::mailbox;
-use crate::mail::{Mailbox, Meta, Role};
+use crate::mail::{Mailbox, Meta, Rights, Role};
 use smol::future::yield_now;
 
 /// LIST.
@@ -35,7 +35,11 @@ pub async fn run(session: &mut Session, args: &List) -> Run {
             continue;
         }
         response(session, args, &meta, found, inside);
-        if chosen && !args.returns.status.is_empty() {
+        if chosen && args.returns.my_rights {
+            session.my_rights(found);
+        }
+        // RFC 5819 §2: what cannot be opened has no STATUS.
+        if chosen && !args.returns.status.is_empty() && found.rights.has(Rights::READ) {
             session.status_response(found, &args.returns.status)?;
         }
         if chosen && !args.returns.metadata.is_empty() {

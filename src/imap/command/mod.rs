@@ -1,5 +1,6 @@
 //! The commands, one file each, with the same name in `wire/` and in the tests. NOOP and CHECK do
 //! nothing of their own: what they are for, telling what changed, every command does at its end.
+pub mod acl;
 pub mod append;
 pub mod authenticate;
 mod body;

@@ -6,10 +6,10 @@ use crate::imap::session::Session;
 use crate::imap::view::Selected;
 use crate::imap::wire::select::{Qresync, Select};
 use crate::imap::wire::{encode, mailbox};
-use crate::mail::{Mailbox, Modseq, Uid, UidSet};
+use crate::mail::{Mailbox, Modseq, Rights, Uid, UidSet};
 
-/// SELECT, or EXAMINE if `read_only`.
-pub async fn run(session: &mut Session, args: Select, read_only: bool) -> Run {
+/// SELECT, or EXAMINE if `examine`.
+pub async fn run(session: &mut Session, args: Select, examine: bool) -> Run {
     // RFC 7162 §3.2.5: before anything is opened or closed.
     if args.qresync.is_some() && !session.enabled.qresync {
         return Answer::bad("QRESYNC was not enabled: ENABLE QRESYNC first").stop();
@@ -28,6 +28,9 @@ pub async fn run(session: &mut Session, args: Select, read_only: bool) -> Run {
         return Answer::no("[NONEXISTENT] no such mailbox").stop();
     };
     let view = mail.view(mailbox.id)?;
+    // RFC 4314 §5.2: whoever may change nothing has opened it read-only, however it was asked for.
+    let changes = Rights::parse("iswte").unwrap_or_default();
+    let read_only = examine || !mailbox.rights.any(changes);
     let above = view.uids.last().map_or(1, |last| last.saturating_add(1));
     let uidnext = view.uidnext.max(above);
     // Up to the view, and no further: what arrives in this instant is recent to whoever shows it.
@@ -39,9 +42,10 @@ pub async fn run(session: &mut Session, args: Select, read_only: bool) -> Run {
     let mut selected = Selected::new(mailbox.id, read_only, view, highest);
     selected.recent = selected.uids().and(&UidSet::range(from.max(1), Uid::MAX));
     selected.keywords = meta.keywords.clone();
-    session.flags_lines(&meta, read_only);
-    describe(session, &selected, &mailbox, uidnext);
+    let described = (selected.exists(), selected.recent.len());
     session.selected = Some(selected);
+    session.flags_lines(&meta)?;
+    describe(session, described, &mailbox, uidnext);
     session.conn.spill().await?;
     // RFC 7162 §3.2.5: a mailbox of another UIDVALIDITY is another mailbox.
     if let Some(known) = args.qresync
@@ -49,9 +53,10 @@ pub async fn run(session: &mut Session, args: Select, read_only: bool) -> Run {
     {
         resync(session, known, uidnext).await?;
     }
-    Ok(Answer::ok(match read_only {
-        true => "[READ-ONLY] EXAMINE completed",
-        false => "[READ-WRITE] SELECT completed",
+    Ok(Answer::ok(match (examine, read_only) {
+        (true, _) => "[READ-ONLY] EXAMINE completed",
+        (false, true) => "[READ-ONLY] SELECT completed",
+        (false, false) => "[READ-WRITE] SELECT completed",
     }))
 }
 
@@ -101,8 +106,7 @@ impl Session {
     }
 }
 
-fn describe(session: &mut Session, selected: &Selected, mailbox: &Mailbox, uidnext: Uid) {
-    let (exists, recent) = (selected.exists(), selected.recent.len());
+fn describe(session: &mut Session, (exists, recent): (u32, u32), mailbox: &Mailbox, uidnext: Uid) {
     session.line(&format!("* {exists} EXISTS"));
     if !session.enabled.rev2 {
         session.line(&format!("* {recent} RECENT"));

@@ -4,7 +4,7 @@ use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 use crate::imap::wire::status::Item;
 use crate::imap::wire::{encode, mailbox};
-use crate::mail::{Error, Mailbox};
+use crate::mail::{Error, Mailbox, Rights};
 
 /// STATUS.
 pub fn run(session: &mut Session, name: &str, items: &[Item]) -> Run {
@@ -15,6 +15,9 @@ pub fn run(session: &mut Session, name: &str, items: &[Item]) -> Run {
     let Some(mailbox) = meta.by_path(name) else {
         return Answer::no("[NONEXISTENT] no such mailbox").stop();
     };
+    if !mailbox.rights.has(Rights::READ) {
+        return Answer::no("[NOPERM] no right to read this mailbox").stop();
+    }
     session.status_response(mailbox, items)?;
     Ok(Answer::ok("STATUS completed"))
 }

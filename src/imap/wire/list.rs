@@ -43,6 +43,8 @@ pub struct Returns {
     pub metadata: Vec<String>,
     /// A STATUS answer with these.
     pub status: Vec<status::Item>,
+    /// A MYRIGHTS answer (RFC 8440).
+    pub my_rights: bool,
 }
 
 /// `[SP select-opts] SP mailbox SP mbox-or-pat [SP return-opts]`
@@ -123,6 +125,7 @@ fn returns(c: &mut Cursor<'_>) -> Parsed<Returns> {
                 c.space()?;
                 returns.metadata = metadata::entries(c)?;
             }
+            "MYRIGHTS" => returns.my_rights = true,
             "STATUS" => {
                 c.space()?;
                 returns.status = status::items(c)?;

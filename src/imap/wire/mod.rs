@@ -5,6 +5,7 @@
 //! the files. Recursion is bounded by `limits::IMAP_SEARCH_DEPTH`, lists by the framer's limit on a
 //! command's text.
 
+pub mod acl;
 pub mod append;
 pub mod cancelupdate;
 pub mod copy;
@@ -58,6 +59,7 @@ pub enum Command {
     List(list::List),
     Lsub(list::List),
     Namespace,
+    Acl(acl::Acl),
     Status(String, Vec<status::Item>),
     /// COMPRESS DEFLATE.
     Compress,
@@ -186,7 +188,7 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         "UNSELECT" => Command::Unselect,
         "CANCELUPDATE" => Command::CancelUpdate(cancelupdate::cancelupdate(c)?),
         "EXPUNGE" => Command::Expunge(None),
-        _ => return Ok(None),
+        _ => return Ok(acl::acl(c, word)?.map(Command::Acl)),
     }))
 }
 
