@@ -88,7 +88,7 @@ pub fn session(max_upload: u64) -> Map<String, Value> {
 pub const COLLATIONS: [&str; 2] = ["i;ascii-casemap", "i;unicode-casemap"];
 
 /// The `accountCapabilities` (RFC 8621 §1.3.1).
-pub fn account(max_message: u64) -> Map<String, Value> {
+pub fn account(max_message: u64, top_level: bool) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert(Capability::Core.uri().into(), json!({}));
     map.insert(
@@ -99,7 +99,7 @@ pub fn account(max_message: u64) -> Map<String, Value> {
             "maxSizeMailboxName": MAILBOX_NAME,
             "maxSizeAttachmentsPerEmail": max_message / 10 * 7,
             "emailQuerySortOptions": SORTS,
-            "mayCreateTopLevelMailbox": true,
+            "mayCreateTopLevelMailbox": top_level,
         }),
     );
     let delay = limits::SEND_DELAY.to_string();

@@ -18,6 +18,8 @@ pub async fn get(exchange: Exchange<Site>) -> Response {
 pub fn object(site: &Site, base: &str) -> Map<String, Value> {
     let config = &site.ctx.config;
     let largest = site.mail.message_size();
+    // An app password that is for some mailboxes only makes none at the top.
+    let top_level = site.mail.principal().is_none_or(|who| who.everywhere);
     let session = json!({
         "capabilities": capability::session(largest),
         "accounts": {
@@ -25,7 +27,7 @@ pub fn object(site: &Site, base: &str) -> Map<String, Value> {
                 "name": config.address(),
                 "isPersonal": true,
                 "isReadOnly": false,
-                "accountCapabilities": capability::account(largest),
+                "accountCapabilities": capability::account(largest, top_level),
             },
         },
         "primaryAccounts": {

@@ -21,7 +21,7 @@ use crate::imap::wire::set;
 use crate::imap::wire::url::Url;
 use crate::imap::wire::{self, Command, Numbers};
 use crate::limits;
-use crate::mail::{Batch, BodyWriter, Error, MailboxId, NewEmail, Source, Uid, UidSet};
+use crate::mail::{Batch, BodyWriter, Error, MailboxId, NewEmail, Rights, Source, Uid, UidSet};
 
 /// APPEND or REPLACE, from the place where its first message starts. Answers by itself.
 pub async fn run(session: &mut Session, literal: Literal) -> Result<(), Stop> {
@@ -362,14 +362,16 @@ impl Work {
         }
         let mut code = format!("[APPENDUID {validity} ").into_bytes();
         set::write(&mut code, uids.runs());
-        let code = String::from_utf8_lossy(&code).into_owned();
+        let mut code = String::from_utf8_lossy(&code).into_owned() + "] ";
+        // RFC 4315 §3: nothing is told of a mailbox that may not be opened.
+        if !session.mail().rights(target.mailbox).has(Rights::READ) {
+            code.clear();
+        }
         if target.replaces.is_none() {
-            return Ok(Answer::ok(format!("{code}] APPEND completed")));
+            return Ok(Answer::ok(format!("{code}APPEND completed")));
         }
         // RFC 8508 §4.3: the new UID is told before the old message goes.
-        session.line(&format!(
-            "* OK {code}] the message that replaces the old one"
-        ));
+        session.line(&format!("* OK {code}the message that replaces the old one"));
         Ok(Answer::ok("REPLACE completed"))
     }
 }

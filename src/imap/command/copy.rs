@@ -20,7 +20,7 @@ pub async fn run(session: &mut Session, args: &Copy, numbers: Numbers) -> Run {
     }
     match mail.copy(mailbox, &uids, target).await {
         Ok(copied) if copied.from.is_empty() => lost(),
-        Ok(copied) => Ok(Answer::ok(format!("{} COPY completed", copyuid(&copied)))),
+        Ok(copied) => Ok(Answer::ok(format!("{}COPY completed", copyuid(&copied)))),
         Err(Error::NoSuchMailbox) => try_create(),
         Err(error) => Err(error.into()),
     }
@@ -36,12 +36,16 @@ pub fn lost() -> Run {
     Answer::no("[EXPUNGEISSUED] the messages are gone").stop()
 }
 
-/// `[COPYUID validity from to]` (RFC 9051 §7.1).
+/// `[COPYUID validity from to] ` (RFC 9051 §7.1).
 pub fn copyuid(copied: &Copied) -> String {
+    // RFC 4315 §3: nothing is told of a mailbox that may not be opened.
+    if copied.uidvalidity == 0 {
+        return String::new();
+    }
     let mut text = format!("[COPYUID {} ", copied.uidvalidity).into_bytes();
     set::write(&mut text, copied.from.runs());
     text.push(b' ');
     set::write(&mut text, copied.to.runs());
-    text.push(b']');
+    text.extend_from_slice(b"] ");
     String::from_utf8_lossy(&text).into_owned()
 }

@@ -15,7 +15,7 @@ use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
 use crate::mail::counts::{self, Counts};
-use crate::mail::{DataType, Mailbox};
+use crate::mail::{DataType, Mailbox, Rights, Role};
 
 const PROPERTIES: [&str; 11] = [
     "id",
@@ -51,7 +51,8 @@ pub async fn get(context: &mut Context, mut args: Args) -> Answer {
         None => meta.mailboxes.iter().map(|m| id::mailbox(m.id)).collect(),
     };
     for text in ids {
-        match id::to_mailbox(&text).and_then(|id| meta.mailbox(id)) {
+        let found_mailbox = id::to_mailbox(&text).and_then(|id| meta.mailbox(id));
+        match found_mailbox.filter(|mailbox| mailbox.rights.has(Rights::LOOKUP)) {
             Some(mailbox) => {
                 let object = object(context, mailbox, &properties).await?;
                 found.push(context, object)?;
@@ -112,19 +113,21 @@ pub async fn count(context: &Context, mailbox: &Mailbox) -> Result<Counts, Metho
     Ok(counts)
 }
 
-/// It is the user's own mailbox: everything may be done, but that the inbox stays.
+/// What the one who logged in may do (RFC 8621 §2, from the rights of RFC 4314); the inbox stays, whoever
+/// it is.
 fn rights(mailbox: &Mailbox) -> Value {
-    let movable = mailbox.role != Some(crate::mail::Role::Inbox);
+    let has = |letters: Rights| mailbox.rights.has(letters);
+    let movable = mailbox.role != Some(Role::Inbox) && has(Rights::DELETE);
     json!({
-        "mayReadItems": true,
-        "mayAddItems": true,
-        "mayRemoveItems": true,
-        "maySetSeen": true,
-        "maySetKeywords": true,
-        "mayCreateChild": true,
+        "mayReadItems": has(Rights::LOOKUP.with(Rights::READ)),
+        "mayAddItems": has(Rights::INSERT),
+        "mayRemoveItems": has(Rights::REMOVE),
+        "maySetSeen": has(Rights::SEEN),
+        "maySetKeywords": has(Rights::WRITE),
+        "mayCreateChild": has(Rights::CREATE),
         "mayRename": movable,
         "mayDelete": movable,
-        "maySubmit": true,
+        "maySubmit": has(Rights::POST),
     })
 }
 
