@@ -245,10 +245,10 @@ impl Check {
 
 /// Compares rights that are there with rights that are needed.
 fn enough(have: Rights, need: Rights) -> Result<()> {
-    match have.has(need) {
-        true => Ok(()),
-        false if have.is_empty() => Err(Error::NoSuchMailbox),
-        false => Err(Error::NoPermission),
+    match have {
+        Rights::NONE => Err(Error::NoSuchMailbox),
+        have if have.has(need) => Ok(()),
+        _ => Err(Error::NoPermission),
     }
 }
 

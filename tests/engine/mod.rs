@@ -1,5 +1,6 @@
 //! The mailbox engine by itself: what every protocol relies on.
 
+mod access;
 mod annotation;
 
 use pillarbox::mail::*;
