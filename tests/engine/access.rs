@@ -257,6 +257,19 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         .search(private, &UidSet::range(1, 9), everything.clone())
         .await;
     assert!(found.is_ok_and(|found| found.is_empty()));
+    let here = UidSet::range(1, 9);
+    let order = || Order::new(vec![(Criterion::Arrival, false)], None);
+    assert!(
+        mail.sorted(private, &here, order())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(mail.place(private, &[], 1, &order()).unwrap(), None);
+    let scores = mail.relevance(private, &here, everything.clone()).await;
+    assert!(scores.unwrap().is_empty());
+    let threads = mail.threads(private, &here, Algorithm::References).await;
+    threads.unwrap().tell(|_| panic!("a thread"));
     for mailbox in [None, Some(private)] {
         let question = EmailQuery {
             mailbox,
@@ -279,6 +292,10 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         "mailbox_changes",
         "search",
         "query_emails",
+        "sorted",
+        "place",
+        "relevance",
+        "threads",
     ] {
         tried.insert(format!("mail.{name}"));
     }
