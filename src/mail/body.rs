@@ -3,11 +3,11 @@
 use super::{EmailId, Error, Result};
 use crate::limits::BLOCK;
 use crate::mime::{Scanner, Structure};
-use crate::store::blob::{Block, Encoder, PIECE};
+use crate::store::blob::{Block, Encoder, LEAD, PIECE, written};
 use crate::store::{Head, MsgRow, Store};
 use std::sync::Arc;
 
-/// So many whole pieces (256 KiB) are handed to the writer together.
+/// So many large pieces (256 KiB) are handed to the writer together.
 const STAGE: usize = 4;
 
 /// Bytes are pushed as they arrive, scanned, encoded, and beyond 256 KiB already written; memory
@@ -124,14 +124,15 @@ impl BodyWriter {
     async fn stage(&mut self) -> Result<()> {
         // Where nobody said how much would come.
         self.store.room(0)?;
-        let whole = self.encoded.len() / PIECE * PIECE;
-        let rest = self.encoded.split_off(whole);
+        let lead = if self.staged.count == 0 { LEAD } else { 0 };
+        let count = self.encoded.len().saturating_sub(lead) / PIECE;
+        let rest = self.encoded.split_off(lead + count * PIECE);
         let bytes = std::mem::replace(&mut self.encoded, rest);
         let (begun, first) = (
             self.staged.email.map(|e| (e, self.staged.epoch)),
             self.staged.count,
         );
-        let count = bytes.len() / PIECE;
+        let count = count + usize::from(lead > 0);
         let store = self.store.clone();
         // Until all of it is written: octets are missing, and nothing more is taken.
         self.broken = true;
@@ -155,7 +156,9 @@ impl BodyWriter {
                         (email, Some(pieces))
                     }
                 };
-                for (i, piece) in bytes.chunks(PIECE).enumerate() {
+                let (lead, rest) = bytes.split_at(lead.min(bytes.len()));
+                let lead = (!lead.is_empty()).then_some(lead);
+                for (i, piece) in lead.into_iter().chain(rest.chunks(PIECE)).enumerate() {
                     txn.put_piece(email, first + i, piece)?;
                 }
                 Ok(Ok(new))
@@ -208,6 +211,7 @@ impl BodyWriter {
                 structure_len: encoded_structure.len() as u32,
                 subject: facts.subject as u32,
                 attachment: structure.has_attachment(),
+                lead: true,
                 ..Head::default()
             },
             ids,
@@ -257,7 +261,7 @@ impl Staged {
 
     /// Is everything there that the block table names?
     pub(super) fn adds_up(&self) -> bool {
-        self.pieces.count * PIECE + self.encoded.len() == self.row.head.stored as usize
+        written(self.pieces.count) + self.encoded.len() == self.row.head.stored as usize
     }
 
     /// It is part of a message now: nothing is to be swept.

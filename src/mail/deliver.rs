@@ -77,6 +77,8 @@ pub struct Commit {
     pub told: Vec<super::submission::Told>,
     /// It brings an upload: older ones make room for it.
     pub room: Option<Room>,
+    /// Its answer does not promise that it outlives a power cut.
+    pub loose: bool,
 }
 
 /// How much may be kept of uploads that no email adopted.
@@ -153,7 +155,10 @@ impl Mail {
             expect.check(txn)?;
             let before = txn.state.global.states;
             // Refused: the staged pieces are still the sweeper's.
-            let mut added = run(txn, who, &mut commit, quota)?;
+            let mut added = match commit.loose {
+                true => txn.loosely(|txn| run(txn, who, &mut commit, quota))?,
+                false => run(txn, who, &mut commit, quota)?,
+            };
             let own = Own {
                 before,
                 after: txn.state.global.states,
@@ -172,6 +177,9 @@ impl Mail {
     /// Keeps a body as an upload until `expires` (seconds since 1970), then it is swept. A principal's
     /// upload is its own; the owner reads all. Where it takes uploads that nothing adopted over
     /// [`crate::limits::UPLOADS`] or [`crate::limits::UPLOAD_OCTETS`], the oldest ones go (RFC 8620 §6).
+    ///
+    /// Not durable by itself: the next commit keeps it, that of its import too, or two quiet seconds.
+    /// After a power cut before that it is unknown, and its id never another's.
     pub async fn upload(&self, staged: Staged, expires: u32) -> Result<EmailId> {
         let new = NewEmail {
             source: Source::Staged(staged),
@@ -194,6 +202,7 @@ impl Mail {
             room: Some(Room {
                 bytes: crate::limits::UPLOAD_OCTETS.max(self.options.message_size),
             }),
+            loose: true,
             ..Commit::default()
         };
         let added = self.file(commit).await?;
@@ -509,10 +518,15 @@ fn store_body(txn: &mut Txn<'_>, staged: &mut Staged) -> Done<(EmailId, MsgRow)>
         }
     };
     let mut row = staged.row.clone();
-    let (pieces, rest) = layout(row.head.stored as usize);
+    let (pieces, rest) = layout(row.head.stored as usize, row.head.lead);
     let mut left = staged.encoded.as_slice();
-    for (number, size) in pieces.iter().enumerate().skip(written) {
-        let (piece, after) = left.split_at_checked(*size).ok_or(Error::Unavailable)?;
+    let mut count = 0;
+    for (number, size) in pieces.enumerate() {
+        count += 1;
+        if number < written {
+            continue;
+        }
+        let (piece, after) = left.split_at_checked(size).ok_or(Error::Unavailable)?;
         txn.put_piece(email, number, piece)?;
         left = after;
     }
@@ -527,7 +541,7 @@ fn store_body(txn: &mut Txn<'_>, staged: &mut Staged) -> Done<(EmailId, MsgRow)>
     if row.head.tail_inline {
         row.tail = left.to_vec();
     } else if rest > 0 {
-        txn.put_piece(email, pieces.len(), left)?;
+        txn.put_piece(email, count, left)?;
     }
     txn.state.global.bytes += u64::from(row.head.raw_size);
     Ok((email, row))

@@ -2,8 +2,9 @@
 //!
 //! A redb leaf that holds one value of up to `4096 * 2^k - 16` octets (8-octet key, 8 octets of
 //! overhead) fills exactly 2^k pages: any other size wastes up to half of what is written. So the
-//! encoded stream is cut into as many pieces of 16 pages as fit, then one each of 8, 4, 2, 1 and 1
-//! page; the rest, less than a page, goes into the `msg` row or a last short piece.
+//! encoded stream is cut into a lead of one page (a look at the header costs no more than that), as
+//! many pieces of 16 pages as fit, then one each of 8, 4, 2, 1 and 1 page; the rest, less than a
+//! page, goes into the `msg` row or a last short piece.
 
 use crate::limits::BLOCK;
 use crate::sys::lock;
@@ -18,6 +19,8 @@ const PAGE: usize = 4096;
 const LEAF_OVERHEAD: usize = 16;
 /// The largest piece: 16 pages.
 pub const PIECE: usize = 16 * PAGE - LEAF_OVERHEAD;
+/// The first piece: one page.
+pub const LEAD: usize = PAGE - LEAF_OVERHEAD;
 /// Up to here a `msg` row fits one page.
 pub const ROW: usize = PAGE - LEAF_OVERHEAD;
 
@@ -61,18 +64,35 @@ impl Block {
     }
 }
 
-/// Sizes of the pieces for an encoded stream of `stored` octets, and what is left over.
-pub fn layout(stored: usize) -> (Vec<usize>, usize) {
-    let mut pieces = vec![PIECE; stored / PIECE];
+/// Sizes of the pieces for an encoded stream of `stored` octets, and what is left over. `lead`: the
+/// first one is a [`LEAD`], as in every body but those of schema 1.
+pub fn layout(stored: usize, lead: bool) -> (impl Iterator<Item = usize> + Clone, usize) {
+    let lead = (lead && stored >= LEAD).then_some(LEAD);
+    let stored = stored - lead.unwrap_or(0);
     let mut rest = stored % PIECE;
-    for pages in [8, 4, 2, 1, 1] {
+    let smaller = [8, 4, 2, 1, 1].map(|pages| {
         let fit = pages * PAGE - LEAF_OVERHEAD;
-        if rest >= fit {
-            pieces.push(fit);
-            rest -= fit;
-        }
+        let fits = rest >= fit;
+        rest -= if fits { fit } else { 0 };
+        fits.then_some(fit)
+    });
+    let whole = std::iter::repeat_n(PIECE, stored / PIECE);
+    let pieces = lead.into_iter().chain(whole);
+    (pieces.chain(smaller.into_iter().flatten()), rest)
+}
+
+/// Octets of the first `count` pieces of a stream that is longer than these.
+pub fn written(count: usize) -> usize {
+    match count {
+        0 => 0,
+        count => LEAD + (count - 1) * PIECE,
     }
-    (pieces, rest)
+}
+
+/// How much of a block of `stored` octets is needed for its first `raw` octets: enough but for rare
+/// text that deflate makes longer at first.
+pub fn needed(stored: usize, raw: usize) -> usize {
+    stored.min(raw.saturating_add(raw / 8).saturating_add(512))
 }
 
 /// Encodes blocks; keeps the deflate state (about 64 KiB for the window and hash chains) between
@@ -152,8 +172,8 @@ impl Encoder {
 static INFLATE: Mutex<Option<Decompress>> = Mutex::new(None);
 
 /// Decodes the first `most` octets of one block (all of it when it is shorter) into `out`
-/// (appended; for [`Codec::Packed`] up to a segment's line more). A header at the start of a large
-/// block costs only itself. None: the bytes are not what an encoder wrote.
+/// (appended; for [`Codec::Packed`] up to a line more). A header at the start of a large block costs
+/// only itself. None: the bytes are not what an encoder wrote, or not enough of them.
 pub fn decode(block: Block, stored: &[u8], most: usize, out: &mut Vec<u8>) -> Option<()> {
     let most = most.min(BLOCK);
     match block.codec {
@@ -290,42 +310,44 @@ fn count_lines(text: &[u8], line: usize) -> usize {
 /// Appends until `out` has `enough` octets or the block ends.
 fn unpack(mut stored: &[u8], enough: usize, out: &mut Vec<u8>) -> Option<()> {
     while let [kind, low, high, rest @ ..] = stored {
-        if out.len() >= enough {
+        let wanted = enough.saturating_sub(out.len());
+        if wanted == 0 {
             return Some(());
         }
         let count = usize::from(u16::from_le_bytes([*low, *high]));
         if *kind == 0 {
-            let (literal, after) = rest.split_at_checked(count)?;
+            let (literal, after) = rest.split_at_checked(count.min(wanted))?;
             out.extend_from_slice(literal);
             stored = after;
             continue;
         }
-        let width = usize::from(*kind) * 3;
-        let (packed, after) = rest.split_at_checked(count * width)?;
-        for line in packed.chunks_exact(width) {
-            if out.len() >= enough {
-                return Some(());
-            }
-            unpack_line(line, out);
+        let (width, line) = (usize::from(*kind) * 3, usize::from(*kind) * 4 + 2);
+        let lines = count.min(wanted.div_ceil(line));
+        let (packed, after) = rest.split_at_checked(lines * width)?;
+        // Room for all lines at once: this is where most octets of most mail pass.
+        let start = out.len();
+        out.resize(start + lines * line, 0);
+        let room = out.get_mut(start..)?.chunks_exact_mut(line);
+        for (packed, line) in packed.chunks_exact(width).zip(room) {
+            unpack_line(packed, line);
         }
         stored = after;
     }
     stored.is_empty().then_some(())
 }
 
-fn unpack_line(line: &[u8], out: &mut Vec<u8>) {
-    for triple in line.chunks_exact(3) {
-        if let [x, y, z] = *triple {
-            let n = u32::from_be_bytes([0, x, y, z]) as usize;
-            out.extend_from_slice(&[
-                ALPHABET[n >> 18 & 63],
-                ALPHABET[n >> 12 & 63],
-                ALPHABET[n >> 6 & 63],
-                ALPHABET[n & 63],
-            ]);
-        }
+/// Four characters for three octets, and CRLF.
+fn unpack_line(packed: &[u8], line: &mut [u8]) {
+    let (quads, end) = line.as_chunks_mut::<4>();
+    for ([x, y, z], quad) in packed.as_chunks::<3>().0.iter().zip(quads) {
+        *quad = [
+            ALPHABET[usize::from(x >> 2)],
+            ALPHABET[usize::from((x << 4 | y >> 4) & 63)],
+            ALPHABET[usize::from((y << 2 | z >> 6) & 63)],
+            ALPHABET[usize::from(z & 63)],
+        ];
     }
-    out.extend_from_slice(b"\r\n");
+    end.copy_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -347,6 +369,13 @@ mod tests {
             let most = most.min(raw.len());
             assert_eq!(back.get(..most), raw.get(..most));
             assert!(raw.starts_with(&back));
+            // The start of the block is enough, or is seen not to be.
+            back.clear();
+            let some = stored.get(..needed(stored.len(), most));
+            match decode(block, some.expect("no more than all"), most, &mut back) {
+                Some(()) => assert_eq!(back.get(..most), raw.get(..most)),
+                None => assert_eq!(block.codec, Codec::Deflate),
+            }
         }
         block
     }
@@ -395,10 +424,14 @@ mod tests {
     #[test]
     fn pieces_fill_their_pages() {
         for stored in [0, 1, 4079, 4080, 4081, 65_519, 65_520, 70_000, 1_000_000] {
-            let (pieces, rest) = layout(stored);
-            assert_eq!(pieces.iter().sum::<usize>() + rest, stored);
-            assert!(rest < ROW, "{stored} leaves {rest}");
-            assert!(pieces.iter().all(|p| (p + LEAF_OVERHEAD).is_power_of_two()));
+            for lead in [false, true] {
+                let (mut pieces, rest) = layout(stored, lead);
+                assert_eq!(pieces.clone().sum::<usize>() + rest, stored);
+                assert!(rest < ROW, "{stored} leaves {rest}");
+                let first = pieces.clone().take(3).sum::<usize>();
+                assert!(!lead || stored < written(3) || first == written(3));
+                assert!(pieces.all(|p| (p + LEAF_OVERHEAD).is_power_of_two()));
+            }
         }
     }
 

@@ -111,11 +111,10 @@ impl Look {
                 format!("email {id}: nothing keeps it")
             });
             self.report.held += u32::from(row.head.birth == 0);
-            let (mut pieces, rest) = layout(row.head.stored as usize);
-            if rest > 0 && !row.head.tail_inline {
-                pieces.push(rest);
-            }
-            self.messages.insert(id, (row.head, pieces.len() as u32));
+            let (pieces, rest) = layout(row.head.stored as usize, row.head.lead);
+            let short = usize::from(rest > 0 && !row.head.tail_inline);
+            let pieces = (pieces.count() + short) as u32;
+            self.messages.insert(id, (row.head, pieces));
         }
         let global = (self.state.global.bytes, self.state.global.emails);
         self.expect(global == (bytes, emails), || {

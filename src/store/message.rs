@@ -7,6 +7,8 @@ use super::rows::{EmailId, Get, MailboxId, Modseq, Put, Row, ThreadId, Uid};
 pub const HEAD: usize = 64;
 const VERSION: u8 = 1;
 const TAIL_INLINE: u8 = 1;
+const ATTACHMENT: u8 = 2;
+const LEAD: u8 = 4;
 
 /// The fixed part of a `msg` row.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -37,6 +39,8 @@ pub struct Head {
     pub tail_inline: bool,
     /// Has an attachment.
     pub attachment: bool,
+    /// The first piece of the body is a page (not so in schema 1).
+    pub lead: bool,
 }
 
 /// A whole `msg` row, ready to be written or just read.
@@ -67,7 +71,10 @@ impl MsgRow {
         let h = &self.head;
         let mut w = Put(&mut out);
         w.u8(VERSION);
-        w.u8((u8::from(h.tail_inline) * TAIL_INLINE) | (u8::from(h.attachment) << 1));
+        let flag = |set, bit| if set { bit } else { 0 };
+        w.u8(flag(h.tail_inline, TAIL_INLINE)
+            | flag(h.attachment, ATTACHMENT)
+            | flag(h.lead, LEAD));
         w.u16(h.holds);
         w.u32(h.raw_size);
         w.u32(h.stored);
@@ -140,7 +147,8 @@ fn split(bytes: &[u8]) -> Option<Split<'_>> {
         internaldate: r.u32(),
         subject: r.u32(),
         tail_inline: flags & TAIL_INLINE != 0,
-        attachment: flags & 2 != 0,
+        attachment: flags & ATTACHMENT != 0,
+        lead: flags & LEAD != 0,
     };
     let blocks = usize::from(r.u16()) * 3;
     let ids = usize::from(r.u8()) * 8;
@@ -187,6 +195,7 @@ mod tests {
                 subject: 10,
                 tail_inline: true,
                 attachment: true,
+                lead: true,
             },
             ids: vec![1, u64::MAX],
             blocks: vec![Block {

@@ -144,6 +144,7 @@ impl Store {
             weak,
             observer: observer.clone(),
             unsealed: false,
+            loose: false,
             last_seal: None,
             broken_since: None,
         };

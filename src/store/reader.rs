@@ -112,63 +112,76 @@ impl Reader {
         let at = (offset - row.head.prefix_len) as usize;
         let (number, inside) = (at / crate::limits::BLOCK, at % crate::limits::BLOCK);
         let block = *row.blocks.get(number).ok_or_else(|| bad_row(email))?;
-        let before = row
-            .blocks
-            .iter()
-            .take(number)
-            .map(|b| b.stored as usize)
-            .sum::<usize>();
-        let mut stored = Vec::with_capacity(block.stored as usize);
-        self.stored(email, row, before, block.stored as usize, &mut stored)?;
-        let (start, len) = (out.len(), len as usize);
-        if inside == 0 {
-            blob::decode(block, &stored, len, out).ok_or_else(|| bad_row(email))?;
-            out.truncate(start.saturating_add(len));
-        } else {
+        let before = row.blocks.iter().take(number);
+        let before = before.map(|b| b.stored as usize).sum::<usize>();
+        let (start, most) = (out.len(), inside.saturating_add(len as usize));
+        let mut take = |stored: &[u8]| {
+            if inside == 0 {
+                let done = blob::decode(block, stored, most, out);
+                out.truncate(start.saturating_add(done.map_or(0, |()| most)));
+                return done;
+            }
             let mut raw = Vec::new();
-            blob::decode(block, &stored, inside.saturating_add(len), &mut raw)
-                .ok_or_else(|| bad_row(email))?;
+            blob::decode(block, stored, most, &mut raw)?;
             let rest = raw.get(inside..).unwrap_or_default();
-            out.extend_from_slice(rest.get(..rest.len().min(len)).unwrap_or_default());
+            out.extend_from_slice(rest.get(..rest.len().min(len as usize)).unwrap_or_default());
+            Some(())
+        };
+        // Of a header at the start of a large block only the first pages are looked at.
+        let stored = block.stored as usize;
+        let size = row.head.raw_size.saturating_sub(row.head.prefix_len) as usize;
+        let whole = size.saturating_sub(at - inside).min(crate::limits::BLOCK);
+        let some = match most < whole {
+            true => blob::needed(stored, most),
+            false => stored,
+        };
+        if !self.stored(email, row, before, some, &mut take)? {
+            let all = some < stored && self.stored(email, row, before, stored, &mut take)?;
+            all.then_some(()).ok_or_else(|| bad_row(email))?;
         }
         Ok((out.len() - start) as u32)
     }
 
-    /// Appends `len` octets of the encoded body from `at`.
+    /// Gives `len` octets of the encoded body from `at` to `take`: as they lie in the page where one
+    /// piece has them all, else put together. False: it cannot use them.
     fn stored(
         &self,
         email: EmailId,
         row: &MsgRow,
         at: usize,
         len: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        let (mut pieces, rest) = layout(row.head.stored as usize);
-        let tail_at = row.head.stored as usize - rest;
-        if rest > 0 && !row.head.tail_inline {
-            pieces.push(rest);
-        }
-        let mut start = 0;
-        for (number, size) in pieces.into_iter().enumerate() {
-            let end = start + size;
-            if end > at && start < at + len {
-                let value = table!(self, blob, BLOB)
-                    .get(piece_key(email, number))?
-                    .ok_or_else(|| bad_row(email))?;
-                let (from, to) = (at.max(start) - start, (at + len).min(end) - start);
-                out.extend_from_slice(value.value().get(from..to).ok_or_else(|| bad_row(email))?);
-            }
+        take: &mut impl FnMut(&[u8]) -> Option<()>,
+    ) -> Result<bool, Error> {
+        let (pieces, rest) = layout(row.head.stored as usize, row.head.lead);
+        let short = (rest > 0 && !row.head.tail_inline).then_some(rest);
+        let (mut start, mut joined) = (0, Vec::new());
+        for (number, size) in pieces.chain(short).enumerate() {
+            let (from, end) = (start, start + size);
             start = end;
-        }
-        if row.head.tail_inline && at + len > tail_at {
-            let from = at.max(tail_at) - tail_at;
-            let part = row
-                .tail
-                .get(from..at + len - tail_at)
+            if end <= at || from >= at + len {
+                continue;
+            }
+            let value = table!(self, blob, BLOB)
+                .get(piece_key(email, number))?
                 .ok_or_else(|| bad_row(email))?;
-            out.extend_from_slice(part);
+            let value = value.value();
+            if from <= at && at + len <= end {
+                let octets = value.get(at - from..at + len - from);
+                return Ok(take(octets.ok_or_else(|| bad_row(email))?).is_some());
+            }
+            let octets = value.get(at.max(from) - from..(at + len).min(end) - from);
+            joined.reserve_exact(len - joined.len());
+            joined.extend_from_slice(octets.ok_or_else(|| bad_row(email))?);
         }
-        Ok(())
+        if row.head.tail_inline && at + len > start {
+            let tail = row.tail.get(at.max(start) - start..at + len - start);
+            let tail = tail.ok_or_else(|| bad_row(email))?;
+            if joined.is_empty() {
+                return Ok(take(tail).is_some());
+            }
+            joined.extend_from_slice(tail);
+        }
+        Ok(take(&joined).is_some())
     }
 
     /// Every membership of an email; none when it does not exist.

@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const GLOBAL: usize = 80;
 
+/// Email ids that are skipped at each opening: those that were told before a durable commit knew of
+/// them must not become others' after a power cut.
+const SKIPPED_IDS: u64 = 128;
+
 /// The global row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Global {
@@ -98,6 +102,8 @@ pub struct State {
     pub dead: Vec<Pending>,
     /// Counts reopenings: pieces staged under another number may be lost.
     pub epoch: u32,
+    /// `next_email` of the last durable commit.
+    pub(super) durable_email: u64,
     dirty: BTreeSet<u32>,
     dirty_mailboxes: BTreeSet<u32>,
     dirty_keywords: bool,
@@ -241,9 +247,11 @@ impl State {
             None => return Err(Error::Damaged("no global row".into())),
         };
         let mut state = State {
+            durable_email: global.next_email,
             global,
             ..State::default()
         };
+        state.global.next_email += SKIPPED_IDS;
         for entry in table.range(1..)? {
             let (id, row) = entry?;
             state
@@ -284,6 +292,10 @@ impl State {
     pub fn keywords_mut(&mut self) -> &mut Vec<Option<String>> {
         self.dirty_keywords = true;
         &mut self.keywords
+    }
+    /// Would the ids handed out so far be skipped at the next opening?
+    pub(super) fn ids_are_safe(&self) -> bool {
+        self.global.next_email - self.durable_email <= SKIPPED_IDS
     }
     /// The next modseq.
     pub fn bump(&mut self) -> Modseq {

@@ -7,10 +7,10 @@
 use super::rows::{GONE, HOT};
 use redb::TableDefinition as Def;
 
-/// The schema this version writes.
-pub const SCHEMA: u16 = 1;
+/// The schema this version writes. 2: bodies have a lead piece; older rows are read as they are.
+pub const SCHEMA: u16 = 2;
 /// The oldest version of this program that can read what we write.
-pub const MIN_READER: u16 = 1;
+pub const MIN_READER: u16 = 2;
 
 /// 0: the global row; a mailbox id: its counters. Everything that changes with each delivery is in
 /// this one leaf.

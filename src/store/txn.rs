@@ -73,8 +73,10 @@ pub struct Txn<'t> {
     pub log: Vec<Change>,
     /// Something was written.
     pub dirty: bool,
-    /// The commit must be durable (anything but staged pieces).
+    /// The commit must be durable (anything but staged pieces and uploads).
     pub durable: bool,
+    /// Something was answered that the next durable commit shall keep.
+    pub(super) loose: bool,
 }
 
 impl<'t> Txn<'t> {
@@ -93,6 +95,7 @@ impl<'t> Txn<'t> {
             log: Vec::new(),
             dirty: false,
             durable: false,
+            loose: false,
         }
     }
 
@@ -100,6 +103,21 @@ impl<'t> Txn<'t> {
     pub fn touch(&mut self) {
         self.dirty = true;
         self.durable = true;
+    }
+
+    /// Runs an operation that need not be durable before its answer: the next durable commit, at
+    /// the latest after two quiet seconds, keeps it. Where an id that is told could come back after a
+    /// power cut, it is durable all the same.
+    pub fn loosely<T, E>(&mut self, run: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let (durable, dirty) = (self.durable, self.dirty);
+        self.dirty = false;
+        let done = run(self);
+        if self.dirty && self.state.ids_are_safe() {
+            self.durable = durable;
+            self.loose = true;
+        }
+        self.dirty |= dirty;
+        done
     }
 
     /// Notes a change for the ring. Beyond the ring's size the list is useless and is cut there by

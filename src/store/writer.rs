@@ -102,6 +102,8 @@ pub(super) struct Writer {
     pub observer: Arc<dyn Observer>,
     /// Commits since the last seal.
     pub unsealed: bool,
+    /// Something answered waits for a durable commit.
+    pub loose: bool,
     pub last_seal: Option<Instant>,
     pub broken_since: Option<Instant>,
 }
@@ -110,10 +112,10 @@ impl Writer {
     pub fn run(mut self) {
         loop {
             let Some(message) = self.next() else {
-                if self.broken_since.is_some() {
-                    self.reopen();
-                } else {
-                    self.seal();
+                match (self.broken_since, self.loose) {
+                    (Some(_), _) => self.reopen(),
+                    (None, true) => self.settle(),
+                    (None, false) => self.seal(),
                 }
                 continue;
             };
@@ -130,11 +132,12 @@ impl Writer {
         }
     }
 
-    /// The next message; None when it is time to seal, or to open a broken store again (those who
+    /// The next message; None when it is time to settle or to seal, or to open a broken store again (those who
     /// only read wait for that too); Err when every handle is gone.
     fn next(&self) -> Option<Result<Message, ()>> {
         let wait = match (self.broken_since, self.last_seal) {
             (Some(_), _) => REOPEN_EVERY,
+            (None, _) if self.loose => SEAL_AFTER,
             (None, _) if !self.unsealed => {
                 return Some(self.inbox.recv_blocking().map_err(|_| ()));
             }
@@ -200,7 +203,7 @@ impl Writer {
         for job in jobs.iter_mut() {
             job.run(&mut work)?;
         }
-        let (dirty, durable) = (work.dirty, work.durable);
+        let (dirty, durable, loose) = (work.dirty, work.durable, work.loose);
         if !dirty {
             drop(work);
             txn.abort()?;
@@ -213,9 +216,33 @@ impl Writer {
         }
         txn.commit()?;
         drop(db);
-        self.unsealed |= durable && self.shared.len() >= SEAL_FROM;
+        self.kept(durable, loose);
         self.observer.committed(&self.state, &log);
         Ok(())
+    }
+
+    /// Notes what a commit leaves for later.
+    fn kept(&mut self, durable: bool, loose: bool) {
+        self.loose = !durable && (loose || self.loose);
+        if durable {
+            self.state.durable_email = self.state.global.next_email;
+            self.unsealed |= self.shared.len() >= SEAL_FROM;
+        }
+    }
+
+    /// An empty durable commit: it keeps those before it that were not.
+    fn settle(&mut self) {
+        let settled = self.shared.database().and_then(|db| {
+            let txn = db.begin_write()?;
+            Ok(txn.commit()?)
+        });
+        match settled {
+            Ok(()) => self.kept(true, false),
+            Err(error) => {
+                log::error!("the store could not be written: {error}");
+                self.reopen();
+            }
+        }
     }
 
     /// A reader met an I/O error. Once per opening, or a bad sector would keep us busy.
@@ -239,7 +266,7 @@ impl Writer {
     /// Drops the database and opens it again: after an I/O error redb refuses everything else.
     fn reopen(&mut self) {
         self.shared.set_database(None);
-        self.unsealed = false;
+        (self.unsealed, self.loose) = (false, false);
         // Each attempt has its own: what an earlier one reports does not count.
         let epoch = self.state.epoch.wrapping_add(1);
         self.state.epoch = epoch;
@@ -263,7 +290,7 @@ impl Writer {
     /// An empty commit that saves the allocator's state, so that a power cut opens as fast as a
     /// clean stop.
     fn seal(&mut self) {
-        self.unsealed = false;
+        (self.unsealed, self.loose) = (false, false);
         self.last_seal = Some(Instant::now());
         let sealed = self.shared.database().and_then(|db| {
             let mut txn = db.begin_write()?;
@@ -276,8 +303,11 @@ impl Writer {
         }
     }
 
-    fn close(self, done: Option<Sender<()>>) {
+    fn close(mut self, done: Option<Sender<()>>) {
         self.inbox.close();
+        if self.loose {
+            self.settle();
+        }
         while let Ok(message) = self.inbox.try_recv() {
             match message {
                 Message::Job(job) => job.answer(Err(Error::Closed)),

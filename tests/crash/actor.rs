@@ -15,6 +15,9 @@ pub struct Actor {
     pub world: World,
     /// What the world is after the operation that was begun and not answered.
     pub after: Option<World>,
+    /// What it was before the uploads that were answered since the last other change: a power cut
+    /// may take these, the last ones first.
+    pub before: Vec<World>,
     pub random: Random,
     /// Operations that were answered.
     pub done: u32,
@@ -48,6 +51,7 @@ impl Actor {
         Actor {
             world: World::new(root.to_owned()),
             after: None,
+            before: Vec::new(),
             random,
             done: 0,
             largest: 400_000,
@@ -61,7 +65,14 @@ impl Actor {
     pub fn resume(&mut self, mail: &Mail) -> std::result::Result<(), String> {
         let root = self.world.root.clone();
         let store = World::read(mail, &root).map_err(|e| format!("{root}: cannot be read: {e}"))?;
-        let before = self.world.compare(&store);
+        let mut before = self.world.compare(&store);
+        if self
+            .before
+            .drain(..)
+            .any(|world| world.compare(&store).is_ok())
+        {
+            before = Ok(());
+        }
         let after = self.after.take().map(|after| after.compare(&store));
         match (before, after) {
             (Ok(()), _) | (_, Some(Ok(()))) => {
@@ -121,7 +132,17 @@ impl Actor {
     /// The answer came: what was begun is promised now.
     fn answered(&mut self) {
         if let Some(after) = self.after.take() {
+            if !self.world.same_text(&after) {
+                self.before.clear();
+            }
             self.world = after;
+        }
+    }
+
+    /// The same, of an upload: it is promised only while the power lasts, or until a commit keeps it.
+    fn answered_loosely(&mut self) {
+        if let Some(after) = self.after.take() {
+            self.before.push(std::mem::replace(&mut self.world, after));
         }
     }
 
@@ -646,8 +667,11 @@ impl Actor {
         self.begin(after);
         match mail.upload(staged, expires).await {
             Ok(id) => {
-                self.answered();
-                self.ids.insert(id.0);
+                self.answered_loosely();
+                // Nor may an id that a power cut took with its upload come back as another's.
+                if !self.ids.insert(id.0) {
+                    return wrong("upload id", "a new one", id);
+                }
                 self.world.emails.get_mut(&key).expect("promised").id = Some(id);
             }
             Err(error) => return self.refused(error),

@@ -3,7 +3,7 @@ use super::actor::{Actor, Stop};
 use super::disk::{Fault, Medium};
 use super::number;
 use super::random::Random;
-use pillarbox::mail::{Mail, Options, UidSet};
+use pillarbox::mail::{Flags, Mail, NewEmail, Options, Role, Source, UidSet};
 use pillarbox::store;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -92,6 +92,10 @@ impl Life {
         let was_cut = medium.is_cut();
         if self.random.percent(50) {
             smol::block_on(mail.close());
+            if !medium.is_cut() {
+                // A clean stop keeps all that was answered.
+                self.actors.iter_mut().for_each(|a| a.before.clear());
+            }
         }
         match (was_cut, medium.is_cut()) {
             (false, true) => self.tally.while_closing += 1,
@@ -238,6 +242,61 @@ fn nothing_answered_is_lost_and_nothing_is_half_done() {
     for tally in tallies {
         println!("{tally:?}");
     }
+}
+
+/// What a JMAP client sees of an upload that the power took: the blob is not found, and its id is
+/// nobody else's. Once an import was answered, it is there.
+#[test]
+fn an_upload_waits_for_its_import_to_be_durable() {
+    let life = Life::new(7, false);
+    let options = || Options {
+        cache: 1 << 20,
+        ..Options::default()
+    };
+    let stage = async |mail: &Mail| {
+        let mut body = mail.body(None).expect("a body");
+        body.push(b"Subject: x\r\n\r\ny").await.expect("pushes");
+        body.finish(&[]).await.expect("finishes")
+    };
+    let import = |mail: &Mail, blob| NewEmail {
+        source: Source::Blob(blob),
+        mailboxes: vec![mail.meta().by_role(Role::Inbox).expect("INBOX").id],
+        flags: Flags::default(),
+        keywords: Vec::new(),
+        internaldate: None,
+        hold: false,
+    };
+    let mut medium = life.medium();
+    let mut random = Random::new(1);
+    let cut = |medium: &Arc<Medium>, random: &mut Random| {
+        medium.cut();
+        Medium::new(medium.survivor(512, 0, random))
+    };
+    smol::block_on(async {
+        let mail = Mail::open_source(medium.source(), options()).expect("opens");
+        let first = mail.upload(stage(&mail).await, 9).await.expect("uploads");
+        let kept = mail.upload(stage(&mail).await, 9).await.expect("uploads");
+        let flushes = medium.counts().syncs;
+        mail.add(import(&mail, kept)).await.expect("imports");
+        assert_eq!(medium.counts().syncs, flushes + 1);
+        let lost = mail.upload(stage(&mail).await, 9).await.expect("uploads");
+        assert_eq!(medium.counts().syncs, flushes + 1);
+        medium = cut(&medium, &mut random);
+        drop(mail);
+
+        let mail = Mail::open_source(medium.source(), options()).expect("opens");
+        let there = |id| {
+            let reader = mail.reader().expect("reader");
+            reader.message(id).expect("reads").is_some()
+        };
+        assert!(there(first) && there(kept) && !there(lost));
+        let refused = mail.add(import(&mail, lost)).await;
+        assert!(matches!(refused, Err(pillarbox::mail::Error::NoSuchEmail)));
+        let next = mail.upload(stage(&mail).await, 9).await.expect("uploads");
+        assert!(next > lost, "{next} may be taken for {lost}");
+        mail.close().await;
+    });
+    assert!(medium.counts().syncs > 0);
 }
 
 /// A disk that lies about its syncs loses mail, and these tests see it.

@@ -166,6 +166,11 @@ impl World {
         (text, ids)
     }
 
+    /// Would a store show these two in the same way?
+    pub fn same_text(&self, other: &World) -> bool {
+        self.canonical().0 == other.canonical().0
+    }
+
     /// Is what the store shows what this world says? The lines that differ, if not.
     pub fn compare(&self, store: &World) -> std::result::Result<(), String> {
         let ((want, want_ids), (have, have_ids)) = (self.canonical(), store.canonical());

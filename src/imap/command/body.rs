@@ -8,6 +8,7 @@ use crate::imap::wire::fetch::Body;
 use crate::imap::wire::fields::Filter;
 use crate::imap::wire::section::{self, Partial, Section, Text};
 use crate::imap::wire::{encode, structure};
+use crate::limits;
 use crate::mail::{BodyWriter, Row};
 use crate::mime::transfer::{Decoder, Sink};
 use crate::mime::{Encoding, Kind, Part, Structure};
@@ -30,7 +31,10 @@ pub async fn section(
     };
     if let Text::Fields { names, not } = &wanted.section.text {
         let filter = Filter::new(names, *not);
-        return fields(session, look, run, &filter, wanted.partial).await;
+        return match run.1 {
+            0..=limits::IMAP_READ => short_fields(session, look, run, filter, wanted.partial).await,
+            _ => fields(session, look, run, &filter, wanted.partial).await,
+        };
     }
     let (offset, len) = slice(run, wanted.partial);
     encode::literal_head(session.conn.out(), len, false);
@@ -188,12 +192,36 @@ async fn push(body: &mut BodyWriter, look: &mut Look, out: &mut Vec<u8>) -> Resu
     Ok(())
 }
 
-/// Header fields by name: measured first, then sent, since their length comes before them.
+/// Header fields by name, of a header block that is read at once.
+async fn short_fields(
+    session: &mut Session,
+    look: &mut Look,
+    run: Run,
+    filter: Filter<'_>,
+    partial: Option<Partial>,
+) -> Result<(), Stop> {
+    let mut picked = std::mem::take(&mut look.picked);
+    picked.clear();
+    let mut lines = Filtered {
+        run,
+        filter,
+        piece: std::mem::take(&mut look.piece),
+    };
+    while lines.next(look, &mut |octets| picked.extend_from_slice(octets))? {}
+    let (skip, left) = slice((0, picked.len() as u64), partial);
+    let out = session.conn.out();
+    encode::literal_head(out, left, false);
+    Slice { skip, left, out }.put(&picked);
+    (look.picked, look.piece) = (picked, lines.piece);
+    spill(session, look).await
+}
+
+/// The same of a long one: measured first, then sent, since their length comes before them.
 async fn fields(
     session: &mut Session,
     look: &mut Look,
     run: Run,
-    filter: &Filter,
+    filter: &Filter<'_>,
     partial: Option<Partial>,
 ) -> Result<(), Stop> {
     let mut total = 0;
@@ -223,14 +251,14 @@ async fn fields(
 }
 
 /// A header block on its way through a filter.
-struct Filtered {
+struct Filtered<'n> {
     run: Run,
-    filter: Filter,
+    filter: Filter<'n>,
     piece: Vec<u8>,
 }
 
-impl Filtered {
-    fn new(run: Run, filter: &Filter) -> Filtered {
+impl<'n> Filtered<'n> {
+    fn new(run: Run, filter: &Filter<'n>) -> Filtered<'n> {
         let (filter, piece) = (filter.clone(), Vec::new());
         Filtered { run, filter, piece }
     }

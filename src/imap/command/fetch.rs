@@ -159,6 +159,10 @@ pub struct Look {
     mail: Arc<Mail>,
     open: Option<(Reader, Arc<Meta>)>,
     message: Option<(Message, Option<Structure>)>,
+    /// Buffers that header blocks pass through, kept from message to message.
+    pub piece: Vec<u8>,
+    /// The fields that were asked for.
+    pub picked: Vec<u8>,
 }
 
 impl Look {
@@ -168,6 +172,8 @@ impl Look {
             mail,
             open: None,
             message: None,
+            piece: Vec::new(),
+            picked: Vec::new(),
         }
     }
 
@@ -207,14 +213,15 @@ impl Look {
 
     /// Appends octets of the message at hand; returns how many.
     pub fn read(&mut self, offset: u64, len: u64, out: &mut Vec<u8>) -> Result<u64, Stop> {
-        let Some((message, _)) = self.message.clone() else {
+        self.open()?;
+        let (Some((reader, _)), Some((message, _))) = (&self.open, &self.message) else {
             return Ok(0);
         };
         let Ok(offset) = u32::try_from(offset) else {
             return Ok(0);
         };
         let len = u32::try_from(len.min(limits::IMAP_READ)).unwrap_or(0);
-        Ok(self.open()?.0.read(&message, offset, len, out)?.into())
+        Ok(reader.read(message, offset, len, out)?.into())
     }
 
     /// Lets go of the store: others wait now.

@@ -1,16 +1,18 @@
 //! Picks fields out of a header block that passes by in pieces: `HEADER.FIELDS` and
 //! `HEADER.FIELDS.NOT` (RFC 9051 §6.4.5). Memory: one field name.
 
+use memchr::{memchr, memchr2};
+
 /// Octets of a field's name that are looked at; a longer name is nobody's.
 const NAME: usize = 256;
 
 /// The filter.
 #[derive(Clone, Debug)]
-pub struct Filter {
-    names: Vec<Vec<u8>>,
+pub struct Filter<'n> {
+    names: &'n [String],
     not: bool,
     at: At,
-    /// The name so far, octets as they came.
+    /// The start of a name that the last piece broke off in.
     pending: Vec<u8>,
     /// The field at hand is wanted.
     keep: bool,
@@ -25,13 +27,9 @@ enum At {
     End,
 }
 
-impl Filter {
+impl<'n> Filter<'n> {
     /// Passes the fields called so, or (`not`) all others; the empty line always.
-    pub fn new(names: &[String], not: bool) -> Filter {
-        let names = names
-            .iter()
-            .map(|name| name.to_ascii_lowercase().into_bytes())
-            .collect();
+    pub fn new(names: &'n [String], not: bool) -> Filter<'n> {
         Filter {
             names,
             not,
@@ -42,74 +40,77 @@ impl Filter {
     }
 
     /// Takes the next octets of the block and gives to `out` what passes.
-    pub fn push(&mut self, octets: &[u8], out: &mut impl FnMut(&[u8])) {
-        for b in octets {
-            self.step(*b, out);
+    pub fn push(&mut self, mut octets: &[u8], out: &mut impl FnMut(&[u8])) {
+        while let Some(first) = octets.first() {
+            octets = match self.at {
+                At::End => return,
+                At::LineStart if matches!(first, b' ' | b'\t') => self.value(octets, out),
+                At::LineStart | At::Name => self.name(octets, out),
+                At::Value => self.value(octets, out),
+            };
         }
     }
 
     /// The block has ended.
     pub fn finish(&mut self, out: &mut impl FnMut(&[u8])) {
         if self.at == At::Name {
-            self.decide(out);
+            let name = std::mem::take(&mut self.pending);
+            self.decide(&name, out);
         }
     }
 
-    fn step(&mut self, b: u8, out: &mut impl FnMut(&[u8])) {
-        match self.at {
-            At::End => {}
-            At::LineStart if matches!(b, b' ' | b'\t') => {
-                self.at = At::Value;
-                self.value(b, out);
-            }
-            At::LineStart | At::Name => {
-                self.pending.push(b);
-                self.at = At::Name;
-                match b {
-                    b'\n' if matches!(self.pending.as_slice(), b"\r\n" | b"\n") => {
-                        out(&self.pending);
-                        self.pending.clear();
-                        self.at = At::End;
-                    }
-                    b'\n' => {
-                        self.decide(out);
-                        self.at = At::LineStart;
-                    }
-                    b':' => self.decide(out),
-                    _ if self.pending.len() > NAME => self.decide(out),
-                    _ => {}
-                }
-            }
-            At::Value => self.value(b, out),
-        }
-    }
-
-    fn value(&mut self, b: u8, out: &mut impl FnMut(&[u8])) {
+    /// The rest of a line, or as much of it as there is. Returns what is behind it.
+    fn value<'a>(&mut self, octets: &'a [u8], out: &mut impl FnMut(&[u8])) -> &'a [u8] {
+        let end = memchr(b'\n', octets);
+        self.at = end.map_or(At::Value, |_| At::LineStart);
+        let (line, rest) = octets.split_at(end.map_or(octets.len(), |at| at + 1));
         if self.keep {
-            out(&[b]);
+            out(line);
         }
-        if b == b'\n' {
-            self.at = At::LineStart;
+        rest
+    }
+
+    /// The same of a field's name with its colon, or of a line that has none.
+    fn name<'a>(&mut self, octets: &'a [u8], out: &mut impl FnMut(&[u8])) -> &'a [u8] {
+        let room = NAME.saturating_sub(self.pending.len()) + 1;
+        let looked = octets.get(..room).unwrap_or(octets);
+        let Some(at) = memchr2(b':', b'\n', looked).or(looked.len().checked_sub(1)) else {
+            return octets;
+        };
+        let (name, rest) = octets.split_at(at + 1);
+        let ends = matches!(name.last(), Some(b':' | b'\n')) || looked.len() == room;
+        if !ends {
+            self.pending.extend_from_slice(name);
+            self.at = At::Name;
+        } else if self.pending.is_empty() {
+            self.decide(name, out);
+        } else {
+            self.pending.extend_from_slice(name);
+            let name = std::mem::take(&mut self.pending);
+            self.decide(&name, out);
         }
+        rest
     }
 
     /// The name is known: is the field wanted? A line without a colon is no field of any name.
-    fn decide(&mut self, out: &mut impl FnMut(&[u8])) {
-        let name = self
-            .pending
-            .strip_suffix(b":")
-            .map(|name| name.trim_ascii_end());
+    fn decide(&mut self, line: &[u8], out: &mut impl FnMut(&[u8])) {
+        if matches!(line, b"\r\n" | b"\n") {
+            self.at = At::End;
+            return out(line);
+        }
+        let name = line.strip_suffix(b":").map(<[u8]>::trim_ascii_end);
         let named = name.is_some_and(|name| {
-            self.names
-                .iter()
-                .any(|wanted| wanted.eq_ignore_ascii_case(name))
+            let mut names = self.names.iter();
+            names.any(|wanted| wanted.as_bytes().eq_ignore_ascii_case(name))
         });
         self.keep = named != self.not;
         if self.keep {
-            out(&self.pending);
+            out(line);
         }
-        self.pending.clear();
-        self.at = At::Value;
+        self.at = match line.last() {
+            Some(b'\n') => At::LineStart,
+            _ => At::Value,
+        };
     }
 }
 
