@@ -223,6 +223,8 @@ pub struct Config {
     pub max_message_size: u64,
     /// Largest mailbox in all, in octets; `None` is unlimited.
     pub quota: Option<u64>,
+    /// Most messages in all, 0 for no limit.
+    pub quota_messages: u32,
     /// Cache of the store, in octets.
     pub cache: usize,
     /// Connections in all.
@@ -269,6 +271,7 @@ impl Config {
             allow_plain_auth: false,
             max_message_size: limits::MESSAGE_SIZE,
             quota: None,
+            quota_messages: 0,
             cache: 4 << 20,
             max_connections: limits::CONNECTIONS,
             max_connections_per_address: limits::CONNECTIONS_PER_ADDRESS,

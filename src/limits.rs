@@ -409,6 +409,9 @@ pub const MAILBOXES: usize = 1_000;
 /// Octets of one mailbox name (RFC 8621 §2: at least 255 must do).
 pub const MAILBOX_NAME: usize = 255;
 
+/// Rows looked at in SELECT for the first unseen message. Beyond it `[UNSEEN n]` is left out.
+pub const IMAP_UNSEEN: usize = 2_048;
+
 /// Octets of an annotation's value (RFC 5464 §4.1: at least 1024). Beyond it: `NO [METADATA MAXSIZE n]`.
 pub const ANNOTATION_VALUE: usize = 16 * 1024;
 

@@ -54,7 +54,7 @@ impl Init {
         let options = Options {
             cache: config.cache,
             message_size: config.max_message_size,
-            quota: 0,
+            ..Options::default()
         };
         let mail = open(&db, options)?;
         if Account::recall(&*mail)?.is_some() {

@@ -147,7 +147,7 @@ fn open_existing(db: &Path) -> Result<(Arc<Mail>, Arc<Auth>), Failure> {
     let options = Options {
         cache: 1 << 20,
         message_size: config.max_message_size,
-        quota: 0,
+        ..Options::default()
     };
     let mail = open(db, options)?;
     if Account::recall(&*mail)?.is_none() {

@@ -101,6 +101,9 @@ pub struct Serve {
     /// largest mailbox in all, in MiB (default: no limit but the disk)
     #[argh(option, arg_name = "MIB")]
     quota: Option<u64>,
+    /// most messages in all (default: no limit)
+    #[argh(option, arg_name = "N", default = "0")]
+    quota_messages: u32,
     /// cache of the store in MiB (default: 4)
     #[argh(option, arg_name = "MIB", default = "4")]
     cache_mb: usize,
@@ -211,6 +214,7 @@ impl Serve {
             cache: config.cache,
             message_size: config.max_message_size,
             quota: config.quota.unwrap_or(0),
+            quota_messages: config.quota_messages,
         };
         let mail = open(&config.db, options)?;
         let bound = match bound {
@@ -267,6 +271,7 @@ impl Serve {
             .quota
             .map(|quota| mebibytes("--quota", quota, 1, 1 << 40))
             .transpose()?;
+        config.quota_messages = self.quota_messages;
         let cache = mebibytes("--cache-mb", self.cache_mb as u64, 1, 1024)?;
         config.cache = usize::try_from(cache).unwrap_or(usize::MAX);
         config.max_connections = at_least_one("--max-connections", self.max_connections)?;

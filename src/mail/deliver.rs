@@ -149,7 +149,7 @@ impl Mail {
                 },
             }
         }
-        let quota = self.options.quota;
+        let quota = (self.options.quota, self.options.quota_messages);
         let expect = std::mem::take(&mut commit.expect);
         self.write_as(weight, move |txn, who| {
             expect.check(txn)?;
@@ -299,10 +299,13 @@ fn read_upload_key(key: &[u8]) -> Option<(u32, EmailId)> {
     ))
 }
 
-fn run(txn: &mut Txn<'_>, who: &Check, commit: &mut Commit, quota: u64) -> Done<Vec<Added>> {
+/// `quota`: octets and emails, 0 for none.
+fn run(txn: &mut Txn<'_>, who: &Check, commit: &mut Commit, quota: (u64, u32)) -> Done<Vec<Added>> {
     let mut bytes = txn.state.global.bytes;
+    let mut emails = txn.state.global.emails as usize;
     for new in &mut commit.add {
         bytes += check(txn, new)?;
+        emails += usize::from(!new.mailboxes.is_empty());
         for mailbox in &new.mailboxes {
             who.need(txn.state, *mailbox, Rights::INSERT)?;
             let mine = who.rights(txn.state, *mailbox).flags();
@@ -315,9 +318,12 @@ fn run(txn: &mut Txn<'_>, who: &Check, commit: &mut Commit, quota: u64) -> Done<
     if let Some((mailbox, uid)) = commit.end {
         who.need(txn.state, mailbox, Rights::READ.with(Rights::REMOVE))?;
         let row = txn.row(mailbox, uid)?.ok_or(Error::NoSuchEmail)?;
-        bytes = bytes.saturating_sub(freed(txn, &row)?);
+        let freed = freed(txn, &row)?;
+        bytes = bytes.saturating_sub(freed);
+        emails = emails.saturating_sub(usize::from(freed > 0));
     }
-    if quota > 0 && !commit.add.is_empty() && bytes > quota {
+    let over = quota.0 > 0 && bytes > quota.0 || quota.1 > 0 && emails > quota.1 as usize;
+    if over && !commit.add.is_empty() {
         return Err(Error::OverQuota.into());
     }
     for email in &commit.hold {

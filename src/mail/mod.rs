@@ -77,6 +77,8 @@ pub struct Options {
     pub message_size: u64,
     /// Sum of all stored emails, in octets; 0 for no quota.
     pub quota: u64,
+    /// Number of emails; 0 for no quota.
+    pub quota_messages: u32,
 }
 
 impl Default for Options {
@@ -85,6 +87,7 @@ impl Default for Options {
             cache: 4 << 20,
             message_size: crate::limits::MESSAGE_SIZE,
             quota: 0,
+            quota_messages: 0,
         }
     }
 }
@@ -227,7 +230,10 @@ impl Mail {
             return Err(Error::TooLarge(self.options.message_size));
         }
         self.check()?;
-        if self.options.quota > 0 && self.whole().bytes + expected > self.options.quota {
+        let whole = self.whole();
+        let (octets, messages) = (self.options.quota, self.options.quota_messages);
+        if octets > 0 && whole.bytes + expected > octets || messages > 0 && whole.emails >= messages
+        {
             return Err(Error::OverQuota);
         }
         self.store.room(expected)?;
@@ -290,6 +296,11 @@ impl Mail {
     /// Quota in octets, 0 for none.
     pub fn quota(&self) -> u64 {
         self.options.quota
+    }
+
+    /// Quota in emails, each once; 0 for none.
+    pub fn message_quota(&self) -> u32 {
+        self.options.quota_messages
     }
 
     /// Seals and closes; later calls give [`Error::Unavailable`].

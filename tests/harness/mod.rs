@@ -100,6 +100,7 @@ impl Server {
             cache: config.cache,
             message_size: config.max_message_size,
             quota: config.quota.unwrap_or(0),
+            quota_messages: config.quota_messages,
         };
         let mail = Mail::open(&config.db, options).unwrap();
         let auth = Arc::new(Auth::open(config.clone(), mail.clone()).unwrap());

@@ -77,8 +77,59 @@ fn subscriptions() {
     let reply = imap.ok("LIST (SUBSCRIBED) \"\" a");
     assert_eq!(
         reply.untagged,
-        ["LIST (\\Subscribed \\NonExistent) \"/\" a"]
+        ["LIST (\\NonExistent \\HasNoChildren \\Subscribed) \"/\" a"]
     );
     imap.ok("UNSUBSCRIBE a");
     assert!(imap.ok("LSUB \"\" a").untagged.is_empty());
+}
+
+#[test]
+fn for_a_special_use() {
+    let server = Server::start();
+    let mut imap = Imap::login(&server);
+    // RFC 6154 §5.3, §5.4.
+    for refused in ["(\\All)", "(\\Drafts)", "(\\Sent \\Drafts)", "(\\What)"] {
+        let reply = imap.no(&format!("CREATE MySpecial (USE {refused})"));
+        assert!(reply.tagged.contains("[USEATTR]"), "{reply:?}");
+    }
+    imap.no("SELECT MySpecial");
+    imap.ok("CREATE Notes (USE ())");
+    imap.ok("DELETE Drafts");
+    imap.ok("CREATE MyDrafts (USE (\\Drafts))");
+    imap.ok("LIST \"\" MyDrafts").one("\\Drafts");
+    imap.ok("CREATE Weighty (USE (\\Important))");
+    imap.ok("LIST (SPECIAL-USE) \"\" W*").one("\\Important");
+    // RFC 6154 §4, §5.5.
+    imap.ok("GETMETADATA MyDrafts /private/specialuse")
+        .one("(/private/specialuse \"\\\\Drafts\")");
+    let reply = imap.no("SETMETADATA MyDrafts (/private/specialuse \"\\\\All\")");
+    assert!(reply.tagged.contains("[USEATTR]"));
+    imap.ok("SETMETADATA MyDrafts (/private/specialuse NIL)");
+    imap.ok("SETMETADATA Notes (/private/specialuse \"\\\\Drafts\")");
+    imap.ok("LIST (SPECIAL-USE) \"\" N*").one("\\Drafts");
+    imap.ok("GETMETADATA MyDrafts /private/specialuse")
+        .one("NIL");
+}
+
+#[test]
+fn another_spelling_is_told() {
+    let server = Server::start();
+    let mut imap = Imap::login(&server);
+    imap.ok("ENABLE IMAP4rev2");
+    let reply = imap.ok("SELECT inbox");
+    assert_eq!(
+        reply.one("LIST"),
+        "LIST (\\HasNoChildren \\Subscribed) \"/\" INBOX (\"OLDNAME\" (inbox))"
+    );
+    let reply = imap.ok("CREATE \"inbox/\u{fc}b\"");
+    assert!(
+        reply
+            .one("LIST")
+            .contains("\"INBOX/\u{fc}b\" (\"OLDNAME\" (\"inbox/\u{fc}b\"))")
+    );
+    assert_eq!(
+        imap.ok("SELECT Trash").one("LIST"),
+        "LIST (\\HasNoChildren \\Subscribed \\Trash) \"/\" Trash"
+    );
+    assert!(imap.ok("CREATE plain").with("LIST").is_empty());
 }

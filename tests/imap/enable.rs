@@ -33,7 +33,7 @@ fn rev2_has_no_recent_and_answers_with_esearch() {
     imap.ok("ENABLE IMAP4rev2");
     let reply = imap.ok("SELECT INBOX");
     assert!(
-        reply.with("RECENT").is_empty() && reply.with("LIST ()").len() == 1,
+        reply.with("RECENT").is_empty() && reply.with("LIST (").len() == 1,
         "{reply:#?}"
     );
     assert_eq!(

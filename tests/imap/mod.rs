@@ -18,6 +18,7 @@ mod metadata;
 mod model;
 mod r#move;
 mod qresync;
+mod quota;
 mod search;
 mod select;
 mod sessions;

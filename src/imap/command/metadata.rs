@@ -1,14 +1,18 @@
 //! GETMETADATA and SETMETADATA (RFC 5464), METADATA responses for LIST (RFC 9590), and those that
 //! nobody asked for (RFC 5464 §4.4.2).
 
+use super::{create, list};
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 use crate::imap::wire::mailbox;
-use crate::imap::wire::metadata::{self, Depth, Get, Set};
-use crate::mail::{Error, MailboxId, Modseq};
+use crate::imap::wire::metadata::{self, Depth, Entries, Get, Set};
+use crate::mail::{Error, MailboxId, MailboxUpdate, Modseq};
 
 /// The server's entry that nobody can change (RFC 5464 §3.2.1.1).
 const ADMIN: &str = "/shared/admin";
+
+/// The mailbox's special use, in the form that LIST has it in (RFC 6154 §4).
+const USE: &str = "/private/specialuse";
 
 /// What the client knows of annotations, once it has asked to be told with ENABLE.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,8 +89,34 @@ pub async fn set(session: &mut Session, args: Set) -> Run {
     if place.is_none() && args.entries.iter().any(|(entry, _)| entry == ADMIN) {
         return Answer::no("[NOPERM] /shared/admin cannot be changed").stop();
     }
+    if let Some(id) = place
+        && args.entries.iter().any(|(entry, _)| entry == USE)
+    {
+        return set_use(session, id, args.entries).await;
+    }
     let own = session.mail().annotate(place, args.entries).await?;
     session.told.own = own.or(session.told.own);
+    Ok(Answer::ok("SETMETADATA completed"))
+}
+
+/// `/private/specialuse` is the mailbox's role, which the engine keeps: it is set by itself.
+async fn set_use(session: &mut Session, id: MailboxId, mut entries: Entries) -> Run {
+    let value = match (entries.len(), entries.pop()) {
+        (1, Some((_, value))) => value,
+        _ => return Answer::no("[CANNOT] set /private/specialuse by itself").stop(),
+    };
+    let role = match value {
+        None => None,
+        Some(value) => match create::role(&String::from_utf8_lossy(&value)) {
+            Some(role) => Some(role),
+            None => return Answer::no("[USEATTR] not a use that a mailbox can have").stop(),
+        },
+    };
+    let update = MailboxUpdate {
+        role: Some(role),
+        ..MailboxUpdate::default()
+    };
+    session.mail().update_mailbox(id, update).await?;
     Ok(Answer::ok("SETMETADATA completed"))
 }
 
@@ -101,7 +131,15 @@ impl Session {
 
     /// What is stored, and what the server says of itself.
     fn annotations(&self, place: Option<MailboxId>) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        let mut all = self.mail().annotations(place)?;
+        let mail = self.mail();
+        let mut all = mail.annotations(place)?;
+        let meta = mail.meta();
+        let used = place
+            .and_then(|id| meta.mailbox(id))
+            .and_then(|m| list::use_of(m));
+        if let Some(used) = used.filter(|_| mail.principal().is_none_or(|who| who.everywhere)) {
+            all.push((USE.to_owned(), used.as_bytes().to_vec()));
+        }
         if place.is_none() {
             let domain = self.ctx.config.domains.first();
             let admin = domain.map(|domain| format!("mailto:postmaster@{domain}"));

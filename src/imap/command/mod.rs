@@ -25,6 +25,7 @@ pub mod lsub;
 pub mod metadata;
 pub mod r#move;
 pub mod namespace;
+pub mod quota;
 pub mod rename;
 pub mod search;
 pub mod select;

@@ -5,8 +5,8 @@ use crate::imap::answer::{Answer, Run, Stop};
 use crate::imap::session::Session;
 use crate::imap::view::Selected;
 use crate::imap::wire::select::{Qresync, Select};
-use crate::imap::wire::{encode, mailbox};
-use crate::mail::{Mailbox, Modseq, Rights, Uid, UidSet};
+use crate::limits;
+use crate::mail::{Flags, Mailbox, Modseq, Rights, Uid, UidSet};
 
 /// SELECT, or EXAMINE if `examine`.
 pub async fn run(session: &mut Session, args: Select, examine: bool) -> Run {
@@ -46,6 +46,12 @@ pub async fn run(session: &mut Session, args: Select, examine: bool) -> Run {
     session.selected = Some(selected);
     session.flags_lines(&meta)?;
     describe(session, described, &mailbox, uidnext);
+    if session.enabled.rev2 {
+        // RFC 9051 §6.3.2: a LIST response is part of the answer.
+        session.list_one(&meta, &mailbox, &args.given);
+    } else if mailbox.counters.unseen > 0 {
+        first_unseen(session)?;
+    }
     session.conn.spill().await?;
     // RFC 7162 §3.2.5: a mailbox of another UIDVALIDITY is another mailbox.
     if let Some(known) = args.qresync
@@ -122,13 +128,25 @@ fn describe(session: &mut Session, (exists, recent): (u32, u32), mailbox: &Mailb
         "* OK [MAILBOXID (m{})] the mailbox's id",
         mailbox.id
     ));
-    // RFC 9051 §6.3.2: a LIST response is part of the answer.
-    if session.enabled.rev2 {
-        let out = session.conn.out();
-        out.extend_from_slice(b"* LIST () \"/\" ");
-        mailbox::write(out, &mailbox.path, true);
-        encode::formatted(out, format_args!("\r\n"));
+}
+
+/// `[UNSEEN n]` (RFC 3501 §6.3.1), left out where it is far from the start: a large mailbox is not
+/// gone through at each SELECT.
+fn first_unseen(session: &mut Session) -> Result<(), Stop> {
+    let mailbox = session.selected()?.mailbox;
+    let (mut first, mut looked) = (None, 0);
+    let reader = session.mail().reader()?;
+    reader.rows(mailbox, 1, Uid::MAX, |row| {
+        looked += 1;
+        if !row.flags.has(Flags::SEEN) {
+            first = Some(row.uid);
+        }
+        first.is_none() && looked < limits::IMAP_UNSEEN
+    })?;
+    if let Some(number) = first.and_then(|uid| session.selected.as_ref()?.number(uid)) {
+        session.line(&format!("* OK [UNSEEN {number}] the first one unseen"));
     }
+    Ok(())
 }
 
 /// UNSELECT and CLOSE: back to the authenticated state.

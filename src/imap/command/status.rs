@@ -4,7 +4,7 @@ use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 use crate::imap::wire::status::Item;
 use crate::imap::wire::{encode, mailbox};
-use crate::mail::{Error, Mailbox, Rights};
+use crate::mail::{Error, Flags, Mailbox, Rights, Uid};
 
 /// STATUS.
 pub fn run(session: &mut Session, name: &str, items: &[Item]) -> Run {
@@ -46,6 +46,22 @@ impl Session {
         Ok(())
     }
 
+    /// Octets that EXPUNGE would free (RFC 9208 §4.1.4): one pass over the rows, if any is \Deleted. A
+    /// message that other mailboxes show as well frees nothing.
+    fn deleted_storage(&self, mailbox: &Mailbox) -> Result<u64, Error> {
+        let mut octets = 0;
+        if mailbox.counters.deleted > 0 {
+            let reader = self.mail().reader()?;
+            reader.rows(mailbox.id, 1, Uid::MAX, |row| {
+                if row.flags.has(Flags::DELETED) && !row.flags.has(Flags::SHARED) {
+                    octets += u64::from(row.size);
+                }
+                true
+            })?;
+        }
+        Ok(octets)
+    }
+
     fn status_value(&self, mailbox: &Mailbox, item: Item) -> Result<u64, Error> {
         let counters = &mailbox.counters;
         Ok(match item {
@@ -61,6 +77,7 @@ impl Session {
             Item::UidValidity => mailbox.uidvalidity.into(),
             Item::Unseen => counters.unseen.into(),
             Item::Deleted => counters.deleted.into(),
+            Item::DeletedStorage => self.deleted_storage(mailbox)?,
             Item::Size => counters.size,
             Item::HighestModSeq => counters.highest_modseq.max(1),
             Item::MailboxId => mailbox.id.0.into(),

@@ -12,12 +12,14 @@ pub const SEPARATOR: char = '/';
 
 /// A name as `mailbox` in the grammar; any spelling of INBOX becomes `INBOX`.
 pub fn name(c: &mut Cursor<'_>) -> Parsed<String> {
+    given(c).map(inbox)
+}
+
+/// The same, spelled as it is.
+pub fn given(c: &mut Cursor<'_>) -> Parsed<String> {
     let at = c.clone();
     let bytes = c.astring()?;
-    match decode(&bytes, c.utf8) {
-        Some(name) => Ok(inbox(name)),
-        None => at.fail("a mailbox name in the encoding agreed on"),
-    }
+    decode(&bytes, c.utf8).map_or_else(|| at.fail("a mailbox name in the encoding agreed on"), Ok)
 }
 
 /// A name or pattern from its octets. A client that never learned modified UTF-7 and sends `R&D`
@@ -58,15 +60,40 @@ pub fn write(out: &mut Vec<u8>, name: &str, utf8: bool) {
 pub struct Create {
     /// The new mailbox; a trailing separator is taken off (RFC 9051 §6.3.4).
     pub name: String,
+    /// The name as the client spells it, without the separator.
+    pub given: String,
+    /// `USE (...)`: special-use attributes (RFC 6154 §3).
+    pub uses: Vec<String>,
 }
 
-/// `SP mailbox`.
+/// `SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]`.
 pub fn create(c: &mut Cursor<'_>) -> Parsed<Create> {
-    let mut name = only(c)?;
-    if name.len() > 1 && name.ends_with(SEPARATOR) {
-        name.pop();
+    c.space()?;
+    let mut given = given(c)?;
+    if given.len() > 1 && given.ends_with(SEPARATOR) {
+        given.pop();
     }
-    Ok(Create { name })
+    let mut uses = Vec::new();
+    if c.peek() == Some(b' ') && c.rest().len() > 1 {
+        c.space()?;
+        c.list(false, |c| {
+            let start = c.clone();
+            if c.word()? != "USE" {
+                return start.fail("USE");
+            }
+            c.space()?;
+            uses = c.list(true, |c| {
+                c.must(b'\\', "a special-use attribute")?;
+                Ok(format!("\\{}", c.atom_text()?))
+            })?;
+            Ok(())
+        })?;
+    }
+    Ok(Create {
+        name: inbox(given.clone()),
+        given,
+        uses,
+    })
 }
 
 /// `SP mailbox`, for DELETE, SUBSCRIBE and UNSUBSCRIBE.
@@ -112,6 +139,18 @@ mod tests {
             create(&mut Cursor::new(b" a/b/", false)).unwrap().name,
             "a/b"
         );
+        let made = create(&mut Cursor::new(b" inbox/b (USE (\\Sent \\x))", false)).unwrap();
+        assert_eq!(
+            (made.name.as_str(), made.given.as_str()),
+            ("INBOX/b", "inbox/b")
+        );
+        assert_eq!(made.uses, ["\\Sent", "\\x"]);
+        for bad in [" a (USE)", " a (FOO (\\Sent))", " a (USE (Sent))", " a ()"] {
+            assert!(
+                create(&mut Cursor::new(bad.as_bytes(), false)).is_err(),
+                "{bad}"
+            );
+        }
     }
 
     proptest! {

@@ -22,6 +22,7 @@ pub mod list;
 pub mod login;
 pub mod mailbox;
 pub mod metadata;
+pub mod quota;
 pub mod search;
 pub mod section;
 pub mod select;
@@ -64,6 +65,9 @@ pub enum Command {
     /// COMPRESS DEFLATE.
     Compress,
     /// APPEND or REPLACE.
+    GetQuota(String),
+    GetQuotaRoot(String),
+    SetQuota,
     GetMetadata(metadata::Get),
     SetMetadata(metadata::Set),
     Append(append::Append),
@@ -180,6 +184,12 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         "APPEND" => Command::Append(append::append(c)?),
         "REPLACE" => Command::Append(append::replace(c, Numbers::Sequence)?),
         "COMPRESS" => compress(c)?,
+        "GETQUOTA" => Command::GetQuota(quota::get(c)?),
+        "GETQUOTAROOT" => Command::GetQuotaRoot(quota::root(c)?),
+        "SETQUOTA" => {
+            quota::set(c)?;
+            Command::SetQuota
+        }
         "GETMETADATA" => Command::GetMetadata(metadata::get(c)?),
         "SETMETADATA" => Command::SetMetadata(metadata::set(c)?),
         "IDLE" => Command::Idle,

@@ -9,6 +9,8 @@ use super::set::{End, Set};
 pub struct Select {
     /// The mailbox.
     pub name: String,
+    /// The same as the client spells it.
+    pub given: String,
     /// `(CONDSTORE)`
     pub condstore: bool,
     /// `(QRESYNC (...))`
@@ -41,8 +43,11 @@ pub struct Match {
 
 /// `SP mailbox [SP "(" parameters ")"]`
 pub fn select(c: &mut Cursor<'_>) -> Parsed<Select> {
+    c.space()?;
+    let given = mailbox::given(c)?;
     let mut select = Select {
-        name: mailbox::only(c)?,
+        name: mailbox::inbox(given.clone()),
+        given,
         condstore: false,
         qresync: None,
     };

@@ -18,6 +18,8 @@ pub enum Item {
     Unseen,
     /// `DELETED`
     Deleted,
+    /// `DELETED-STORAGE` (RFC 9208 §4.1.4)
+    DeletedStorage,
     /// `SIZE`
     Size,
     /// `HIGHESTMODSEQ`
@@ -28,13 +30,14 @@ pub enum Item {
     AppendLimit,
 }
 
-const NAMES: [(&str, Item); 10] = [
+const NAMES: [(&str, Item); 11] = [
     ("MESSAGES", Item::Messages),
     ("RECENT", Item::Recent),
     ("UIDNEXT", Item::UidNext),
     ("UIDVALIDITY", Item::UidValidity),
     ("UNSEEN", Item::Unseen),
     ("DELETED", Item::Deleted),
+    ("DELETED-STORAGE", Item::DeletedStorage),
     ("SIZE", Item::Size),
     ("HIGHESTMODSEQ", Item::HighestModSeq),
     ("MAILBOXID", Item::MailboxId),
