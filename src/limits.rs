@@ -599,3 +599,6 @@ pub const SIGNATURE: usize = 64 * 1024;
 pub const SUBMISSIONS: usize = 1_000;
 /// `maxDelayedSend`: seconds that a submission may wait for its time.
 pub const SEND_DELAY: u32 = 366 * 86_400;
+
+/// Octets of a decoded part that are looked through for a NUL, so that it can be sent as a string.
+pub const IMAP_BINARY_STRING: u64 = 32 * 1024;

@@ -22,6 +22,7 @@ pub mod sasl;
 pub mod scram;
 mod throttle;
 mod token;
+pub mod url;
 
 use crate::config::Config;
 use crate::limits;

@@ -10,7 +10,7 @@ use super::view::Selected;
 use super::wire::frame::{Event, Framer, Limits, Refusal};
 use super::wire::{self, Command, Numbers};
 use crate::limits;
-use crate::mail::Mail;
+use crate::mail::{Mail, MailboxId};
 use crate::net::{self, Conn};
 use crate::server::Ctx;
 use log::{debug, info};
@@ -55,6 +55,8 @@ pub struct Session {
     mistakes: u32,
     failures: u32,
     unknown_cte: bool,
+    /// The selected mailbox, and how often its URL key had been reset when that was told last.
+    pub(super) url_resets: Option<(MailboxId, u32)>,
 }
 
 /// Where the numbers of messages may change (RFC 9051 §7.5.1).
@@ -81,6 +83,7 @@ impl Session {
             mistakes: 0,
             failures: 0,
             unknown_cte: false,
+            url_resets: None,
         }
     }
 
@@ -276,6 +279,7 @@ impl Session {
         };
         if self.selected.is_some() {
             Box::pin(self.tell(expunges)).await?;
+            self.tell_url_key();
         }
         self.tell_annotations()?;
         self.tagged(tag, &answer);
@@ -422,6 +426,9 @@ impl Session {
             Command::Acl(args) => command::acl::run(self, args).await,
             Command::Status(name, items) => command::status::run(self, &name, &items),
             Command::Append(args) => command::append::whole(self, args).await,
+            Command::ResetKey(args) => command::resetkey::run(self, args).await,
+            Command::GenUrlAuth(pairs) => command::genurlauth::run(self, pairs).await,
+            Command::UrlFetch(all) => command::urlfetch::run(self, all).await,
             Command::Compress => command::compress::run(self, tag).await,
             Command::GetQuota(root) => command::quota::get(self, &root),
             Command::GetQuotaRoot(name) => command::quota::root(self, &name),

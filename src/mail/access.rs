@@ -270,6 +270,20 @@ impl Mail {
         })
     }
 
+    /// The owner's handle, whoever this one is for: for what the owner has signed (RFC 4467 §7), and for
+    /// nothing else.
+    pub fn owner(self: &Arc<Mail>) -> Arc<Mail> {
+        if self.door.is_none() {
+            return self.clone();
+        }
+        Arc::new(Mail {
+            store: self.store.clone(),
+            shared: self.shared.clone(),
+            options: self.options.clone(),
+            door: None,
+        })
+    }
+
     /// Who this handle is for; `None` for the owner.
     pub fn principal(&self) -> Option<&Arc<Principal>> {
         self.door.as_ref().map(|door| &door.who)

@@ -5,7 +5,7 @@
 //! upload, which no mailbox shows, and is adopted by the last commit. Where that never comes (the
 //! client is gone, a power cut), the uploads are swept after `limits::APPEND_KEPT`.
 
-use super::deliver::upload_key;
+use super::deliver::parked_key;
 use super::{
     Added, Commit, EmailId, Error, Mail, MailboxId, NewEmail, Puts, Result, Source, Uid, now,
 };
@@ -77,7 +77,7 @@ impl Batch {
         }
         let owner = self.mail.upload_owner();
         let put: Puts = Box::new(move |added| {
-            let keys = added.iter().map(|a| upload_key(expires, a.email));
+            let keys = added.iter().map(|a| parked_key(expires, a.email));
             keys.map(|key| (key, Some(owner.clone()))).collect()
         });
         let commit = Commit {
@@ -138,7 +138,7 @@ fn released(away: &[(u32, EmailId)]) -> Commit {
     if away.is_empty() {
         return Commit::default();
     }
-    let keys: Vec<Vec<u8>> = away.iter().map(|(e, id)| upload_key(*e, *id)).collect();
+    let keys: Vec<Vec<u8>> = away.iter().map(|(e, id)| parked_key(*e, *id)).collect();
     let put: Puts = Box::new(move |_| keys.into_iter().map(|key| (key, None)).collect());
     Commit {
         release: away.iter().map(|(_, id)| *id).collect(),

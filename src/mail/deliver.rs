@@ -218,28 +218,17 @@ impl Mail {
     /// Lets go of uploads whose time is over, at most a hundred a call. Returns how many.
     pub async fn sweep_uploads(&self, now: u32) -> Result<usize> {
         let mut over = false;
-        self.store.reader()?.scan(UPLOAD, |key, _| {
-            over = read_upload_key(key).is_some_and(|(expires, _)| expires <= now);
-            false
-        })?;
+        for prefix in [UPLOAD, PARKED] {
+            self.store.reader()?.scan(prefix, |key, _| {
+                over |= read_upload_key(key).is_some_and(|(expires, _)| expires <= now);
+                false
+            })?;
+        }
         if !over {
             return Ok(0);
         }
         self.write_as(0, move |txn, _anybody| {
-            let keys = txn.misc_keys(UPLOAD, 100)?;
-            let mut swept = 0;
-            for key in keys {
-                let Some((expires, email)) = read_upload_key(&key) else {
-                    continue;
-                };
-                if expires > now {
-                    break;
-                }
-                txn.put_misc(&key, None)?;
-                release(txn, email)?;
-                swept += 1;
-            }
-            Ok(swept)
+            Ok(sweep(txn, UPLOAD, now)? + sweep(txn, PARKED, now)?)
         })
         .await
     }
@@ -270,6 +259,25 @@ impl Mail {
 }
 
 const UPLOAD: &[u8] = b"upload/";
+/// Messages of an APPEND that has not ended.
+const PARKED: &[u8] = b"parked/";
+
+/// Lets go of those of one kind whose time is over.
+fn sweep(txn: &mut Txn<'_>, prefix: &[u8], now: u32) -> Done<usize> {
+    let mut swept = 0;
+    for key in txn.misc_keys(prefix, 100)? {
+        let Some((expires, email)) = read_upload_key(&key) else {
+            continue;
+        };
+        if expires > now {
+            break;
+        }
+        txn.put_misc(&key, None)?;
+        release(txn, email)?;
+        swept += 1;
+    }
+    Ok(swept)
+}
 
 /// Whether `email` is an upload of `name`.
 pub(super) fn is_upload_of(
@@ -278,20 +286,28 @@ pub(super) fn is_upload_of(
     name: &str,
 ) -> std::result::Result<bool, crate::store::Error> {
     let mut own = false;
-    reader.scan(UPLOAD, |key, value| {
-        let this = read_upload_key(key).is_some_and(|(_, id)| id == email);
-        own |= this && value == name.as_bytes();
-        !this
-    })?;
+    for prefix in [UPLOAD, PARKED] {
+        reader.scan(prefix, |key, value| {
+            let this = read_upload_key(key).is_some_and(|(_, id)| id == email);
+            own |= this && value == name.as_bytes();
+            !this
+        })?;
+    }
     Ok(own)
 }
 
-pub(super) fn upload_key(expires: u32, email: EmailId) -> Vec<u8> {
+fn upload_key(expires: u32, email: EmailId) -> Vec<u8> {
     [UPLOAD, &expires.to_be_bytes(), &email.0.to_be_bytes()].concat()
 }
 
+pub(super) fn parked_key(expires: u32, email: EmailId) -> Vec<u8> {
+    [PARKED, &expires.to_be_bytes(), &email.0.to_be_bytes()].concat()
+}
+
 fn read_upload_key(key: &[u8]) -> Option<(u32, EmailId)> {
-    let rest = key.strip_prefix(UPLOAD)?;
+    let rest = key
+        .strip_prefix(UPLOAD)
+        .or_else(|| key.strip_prefix(PARKED))?;
     let (expires, email) = rest.split_at_checked(4)?;
     Some((
         u32::from_be_bytes(expires.try_into().ok()?),

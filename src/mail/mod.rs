@@ -36,6 +36,7 @@ pub mod submission;
 mod thread;
 mod types;
 mod uidset;
+mod urlkeys;
 mod walk;
 
 pub use access::{Principal, Rights};
@@ -110,6 +111,8 @@ struct Shared {
     /// a message is then `\Recent` once more, which RFC 3501 §2.3.2 allows.
     recent: Mutex<HashMap<MailboxId, Uid>>,
     hub: Hub,
+    /// Resets of URL keys.
+    url_resets: Mutex<HashMap<MailboxId, u32>>,
 }
 
 impl Observer for Shared {
@@ -153,6 +156,7 @@ impl Mail {
                 views: Mutex::new(Views::default()),
                 recent: Mutex::new(HashMap::new()),
                 hub: Hub::default(),
+                url_resets: Mutex::default(),
             })
         })?;
         let mail = Arc::new(Mail {

@@ -28,6 +28,7 @@ mod status;
 mod store;
 mod thread;
 mod transcript;
+mod urlauth;
 
 use crate::harness::{Client, PASSWORD, Server, USER};
 use pillarbox::config::Role;

@@ -1,6 +1,6 @@
 //! Dialogues as RFCs print them, played against a real server.
 //!
-//! A file in `tests/imap/transcripts/` holds scenes. Each has a server of its own:
+//! A file in `tests/imap/transcripts/` holds scenes, and is found there by itself. Each scene has a server of its own:
 //!
 //! ```text
 //! == RFC 9051 §6.4.5: FETCH
@@ -23,6 +23,7 @@
 //!   `S: ...` lets any other untagged ones pass. Untagged responses may come in any order before the
 //!   tagged one or the `+` that they stand before; none is allowed that the file does not have.
 //! * In `S:` lines `{*}` is a literal of any size.
+//! * `* OK [URLMECH ...]` (RFC 4467) may come anywhere.
 //! * `<*>` is any text within a line, `<**>` across lines; `<name>` is a word without blanks and
 //!   brackets: the same one wherever it comes again in the scene, in `C:` lines too.
 //! * In `FLAGS (...)` order does not matter, and \Recent only where the file has it.
@@ -229,7 +230,7 @@ impl Scene {
                 return;
             }
         }
-        if any && response.starts_with("* ") {
+        if (any && response.starts_with("* ")) || response.starts_with("* OK [URLMECH ") {
             return;
         }
         let expected: Vec<String> = waiting
@@ -413,52 +414,24 @@ fn patterns_match_what_they_say() {
     ));
 }
 
+/// Every file there is, side by side.
 #[test]
-fn rfc9051() {
-    play("rfc9051.txt");
-}
-
-#[test]
-fn rfc8970() {
-    play("rfc8970.txt");
-}
-
-#[test]
-fn rfc3502() {
-    play("rfc3502.txt");
-}
-
-#[test]
-fn rfc4469() {
-    play("rfc4469.txt");
-}
-
-#[test]
-fn rfc7889() {
-    play("rfc7889.txt");
-}
-
-#[test]
-fn rfc8508() {
-    play("rfc8508.txt");
-}
-
-#[test]
-fn rfc7162() {
-    play("rfc7162.txt");
-}
-
-#[test]
-fn rfc9586() {
-    play("rfc9586.txt");
-}
-
-#[test]
-fn rfc5464() {
-    play("rfc5464.txt");
-}
-
-#[test]
-fn rfc9590() {
-    play("rfc9590.txt");
+fn every_dialogue() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/imap/transcripts");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".txt"))
+        .collect();
+    names.sort();
+    let failed: Vec<&String> = std::thread::scope(|scope| {
+        let all: Vec<_> = names
+            .iter()
+            .map(|name| (name, scope.spawn(|| play(name))))
+            .collect();
+        all.into_iter()
+            .filter_map(|(name, played)| played.join().is_err().then_some(name))
+            .collect()
+    });
+    assert!(failed.is_empty(), "{failed:?}");
 }

@@ -11,7 +11,7 @@ use crate::imap::wire::{encode, structure};
 use crate::limits;
 use crate::mail::{BodyWriter, Row};
 use crate::mime::transfer::{Decoder, Sink};
-use crate::mime::{Encoding, Kind, Part, Structure};
+use crate::mime::{Encoding, Kind, Part, Span, Structure};
 use crate::net;
 use smol::future::yield_now;
 
@@ -26,19 +26,35 @@ pub async fn section(
     wanted: &Body,
 ) -> Result<(), Stop> {
     name(session, wanted);
-    let Some(run) = locate(look, row, &wanted.section)? else {
+    octets(session, look, row, &wanted.section, wanted.partial).await
+}
+
+/// The octets of a section as a literal, or NIL.
+pub async fn octets(
+    session: &mut Session,
+    look: &mut Look,
+    row: &Row,
+    wanted: &Section,
+    partial: Option<Partial>,
+) -> Result<(), Stop> {
+    let Some(run) = locate(look, row, wanted)? else {
         return nil(session);
     };
-    if let Text::Fields { names, not } = &wanted.section.text {
+    if let Text::Fields { names, not } = &wanted.text {
         let filter = Filter::new(names, *not);
         return match run.1 {
-            0..=limits::IMAP_READ => short_fields(session, look, run, filter, wanted.partial).await,
-            _ => fields(session, look, run, &filter, wanted.partial).await,
+            0..=limits::IMAP_READ => short_fields(session, look, run, filter, partial).await,
+            _ => fields(session, look, run, &filter, partial).await,
         };
     }
-    let (offset, len) = slice(run, wanted.partial);
+    let (offset, len) = slice(run, partial);
     encode::literal_head(session.conn.out(), len, false);
     copy(session, look, offset, len).await
+}
+
+/// Is there such a part?
+pub fn exists(look: &mut Look, row: &Row, wanted: &Section) -> Result<bool, Stop> {
+    Ok(locate(look, row, wanted)?.is_some())
 }
 
 fn name(session: &mut Session, wanted: &Body) {
@@ -345,7 +361,7 @@ pub fn binary_size(
     Ok(())
 }
 
-/// `BINARY[path]<partial>`, as a literal8: it may hold NUL (RFC 3516 §4.2).
+/// `BINARY[path]<partial>`.
 pub async fn binary(
     session: &mut Session,
     look: &mut Look,
@@ -359,6 +375,32 @@ pub async fn binary(
     out.push(b']');
     origin(out, partial);
     out.push(b' ');
+    content(session, look, row, path, partial).await
+}
+
+/// A section without its transfer encoding; what has none is as it is.
+pub async fn decoded(
+    session: &mut Session,
+    look: &mut Look,
+    row: &Row,
+    wanted: &Section,
+    partial: Option<Partial>,
+) -> Result<(), Stop> {
+    match wanted.text {
+        Text::All => content(session, look, row, &wanted.path, partial).await,
+        _ => octets(session, look, row, wanted, partial).await,
+    }
+}
+
+/// A part decoded, as a string where it is small and has no NUL, else as a literal8 (RFC 3516 §4.3):
+/// to look for a NUL in a large one would be to decode it twice.
+async fn content(
+    session: &mut Session,
+    look: &mut Look,
+    row: &Row,
+    path: &[u32],
+    partial: Option<Partial>,
+) -> Result<(), Stop> {
     let Some(coded) = coded(look, row, path)? else {
         return nil(session);
     };
@@ -368,6 +410,13 @@ pub async fn binary(
         return nil(session);
     }
     let (skip, len) = slice((0, coded.size), partial);
+    if len <= limits::IMAP_BINARY_STRING {
+        let found = gather(look, &coded, skip, len)?;
+        let out = session.conn.out();
+        encode::literal_head(out, len, found.contains(&0));
+        out.extend_from_slice(&found);
+        return spill(session, look).await;
+    }
     encode::literal_head(session.conn.out(), len, true);
     if !coded.encoding.is_encoded() {
         return copy(session, look, coded.run.0 + skip, len).await;
@@ -396,6 +445,118 @@ impl Sink for Slice<'_> {
         self.out
             .extend_from_slice(rest.get(..take).unwrap_or_default());
     }
+}
+
+/// A slice of a part, decoded, all of it.
+fn gather(look: &mut Look, coded: &Coded, skip: u64, len: u64) -> Result<Vec<u8>, Stop> {
+    let mut found = Vec::new();
+    let mut decoder = Decoder::new(coded.encoding);
+    let (mut offset, mut left) = coded.run;
+    let mut piece = Vec::new();
+    let mut sink = Slice {
+        skip,
+        left: len,
+        out: &mut found,
+    };
+    if !coded.encoding.is_encoded() {
+        let cut = skip.min(left);
+        (offset, left, sink.skip) = (offset + cut, left - cut, 0);
+    }
+    while left > 0 && sink.left > 0 {
+        piece.clear();
+        let got = look.read(offset, left, &mut piece)?;
+        if got == 0 {
+            break;
+        }
+        match coded.encoding.is_encoded() {
+            true => decoder.push(&piece, &mut sink),
+            false => sink.put(&piece),
+        }
+        offset += got;
+        left = left.saturating_sub(got);
+    }
+    if coded.encoding.is_encoded() {
+        decoder.finish(&mut sink);
+    }
+    match sink.left {
+        0 => Ok(found),
+        _ => Err(cut_off()),
+    }
+}
+
+/// A part as it is in the message, or decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// With its transfer encoding.
+    Raw,
+    /// Without.
+    Decoded,
+}
+
+/// The body structure of what a section is (RFC 5524 §3.2 `BODYPARTSTRUCTURE`).
+pub fn part_structure(
+    session: &mut Session,
+    look: &mut Look,
+    row: &Row,
+    wanted: &Section,
+    form: Form,
+) -> Result<(), Stop> {
+    let utf8 = session.enabled.utf8;
+    let Some((_, size)) = locate(look, row, wanted)? else {
+        return nil(session);
+    };
+    let Some(found) = look.structure(row)? else {
+        return nil(session);
+    };
+    let mut parts = found.parts.clone();
+    let index = match (&wanted.text, wanted.path.is_empty()) {
+        (Text::All, true) => {
+            // The message itself, as a part would hold it.
+            let root = parts.first().cloned().unwrap_or_default();
+            let whole = Part {
+                kind: Kind::Message,
+                children: 1,
+                main: b"message".to_vec(),
+                sub: b"rfc822".to_vec(),
+                lines: root.lines,
+                body: Span {
+                    offset: 0,
+                    len: u32::try_from(size).unwrap_or(u32::MAX),
+                },
+                envelope: Some(Box::new(found.envelope.clone())),
+                ..Part::default()
+            };
+            parts.iter_mut().for_each(|part| part.depth += 1);
+            parts.insert(0, whole);
+            Some(0)
+        }
+        (Text::All, false) => structure::find(&parts, &wanted.path),
+        (Text::Text, true) => Some(0),
+        (Text::Text, false) => structure::find(&parts, &wanted.path).map(|index| index + 1),
+        _ => None,
+    };
+    let index = index.unwrap_or_else(|| {
+        parts = vec![Part {
+            main: b"text".to_vec(),
+            sub: b"rfc822-headers".to_vec(),
+            body: Span {
+                offset: 0,
+                len: u32::try_from(size).unwrap_or(u32::MAX),
+            },
+            ..Part::default()
+        }];
+        0
+    });
+    if let (Some(part), Form::Decoded) = (parts.get_mut(index), form)
+        && part.kind == Kind::Leaf
+        && part.encoding != Encoding::Unknown
+        && wanted.text == Text::All
+    {
+        part.encoding_raw = Some(b"binary".to_vec());
+        part.body.len = part.decoded;
+    }
+    structure::write(session.conn.out(), &parts, index, false, utf8);
+    Ok(())
 }
 
 async fn decode(

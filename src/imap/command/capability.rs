@@ -108,6 +108,9 @@ pub const TABLE: &[Capability] = &[
     row("UIDONLY", 9586, After, &[]),
     row("UIDPLUS", 4315, After, &["UID EXPUNGE"]),
     row("UNSELECT", 3691, After, &["UNSELECT"]),
+    row("URL-PARTIAL", 5550, After, &[]),
+    row("URLAUTH", 4467, After, &["RESETKEY", "GENURLAUTH", "URLFETCH"]),
+    row("URLAUTH=BINARY", 5524, After, &[]),
     row("UTF8=ACCEPT", 6855, After, &[]),
     row("WITHIN", 5032, After, &[]),
 ];

@@ -242,7 +242,7 @@ pub async fn spill(session: &mut Session, look: &mut Look) -> Result<(), Stop> {
 }
 
 /// In the middle of a response there is no room for a refusal: only the connection's end is honest.
-fn in_response(stop: Stop) -> Stop {
+pub fn in_response(stop: Stop) -> Stop {
     match stop {
         Stop::Refused(answer) => {
             warn!("imap: cut off inside a response: {}", answer.text);

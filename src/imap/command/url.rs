@@ -2,6 +2,7 @@
 
 use super::fetch::Look;
 use crate::imap::answer::Stop;
+use crate::imap::session::Session;
 use crate::imap::wire::url::Url;
 use crate::mail::Row;
 
@@ -15,4 +16,10 @@ pub fn find(look: &mut Look, url: &Url) -> Result<Option<Row>, Stop> {
         return Ok(None);
     }
     Ok(reader.row(mailbox.id, url.uid)?)
+}
+
+/// Is this user the one that everything here belongs to?
+pub fn is_me(session: &Session, user: &str) -> bool {
+    let config = &session.ctx.config;
+    user.eq_ignore_ascii_case(&config.user) || config.owns(user)
 }

@@ -62,6 +62,11 @@ pub enum Command {
     Namespace,
     Acl(acl::Acl),
     Status(String, Vec<status::Item>),
+    /// RESETKEY: mailbox and mechanisms, or all.
+    ResetKey(Option<(String, Vec<String>)>),
+    /// GENURLAUTH: URLs and mechanisms.
+    GenUrlAuth(Vec<(String, String)>),
+    UrlFetch(Vec<url::Wanted>),
     /// COMPRESS DEFLATE.
     Compress,
     /// APPEND or REPLACE.
@@ -192,6 +197,9 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         }
         "GETMETADATA" => Command::GetMetadata(metadata::get(c)?),
         "SETMETADATA" => Command::SetMetadata(metadata::set(c)?),
+        "RESETKEY" => Command::ResetKey(url::reset_key(c)?),
+        "GENURLAUTH" => Command::GenUrlAuth(url::generate(c)?),
+        "URLFETCH" => Command::UrlFetch(url::fetch(c)?),
         "IDLE" => Command::Idle,
         "CHECK" => Command::Check,
         "CLOSE" => Command::Close,
