@@ -440,6 +440,7 @@ impl Session {
             Command::Unselect => command::unselect::run(self),
             Command::Expunge(set) => command::expunge::run(self, set.as_ref()).await,
             Command::Search(args, numbers) => command::search::run(self, tag, args, numbers).await,
+            Command::Esearch(args) => command::esearch::run(self, tag, args).await,
             Command::CancelUpdate(tags) => command::cancelupdate::run(self, &tags),
             Command::Sort(args, numbers) => command::sort::run(self, tag, args, numbers).await,
             Command::Thread(args, numbers) => command::thread::run(self, args, numbers).await,
@@ -463,6 +464,7 @@ enum State {
 fn expunges(command: &Command) -> Expunges {
     match command {
         Command::Search(args, Numbers::Uid) if args.key.uses_numbers() => Expunges::Hold,
+        Command::Esearch(args) if args.search.key.uses_numbers() => Expunges::Hold,
         Command::Sort(args, Numbers::Uid) if args.search.key.uses_numbers() => Expunges::Hold,
         Command::Thread(args, Numbers::Uid) if args.search.key.uses_numbers() => Expunges::Hold,
         Command::Fetch(_, Numbers::Sequence)

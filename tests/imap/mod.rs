@@ -7,6 +7,7 @@ mod context;
 mod copy;
 mod create;
 mod enable;
+mod esearch;
 mod expunge;
 mod fetch;
 mod framing;

@@ -4,7 +4,7 @@
 use crate::imap::answer::{Answer, Stop};
 use crate::imap::session::Session;
 use crate::imap::view::{self, Selected};
-use crate::imap::wire::cursor::Cursor;
+use crate::imap::wire::cursor::{Cursor, is_atom};
 use crate::imap::wire::flag::Flag;
 use crate::imap::wire::search::{Key, Search, criteria};
 use crate::imap::wire::set::{End, Set};
@@ -250,6 +250,18 @@ fn undefined<T>(name: &str) -> Result<T, Stop> {
     encode::astring(&mut text, name.as_bytes(), false);
     text.extend_from_slice(b"] there is no such filter, or it makes no sense");
     Answer::no(String::from_utf8_lossy(&text)).stop()
+}
+
+/// Would this entry of the server be a filter that makes no sense (RFC 5466 §3.2)?
+pub fn is_broken_filter(entry: &str, value: &[u8]) -> bool {
+    let roots = ["/private/filters/values/", "/shared/filters/values/"];
+    let Some(name) = roots.iter().find_map(|root| entry.strip_prefix(root)) else {
+        return false;
+    };
+    let mut c = Cursor::new(value, true);
+    let whole = criteria(&mut c).and_then(|_| c.end()).is_ok();
+    let plain = !name.is_empty() && name.bytes().all(|b| is_atom(b) && b != b'/');
+    !whole || !plain
 }
 
 /// The value of a filter: the private one, or else the shared one (RFC 5466 §3.1). Entries' names

@@ -1,7 +1,7 @@
 //! GETMETADATA and SETMETADATA (RFC 5464), METADATA responses for LIST (RFC 9590), and those that
 //! nobody asked for (RFC 5464 §4.4.2).
 
-use super::{create, list};
+use super::{create, criteria, list};
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 use crate::imap::wire::mailbox;
@@ -93,6 +93,14 @@ pub async fn set(session: &mut Session, args: Set) -> Run {
         && args.entries.iter().any(|(entry, _)| entry == USE)
     {
         return set_use(session, id, args.entries).await;
+    }
+    let broken = |(entry, value): &(String, Option<Vec<u8>>)| {
+        let value = value.as_deref();
+        value.is_some_and(|value| criteria::is_broken_filter(entry, value))
+    };
+    if place.is_none() && args.entries.iter().any(broken) {
+        let text = "[CANNOT] a filter has to be a whole search criterion, under a plain name";
+        return Answer::no(text).stop();
     }
     let own = session.mail().annotate(place, args.entries).await?;
     session.told.own = own.or(session.told.own);

@@ -13,6 +13,7 @@ pub mod create;
 pub(super) mod criteria;
 pub mod delete;
 pub mod enable;
+pub mod esearch;
 pub mod expunge;
 pub mod fetch;
 pub(super) mod found;

@@ -9,7 +9,7 @@ use crate::imap::tell::batch;
 use crate::imap::wire::Numbers;
 use crate::imap::wire::search::{Options, Search};
 use crate::limits;
-use crate::mail::{Modseq, Query, UidSet};
+use crate::mail::{MailboxId, Modseq, Query, UidSet};
 
 /// SEARCH.
 pub async fn run(session: &mut Session, tag: &str, args: Search, numbers: Numbers) -> Run {
@@ -86,11 +86,14 @@ pub async fn tell(
         (false, _) => None,
     };
     let modseq = match returned {
-        Some(returned) => highest(session, &returned)?,
+        Some(returned) => highest(session, session.selected()?.mailbox, &returned)?,
         None => None,
     };
     let scores = match options {
-        Some(options) if options.relevancy => relevancy(session, &found, told.query).await?,
+        Some(options) if options.relevancy => {
+            let mailbox = session.selected()?.mailbox;
+            relevancy(session, mailbox, &found, told.query).await?
+        }
         _ => Vec::new(),
     };
     let saved = match asked {
@@ -119,8 +122,12 @@ pub async fn tell(
 }
 
 /// The scores of what was found, in its order (RFC 6203 §4).
-async fn relevancy(session: &mut Session, found: &Found, query: Query) -> Result<Vec<u8>, Stop> {
-    let mailbox = session.selected()?.mailbox;
+pub async fn relevancy(
+    session: &Session,
+    mailbox: MailboxId,
+    found: &Found,
+    query: Query,
+) -> Result<Vec<u8>, Stop> {
     let (mail, set) = (session.mail(), found.set());
     let scores = mail.relevance(mailbox, &set, query).await?;
     Ok(match found {
@@ -135,9 +142,12 @@ async fn relevancy(session: &mut Session, found: &Found, query: Query) -> Result
 
 /// The highest modification sequence of what is returned (RFC 7162 §3.1.5, §3.1.6); none if
 /// nothing is.
-fn highest(session: &Session, told: &UidSet) -> Result<Option<Modseq>, Stop> {
+pub fn highest(
+    session: &Session,
+    mailbox: MailboxId,
+    told: &UidSet,
+) -> Result<Option<Modseq>, Stop> {
     let mail = session.mail();
-    let mailbox = session.selected()?.mailbox;
     let mut highest = None;
     let mut from = told.first();
     while let Some(first) = from {
@@ -149,7 +159,7 @@ fn highest(session: &Session, told: &UidSet) -> Result<Option<Modseq>, Stop> {
 }
 
 /// `$` from here on (RFC 9051 §6.4.4.1, RFC 9394 §3.2).
-fn save(session: &mut Session, saved: UidSet) -> Result<(), Stop> {
+pub fn save(session: &mut Session, saved: UidSet) -> Result<(), Stop> {
     if saved.runs().len() > limits::IMAP_SAVED_RUNS {
         session.selected_mut()?.saved = UidSet::new();
         return Answer::no("[NOTSAVED] the result has too many gaps to be kept").stop();

@@ -13,6 +13,7 @@ pub mod cursor;
 pub mod date;
 pub mod encode;
 pub mod envelope;
+pub mod esearch;
 pub mod fetch;
 pub mod fields;
 pub mod flag;
@@ -83,6 +84,7 @@ pub enum Command {
     Expunge(Option<Set>),
     Search(search::Search, Numbers),
     CancelUpdate(Vec<String>),
+    Esearch(esearch::Esearch),
     Sort(sort::Sort, Numbers),
     Thread(thread::Thread, Numbers),
     Fetch(fetch::Fetch, Numbers),
@@ -204,6 +206,7 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         "CHECK" => Command::Check,
         "CLOSE" => Command::Close,
         "UNSELECT" => Command::Unselect,
+        "ESEARCH" => Command::Esearch(esearch::esearch(c)?),
         "CANCELUPDATE" => Command::CancelUpdate(cancelupdate::cancelupdate(c)?),
         "EXPUNGE" => Command::Expunge(None),
         _ => return Ok(acl::acl(c, word)?.map(Command::Acl)),
@@ -220,6 +223,10 @@ fn uid(c: &mut Cursor<'_>) -> Parsed<Command> {
     }
     if word == "REPLACE" {
         return Ok(Command::Append(append::replace(c, Numbers::Uid)?));
+    }
+    // RFC 7377 §2 writes it so in an example; its answers are UIDs anyway.
+    if word == "ESEARCH" {
+        return Ok(Command::Esearch(esearch::esearch(c)?));
     }
     with_numbers(c, &word, Numbers::Uid)
 }
