@@ -602,3 +602,5 @@ pub const SEND_DELAY: u32 = 366 * 86_400;
 
 /// Octets of a decoded part that are looked through for a NUL, so that it can be sent as a string.
 pub const IMAP_BINARY_STRING: u64 = 32 * 1024;
+/// `maxDataSources`: sources of one blob in Blob/upload; RFC 9404 §4.1 wants 64 at least.
+pub const JMAP_SOURCES: usize = 100;

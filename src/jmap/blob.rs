@@ -51,8 +51,7 @@ async fn store(exchange: Exchange<Site>) -> Result<Response, Problem> {
     let size = staged.size();
     // Those whose time is over make room first; nothing else comes by here as often.
     site.mail.sweep_uploads(now()).await.map_err(refused)?;
-    let expires = now().saturating_add(limits::JMAP_UPLOAD_KEPT);
-    let id = site.mail.upload(staged, expires).await.map_err(refused)?;
+    let id = keep(&site.mail, staged).await.map_err(refused)?;
     let answer = json!({
         "accountId": ACCOUNT,
         "blobId": BlobId::whole(id).to_string(),
@@ -60,6 +59,13 @@ async fn store(exchange: Exchange<Site>) -> Result<Response, Problem> {
         "size": size,
     });
     Ok(problem::json(StatusCode::CREATED, &answer))
+}
+
+/// Keeps an upload for as long as it is announced; sweeps those whose time is over.
+pub async fn keep(mail: &Mail, staged: mail::Staged) -> mail::Result<mail::EmailId> {
+    mail.sweep_uploads(now()).await?;
+    let expires = now().saturating_add(limits::JMAP_UPLOAD_KEPT);
+    mail.upload(staged, expires).await
 }
 
 fn now() -> u32 {

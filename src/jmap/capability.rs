@@ -1,6 +1,7 @@
 //! Capabilities: what we serve, and what else is registered.
 use serde_json::{Map, Value, json};
 
+use super::method::blob;
 use crate::limits;
 
 /// A specification whose methods are served here.
@@ -12,6 +13,10 @@ pub enum Capability {
     Mail,
     /// RFC 8621 §1.3.2.
     Submission,
+    /// RFC 9404.
+    Blob,
+    /// RFC 9425.
+    Quota,
 }
 
 impl Capability {
@@ -21,6 +26,8 @@ impl Capability {
             Capability::Core => "urn:ietf:params:jmap:core",
             Capability::Mail => "urn:ietf:params:jmap:mail",
             Capability::Submission => "urn:ietf:params:jmap:submission",
+            Capability::Blob => "urn:ietf:params:jmap:blob",
+            Capability::Quota => "urn:ietf:params:jmap:quota",
         }
     }
 }
@@ -80,7 +87,9 @@ pub fn session(max_upload: u64) -> Map<String, Value> {
         }),
     );
     map.insert(Capability::Mail.uri().into(), json!({}));
-    map.insert(Capability::Submission.uri().into(), json!({}));
+    for capability in [Capability::Submission, Capability::Blob, Capability::Quota] {
+        map.insert(capability.uri().into(), json!({}));
+    }
     map
 }
 
@@ -102,6 +111,16 @@ pub fn account(max_message: u64, top_level: bool) -> Map<String, Value> {
             "mayCreateTopLevelMailbox": top_level,
         }),
     );
+    map.insert(
+        Capability::Blob.uri().into(),
+        json!({
+            "maxSizeBlobSet": max_message,
+            "maxDataSources": limits::JMAP_SOURCES,
+            "supportedTypeNames": blob::TYPES,
+            "supportedDigestAlgorithms": blob::DIGESTS.map(|(name, _)| name),
+        }),
+    );
+    map.insert(Capability::Quota.uri().into(), json!({}));
     let delay = limits::SEND_DELAY.to_string();
     map.insert(
         Capability::Submission.uri().into(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::capability::Capability;
 use super::site::Site;
 use super::wire::args::Args;
 use super::wire::error::{MethodError, SetError};
@@ -21,6 +22,8 @@ pub struct Context {
     pub mail: Arc<Mail>,
     /// The responses so far.
     pub responses: Vec<Invocation>,
+    /// The capabilities that the client opted into.
+    using: Vec<String>,
     /// Creation ids and what they became (RFC 8620 §5.3).
     pub created: Map<String, Value>,
     /// Responses of implicit calls, to follow the one being made (RFC 8620 §5.4).
@@ -31,11 +34,12 @@ pub struct Context {
 
 impl Context {
     /// The beginning of a request.
-    pub fn new(site: Rc<Site>, created: Option<Map<String, Value>>) -> Context {
+    pub fn new(site: Rc<Site>, using: Vec<String>, created: Option<Map<String, Value>>) -> Context {
         Context {
             mail: Arc::clone(&site.mail),
             site,
             responses: Vec::new(),
+            using,
             created: created.unwrap_or_default(),
             implicit: Vec::new(),
             budget: limits::JMAP_RESPONSE,
@@ -48,6 +52,11 @@ impl Context {
         let meta = self.mail.meta();
         let reader = self.mail.reader().map_err(method_error)?;
         Ok((meta, reader))
+    }
+
+    /// Whether the client opted into a capability (RFC 8620 §3.3 `using`).
+    pub fn uses(&self, capability: Capability) -> bool {
+        self.using.iter().any(|uri| uri == capability.uri())
     }
 
     /// Pays for `octets` of the answer.

@@ -14,12 +14,13 @@ use crate::mail::{DataType, Meta, Modseq};
 pub use events::events;
 
 /// What a client can be told of; EmailDelivery has no methods (RFC 8621 §1.5).
-const TYPES: [(&str, DataType); 6] = [
+const TYPES: [(&str, DataType); 7] = [
     ("Email", DataType::Email),
     ("EmailDelivery", DataType::EmailDelivery),
     ("EmailSubmission", DataType::EmailSubmission),
     ("Identity", DataType::Identity),
     ("Mailbox", DataType::Mailbox),
+    ("Quota", DataType::Quota),
     ("Thread", DataType::Thread),
 ];
 

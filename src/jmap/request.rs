@@ -50,9 +50,9 @@ async fn run(exchange: Exchange<Site>) -> Result<Response, Problem> {
     drop(body);
     let session_state = site.session_state(&base);
     let echo_ids = request.created.is_some();
-    let mut context = Context::new(site, request.created);
+    let mut context = Context::new(site, request.using, request.created);
     for call in request.calls {
-        make(&mut context, &request.using, call).await;
+        make(&mut context, call).await;
     }
     let mut tail = Map::new();
     if echo_ids {
@@ -114,9 +114,9 @@ const UNKNOWN_CAPABILITY: &str = "urn:ietf:params:jmap:error:unknownCapability";
 const LIMIT: &str = "urn:ietf:params:jmap:error:limit";
 
 /// Makes one call and adds its responses.
-async fn make(context: &mut Context, using: &[String], call: Invocation) {
+async fn make(context: &mut Context, call: Invocation) {
     let Invocation { name, args, id } = call;
-    let result = match method::find(&name).filter(|m| opted_in(m, using)) {
+    let result = match method::find(&name).filter(|m| opted_in(m, context)) {
         None => Err(MethodError::new("unknownMethod")),
         Some(method) => apply(context, method, args).await,
     };
@@ -139,11 +139,10 @@ async fn make(context: &mut Context, using: &[String], call: Invocation) {
 }
 
 /// RFC 8620 §1.8: only what the client opted into is there.
-fn opted_in(method: &Method, using: &[String]) -> bool {
-    using.iter().any(|uri| uri == method.capability.uri())
+fn opted_in(method: &Method, context: &Context) -> bool {
+    context.uses(method.capability)
         // Identities are read by clients that opted into mail alone.
-        || (method.is_identity()
-            && using.iter().any(|uri| uri == Capability::Mail.uri()))
+        || (method.is_identity() && context.uses(Capability::Mail))
 }
 
 async fn apply(

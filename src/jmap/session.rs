@@ -33,6 +33,8 @@ pub fn object(site: &Site, base: &str) -> Map<String, Value> {
         "primaryAccounts": {
             Capability::Mail.uri(): ACCOUNT,
             Capability::Submission.uri(): ACCOUNT,
+            Capability::Blob.uri(): ACCOUNT,
+            Capability::Quota.uri(): ACCOUNT,
         },
         "username": config.user,
         "apiUrl": format!("{base}/jmap/api"),

@@ -471,7 +471,11 @@ fn add(txn: &mut Txn<'_>, new: &mut NewEmail, keywords: Flags) -> Done<Added> {
         row.head.holds = row.head.holds.saturating_add(1);
     }
     let mut places = Vec::with_capacity(new.mailboxes.len());
-    if !new.mailboxes.is_empty() {
+    if new.mailboxes.is_empty() {
+        // An upload, or a message of the queue's: it takes room.
+        let modseq = txn.state.bump();
+        txn.state.changed(DataType::Quota, modseq);
+    } else {
         let thread = thread_of(txn, email, &row)?;
         row.head.thread = thread.0;
         row.head.internaldate = new.internaldate.unwrap_or_else(now);
@@ -618,6 +622,8 @@ pub(super) fn release(
     row.head.holds = row.head.holds.saturating_sub(1);
     if row.head.holds == 0 && row.head.birth == 0 {
         txn.state.global.bytes -= u64::from(row.head.raw_size).min(txn.state.global.bytes);
+        let modseq = txn.state.bump();
+        txn.state.changed(DataType::Quota, modseq);
         return txn.delete_message(email);
     }
     txn.put_message(email, &row)

@@ -21,11 +21,13 @@ pub enum DataType {
     Identity = 4,
     /// Submissions.
     EmailSubmission = 5,
-    /// The vacation response.
-    VacationResponse = 6,
+    /// Push subscriptions, which have no state that clients see.
+    PushSubscription = 6,
+    /// How much of the quota is used.
+    Quota = 7,
 }
 
-/// How many there are, and room for one more.
+/// How many there are.
 const TYPES: usize = 8;
 
 /// The last change of each type.

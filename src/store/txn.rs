@@ -130,6 +130,9 @@ impl<'t> Txn<'t> {
         ) {
             self.state.changed(DataType::Thread, modseq);
         }
+        if matches!(kind, Kind::Added(true) | Kind::Removed(true)) {
+            self.state.changed(DataType::Quota, modseq);
+        }
         if kind == Kind::Added(true) {
             self.state.changed(DataType::EmailDelivery, modseq);
         }

@@ -1,6 +1,6 @@
 //! Upload and download (RFC 8620 §6).
-use super::{import, start};
-use serde_json::json;
+use super::{Jmap, import, start};
+use serde_json::{Value, json};
 
 #[test]
 fn upload_and_download() {
@@ -167,4 +167,166 @@ fn cut_uploads() {
         assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 4"));
     }
     assert_eq!(jmap.query(json!({})), Vec::<String>::new());
+}
+
+const BLOB: &[&str] = &["core", "mail", "blob"];
+
+/// RFC 9404 §4.1.2 and §4.2.1, with our ids.
+#[test]
+fn rfc9404_examples() {
+    let (_server, mut jmap) = start();
+    let answers = jmap.request(
+        BLOB,
+        json!([
+            ["Blob/upload", { "accountId": "a1", "create": { "b4": { "data": [
+                { "data:asText": "The quick brown fox jumped over the lazy dog." }
+            ] } } }, "S4"],
+            ["Blob/upload", { "accountId": "a1", "create": { "cat": { "data": [
+                { "data:asText": "How" },
+                { "blobId": "#b4", "length": 7, "offset": 3 },
+                { "data:asText": "was t" },
+                { "blobId": "#b4", "length": 1, "offset": 1 },
+                { "data:asBase64": "YXQ/" }
+            ] } } }, "CAT"],
+            ["Blob/get", { "accountId": "a1", "properties": ["data:asText", "size"], "ids": ["#cat"] }, "G4"],
+            ["Blob/get", { "accountId": "a1", "ids": ["#b4", "not-a-blob"],
+                "properties": ["data:asText", "digest:sha", "size"] }, "R1"],
+            ["Blob/get", { "accountId": "a1", "ids": ["#b4"], "offset": 4, "length": 9,
+                "properties": ["data:asText", "digest:sha", "digest:sha-256", "size"] }, "R2"],
+        ]),
+    );
+    let of = |n: usize| answers["methodResponses"][n][1].clone();
+    assert_eq!(of(0)["created"]["b4"]["size"], 45);
+    assert_eq!(of(1)["created"]["cat"]["size"], 19);
+    assert_eq!(of(2)["list"][0]["data:asText"], "How quick was that?");
+    let fox = &of(3)["list"][0];
+    assert_eq!(fox["digest:sha"], "wIVPufsDxBzOOALLDSIFKebu+U4=");
+    assert_eq!(fox["size"], 45);
+    assert_eq!(of(3)["notFound"], json!(["not-a-blob"]));
+    let part = &of(4)["list"][0];
+    assert_eq!(part["data:asText"], "quick bro");
+    assert_eq!(part["digest:sha"], "QiRAPtfyX8K6tm1iOAtZ87Xj3Ww=");
+    assert_eq!(
+        part["digest:sha-256"],
+        "gdg9INW7lwHK6OQ9u0dwDz2ZY/gubi0En0xlFpKt0OA="
+    );
+    assert_eq!(
+        (&part["size"], &part["isTruncated"]),
+        (&json!(45), &Value::Null)
+    );
+}
+
+#[test]
+fn ranges_and_text_of_blobs() {
+    let (_server, mut jmap) = start();
+    let id = jmap.upload("text/plain", "aä".as_bytes());
+    let get = |jmap: &mut Jmap, mut args: Value| {
+        args["accountId"] = "a1".into();
+        args["ids"] = json!([id]);
+        let answers = jmap.request(BLOB, json!([["Blob/get", args, "0"]]));
+        let answer = answers["methodResponses"][0][1].clone();
+        if answer["type"].is_string() {
+            answer
+        } else {
+            answer["list"][0].clone()
+        }
+    };
+    assert_eq!(
+        get(&mut jmap, json!({})),
+        json!({ "id": id, "data:asText": "aä", "size": 3 })
+    );
+    let cut = get(&mut jmap, json!({ "length": 2 }));
+    assert_eq!(cut["isEncodingProblem"], true);
+    assert_eq!(cut["data:asBase64"], "YcM=");
+    assert!(cut.get("data:asText").is_none());
+    let cut = get(
+        &mut jmap,
+        json!({ "length": 2, "properties": ["data:asText"] }),
+    );
+    assert_eq!(cut["data:asText"], Value::Null);
+    let over = get(&mut jmap, json!({ "offset": 1, "length": 9 }));
+    assert_eq!(
+        (&over["data:asText"], &over["isTruncated"]),
+        (&json!("ä"), &json!(true))
+    );
+    let behind = get(&mut jmap, json!({ "offset": 4 }));
+    assert_eq!(
+        (&behind["data:asText"], &behind["isTruncated"]),
+        (&json!(""), &json!(true))
+    );
+    assert_eq!(
+        get(&mut jmap, json!({ "properties": ["size"] })),
+        json!({ "id": id, "size": 3 })
+    );
+    assert_eq!(
+        get(&mut jmap, json!({ "properties": ["digest:md9"] }))["type"],
+        "invalidArguments"
+    );
+    assert_eq!(
+        get(&mut jmap, json!({ "offset": -1 }))["type"],
+        "invalidArguments"
+    );
+    // Sources that are not what they claim.
+    let long: Vec<Value> = (0..101).map(|_| json!({ "data:asText": "" })).collect();
+    for (data, want) in [
+        (json!([{ "data:asBase64": "Y" }]), "invalidProperties"),
+        (
+            json!([{ "data:asText": "a", "data:asBase64": "YQ==" }]),
+            "invalidProperties",
+        ),
+        (
+            json!([{ "blobId": id, "offset": 2, "length": 2 }]),
+            "invalidProperties",
+        ),
+        (json!([{ "blobId": id, "offset": 4 }]), "invalidProperties"),
+        (json!([{ "blobId": "b999" }]), "blobNotFound"),
+        (json!([{ "blobId": "#me" }]), "blobNotFound"),
+        (json!([{}]), "invalidProperties"),
+        (json!(long), "invalidProperties"),
+        (json!("x"), "invalidProperties"),
+    ] {
+        let args = json!({ "accountId": "a1", "create": { "me": { "data": data } } });
+        let answers = jmap.request(BLOB, json!([["Blob/upload", args, "0"]]));
+        let answer = &answers["methodResponses"][0][1];
+        assert_eq!(answer["notCreated"]["me"]["type"], want, "{data}: {answer}");
+        assert_eq!(answer["created"], Value::Null);
+    }
+    let empty = json!({ "accountId": "a1", "create": {
+        "a": { "data": [{ "blobId": "#z" }], "type": "text/x" }, "z": { "data": [] } } });
+    let answers = jmap.request(BLOB, json!([["Blob/upload", empty, "0"]]));
+    let made = &answers["methodResponses"][0][1]["created"];
+    assert_eq!(
+        (&made["a"]["size"], &made["a"]["type"]),
+        (&json!(0), &json!("text/x"))
+    );
+}
+
+#[test]
+fn blobs_are_looked_up() {
+    let (_server, mut jmap) = start();
+    let email = super::import(&mut jmap, "One", 1, json!({}));
+    let got = jmap.email(&email, json!(["blobId", "threadId", "mailboxIds"]));
+    let upload = jmap.upload("text/plain", b"x");
+    let args = json!({ "accountId": "a1", "typeNames": ["Mailbox", "Thread", "Email"],
+        "ids": [got["blobId"], upload, "no-blob"] });
+    let answers = jmap.request(BLOB, json!([["Blob/lookup", args, "0"]]));
+    let list = &answers["methodResponses"][0][1]["list"];
+    let inbox = jmap.mailbox("inbox");
+    assert_eq!(
+        list[0]["matchedIds"],
+        json!({ "Mailbox": [inbox], "Thread": [got["threadId"]], "Email": [email] })
+    );
+    let none = json!({ "Mailbox": [], "Thread": [], "Email": [] });
+    assert_eq!(
+        (&list[1]["matchedIds"], &list[2]["matchedIds"]),
+        (&none, &none)
+    );
+    let args = json!({ "accountId": "a1", "typeNames": ["Calendar"], "ids": [] });
+    let answers = jmap.request(BLOB, json!([["Blob/lookup", args, "0"]]));
+    assert_eq!(answers["methodResponses"][0][1]["type"], "unknownDataType");
+    let args = json!({ "accountId": "a1", "typeNames": ["Email"], "ids": [] });
+    let answers = jmap.request(&["core", "blob"], json!([["Blob/lookup", args, "0"]]));
+    assert_eq!(answers["methodResponses"][0][1]["type"], "unknownDataType");
+    let answers = jmap.request(&["core", "mail"], json!([["Blob/lookup", {}, "0"]]));
+    assert_eq!(answers["methodResponses"][0][1]["type"], "unknownMethod");
 }

@@ -7,6 +7,7 @@ mod http;
 mod identity;
 mod mailbox;
 mod query;
+mod quota;
 mod session;
 mod state;
 mod submission;

@@ -1,14 +1,22 @@
-//! Blob/copy (RFC 8620 §6.3): with one account there is nowhere to copy from.
-use super::Answer;
-use crate::jmap::context::{Context, account};
-use crate::jmap::wire::args::Args;
-use crate::jmap::wire::error::MethodError;
+//! Blobs as objects (RFC 9404), and Blob/copy (RFC 8620 §6.3).
+mod copy;
+mod get;
+mod lookup;
+mod upload;
 
-/// Always an error: the accounts must differ, and there is one.
-pub async fn copy(_: &mut Context, mut args: Args) -> Answer {
-    account(&mut args, "fromAccountId", "fromAccountNotFound")?;
-    account(&mut args, "accountId", "accountNotFound")?;
-    Err(MethodError::invalid(
-        "fromAccountId and accountId must differ",
-    ))
-}
+pub use copy::copy;
+pub use get::get;
+pub use lookup::lookup;
+pub use upload::upload;
+
+use super::Answer;
+
+/// The digests that Blob/get calculates, best first (RFC 9404 §3.1).
+pub const DIGESTS: [(&str, &ring::digest::Algorithm); 3] = [
+    ("sha-256", &ring::digest::SHA256),
+    ("sha-512", &ring::digest::SHA512),
+    ("sha", &ring::digest::SHA1_FOR_LEGACY_USE_ONLY),
+];
+
+/// The types that Blob/lookup looks through.
+pub const TYPES: [&str; 3] = ["Mailbox", "Thread", "Email"];

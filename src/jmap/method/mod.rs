@@ -1,6 +1,6 @@
 //! The methods: one table, one file per type, the standard ones' common parts in `get`,
 //! `changes`, `query` and `set`.
-mod blob;
+pub mod blob;
 mod changes;
 mod core;
 mod email;
@@ -8,6 +8,7 @@ mod get;
 mod identity;
 mod mailbox;
 mod query;
+mod quota;
 mod set;
 mod snippet;
 mod submission;
@@ -63,6 +64,13 @@ macro_rules! methods {
 methods! {
     "Core/echo" Core core::echo,
     "Blob/copy" Core blob::copy,
+    "Blob/upload" Blob blob::upload,
+    "Blob/get" Blob blob::get,
+    "Blob/lookup" Blob blob::lookup,
+    "Quota/get" Quota quota::get,
+    "Quota/changes" Quota quota::changes,
+    "Quota/query" Quota quota::query,
+    "Quota/queryChanges" Quota quota::query_changes,
     "Mailbox/get" Mail mailbox::get,
     "Mailbox/changes" Mail mailbox::changes,
     "Mailbox/query" Mail mailbox::query,

@@ -1,0 +1,84 @@
+//! Quota (RFC 9425).
+use super::{Jmap, import, start};
+use crate::harness::Server;
+use serde_json::{Value, json};
+
+fn ask(jmap: &mut Jmap, using: &[&str], name: &str, mut args: Value) -> Value {
+    args["accountId"] = "a1".into();
+    jmap.request(using, json!([[name, args, "0"]]))["methodResponses"][0][1].clone()
+}
+
+const QUOTA: &[&str] = &["core", "mail", "quota"];
+
+#[test]
+fn none_without_a_limit() {
+    let (_server, mut jmap) = start();
+    let all = ask(&mut jmap, QUOTA, "Quota/get", json!({ "ids": null }));
+    assert_eq!(all["list"], json!([]));
+    let found = ask(&mut jmap, QUOTA, "Quota/query", json!({}));
+    assert_eq!(found["ids"], json!([]));
+}
+
+#[test]
+fn follows_what_is_used() {
+    let server = Server::with(|config| config.quota = Some(1 << 20));
+    let mut jmap = Jmap::new(&server);
+    let all = ask(&mut jmap, QUOTA, "Quota/get", json!({ "ids": null }));
+    let quota = &all["list"][0];
+    assert_eq!(
+        (&quota["used"], &quota["hardLimit"]),
+        (&json!(0), &json!(1 << 20))
+    );
+    assert_eq!(
+        (&quota["scope"], &quota["resourceType"]),
+        (&json!("account"), &json!("octets"))
+    );
+    assert_eq!(quota["types"], json!(["Email"]));
+    import(&mut jmap, "One", 1, json!({}));
+    // RFC 9425 §5.2.
+    let answers = jmap.request(
+        QUOTA,
+        json!([
+            ["Quota/changes", { "accountId": "a1", "sinceState": all["state"], "maxChanges": 20 }, "0"],
+            ["Quota/get", { "accountId": "a1",
+                "#ids": { "resultOf": "0", "name": "Quota/changes", "path": "/updated" },
+                "#properties": { "resultOf": "0", "name": "Quota/changes", "path": "/updatedProperties" } }, "1"],
+        ]),
+    );
+    let (changes, got) = (
+        &answers["methodResponses"][0][1],
+        &answers["methodResponses"][1][1],
+    );
+    assert_eq!(changes["updated"], json!([quota["id"]]));
+    let now = &got["list"][0];
+    assert_eq!(now.as_object().unwrap().len(), 2);
+    assert!(now["used"].as_u64().unwrap() > 100);
+    assert_eq!(changes["newState"], got["state"]);
+    let again = ask(
+        &mut jmap,
+        QUOTA,
+        "Quota/changes",
+        json!({ "sinceState": got["state"] }),
+    );
+    assert_eq!(again["updated"], json!([]));
+    let filter = |filter: Value| json!({ "filter": filter, "sort": [{ "property": "used" }] });
+    for (filter, count) in [
+        (filter(json!({ "name": "anna", "type": "Email" })), 1),
+        (filter(json!({ "scope": "global" })), 0),
+        (
+            filter(json!({ "operator": "NOT", "conditions": [{ "resourceType": "count" }] })),
+            1,
+        ),
+    ] {
+        let found = ask(&mut jmap, QUOTA, "Quota/query", filter);
+        assert_eq!(found["ids"].as_array().unwrap().len(), count, "{found}");
+    }
+    // RFC 9425 §4.1: not for a client that knows none of its types.
+    let all = ask(
+        &mut jmap,
+        &["core", "quota"],
+        "Quota/get",
+        json!({ "ids": null }),
+    );
+    assert_eq!(all["list"], json!([]));
+}
