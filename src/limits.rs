@@ -298,6 +298,9 @@ pub const IMAP_VANISHED_RUNS: usize = 512;
 /// is told to it, too.
 pub const IMAP_OWN_CHANGES: usize = 32;
 
+/// Mailboxes named in one group of NOTIFY; beyond it `BAD`: there are SUBTREE and PERSONAL.
+pub const IMAP_NOTIFY_NAMES: usize = 1000;
+
 /// Octets of a message that FETCH copies at a time.
 pub const IMAP_READ: u64 = 64 * 1024;
 

@@ -2,7 +2,8 @@
 //!
 //! * [`wire`]: the grammar, pure. One file per command, where it has arguments.
 //! * [`session`]: reads commands, runs them in order, answers. `command`: one file per command.
-//! * [`view`]: sequence numbers and UIDs of the selected mailbox; `tell`: what others changed.
+//! * [`view`]: sequence numbers and UIDs of the selected mailbox; `tell`: what others changed;
+//!   `notify`: the same for whoever asked for more, also of other mailboxes.
 //! * [`answer`]: OK, NO and BAD; errors of the engine in one exhaustive match.
 //!
 //! Announced before and behind the base: see [`capability`]. Nothing is announced that is not whole.
@@ -12,6 +13,7 @@
 pub mod answer;
 mod command;
 mod context;
+mod notify;
 pub mod session;
 mod tell;
 pub mod view;

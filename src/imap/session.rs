@@ -6,6 +6,7 @@
 
 use super::answer::{Answer, Run, Stop};
 use super::command;
+use super::notify::Watch;
 use super::view::Selected;
 use super::wire::frame::{Event, Framer, Limits, Refusal};
 use super::wire::{self, Command, Numbers};
@@ -47,6 +48,8 @@ pub struct Session {
     pub(super) framer: Framer,
     pub(super) enabled: Enabled,
     pub(super) selected: Option<Selected>,
+    /// What the client wants to hear of, once it said NOTIFY.
+    pub(super) notify: Option<Box<Watch>>,
     pub(super) logged_in: bool,
     /// Annotations that the client was told of.
     pub(super) told: command::metadata::Told,
@@ -59,6 +62,10 @@ pub struct Session {
     pub(super) url_resets: Option<(MailboxId, u32)>,
 }
 
+/// RFC 9586 §3.
+pub const UID_REQUIRED: &str =
+    "[UIDREQUIRED] message numbers are not allowed once UIDONLY is enabled";
+
 /// Where the numbers of messages may change (RFC 9051 §7.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expunges {
@@ -66,6 +73,8 @@ pub enum Expunges {
     Tell,
     /// Not now: the command was FETCH, STORE or SEARCH.
     Hold,
+    /// No command is in progress: only if the client said that it bears them (RFC 5465 §6.1).
+    Later,
 }
 
 impl Session {
@@ -77,6 +86,7 @@ impl Session {
             framer: Framer::default(),
             enabled: Enabled::default(),
             selected: None,
+            notify: None,
             logged_in: false,
             told: command::metadata::Told::default(),
             over: false,
@@ -129,7 +139,11 @@ impl Session {
             "* OK [CAPABILITY {capabilities}] {host} Pillarbox ready"
         ));
         while !self.over {
-            match self.next_event().await? {
+            let event = match self.notify {
+                Some(_) => Box::pin(self.next_event_or_news()).await?,
+                None => self.next_event().await?,
+            };
+            match event {
                 Event::Command => self.command().await?,
                 Event::Message(literal) => command::append::run(self, literal).await?,
                 Event::Continue => self.line("+ OK"),
@@ -277,11 +291,7 @@ impl Session {
             Err(Stop::Done) => return Ok(()),
             Err(stop) => return Err(stop),
         };
-        if self.selected.is_some() {
-            Box::pin(self.tell(expunges)).await?;
-            self.tell_url_key();
-        }
-        self.tell_annotations()?;
+        self.tell_news(expunges).await?;
         self.tagged(tag, &answer);
         self.conn.spill().await?;
         // However many commands a client has sent ahead, the others have their turn.
@@ -398,8 +408,7 @@ impl Session {
             }
             _ => false,
         };
-        (used && self.enabled.uid_only)
-            .then_some("[UIDREQUIRED] message numbers are not allowed once UIDONLY is enabled")
+        (used && self.enabled.uid_only).then_some(UID_REQUIRED)
     }
 
     async fn execute(&mut self, tag: &str, command: Command) -> Run {
@@ -435,6 +444,7 @@ impl Session {
             Command::SetQuota => command::quota::set(),
             Command::GetMetadata(args) => command::metadata::get(self, args).await,
             Command::SetMetadata(args) => command::metadata::set(self, args).await,
+            Command::Notify(args) => command::notify::run(self, args).await,
             Command::Idle => command::idle::run(self).await,
             Command::Close => command::close::run(self).await,
             Command::Unselect => command::unselect::run(self),

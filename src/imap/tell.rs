@@ -2,6 +2,7 @@
 //! FETCH or UIDFETCH (RFC 9051 §5.2, §7.4, §7.5; RFC 7162 §3.2.10; RFC 9586 §3.6).
 
 use super::answer::Stop;
+use super::command::fetch;
 use super::session::{Enabled, Expunges, Session};
 use super::wire::{encode, set};
 use crate::limits;
@@ -12,13 +13,22 @@ use std::sync::Arc;
 impl Session {
     /// Brings the client's view up to date, as far as `expunges` allows.
     pub(super) async fn tell(&mut self, expunges: Expunges) -> Result<(), Stop> {
+        let wants = self.wants();
+        if !wants.messages {
+            return Ok(());
+        }
+        let now = match expunges {
+            Expunges::Tell => true,
+            Expunges::Hold => false,
+            Expunges::Later => !wants.delayed,
+        };
         let mail = self.mail();
         let changes = self.changes(&mail)?;
         let selected = self.selected_mut()?;
         let mailbox = selected.mailbox;
         let news = selected.take(changes, || mail.view(mailbox))?;
         self.tell_contexts_gone().await?;
-        if expunges == Expunges::Tell && self.selected()?.has_gone() {
+        if now && self.selected()?.has_gone() {
             self.tell_expunged().await?;
         }
         if !news.fresh.is_empty() {
@@ -26,18 +36,41 @@ impl Session {
         }
         self.tell_keywords(&mail)?;
         let (unheard, since) = self.selected()?.unheard();
-        if !unheard.is_empty() {
+        let flags = wants.flags && !unheard.is_empty();
+        if flags {
             self.tell_flags(&unheard, since).await?;
         }
         self.tell_contexts(&unheard.or(&news.fresh)).await?;
+        // RFC 5465 §5.2: behind the contexts.
+        let (uids, items) = self.unasked(&news.fresh);
+        if !uids.is_empty() {
+            Box::pin(fetch::unasked(self, &uids, items)).await?;
+        }
         let selected = self.selected_mut()?;
-        selected.hear();
+        if wants.flags {
+            selected.hear();
+        }
         let shared = selected
             .is_apart()
             .then(|| mail.view(mailbox).ok())
             .flatten();
         selected.settle(shared);
-        self.tell_highest()
+        // Between commands only if there was something with a modification sequence.
+        match expunges == Expunges::Later && !flags && news.fresh.is_empty() {
+            true => Ok(()),
+            false => self.tell_highest(),
+        }
+    }
+
+    /// Tells what is gone, and nothing else: the client has asked for it to go.
+    pub(super) async fn tell_gone(&mut self) -> Result<(), Stop> {
+        let mail = self.mail();
+        let changes = self.changes(&mail)?;
+        let selected = self.selected_mut()?;
+        let mailbox = selected.mailbox;
+        selected.lose(&changes, || mail.view(mailbox))?;
+        self.tell_contexts_gone().await?;
+        self.tell_expunged().await
     }
 
     /// What happened since the client was told last.

@@ -18,6 +18,7 @@ mod lsub;
 mod metadata;
 mod model;
 mod r#move;
+mod notify;
 mod qresync;
 mod quota;
 mod search;

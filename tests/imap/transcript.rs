@@ -435,3 +435,8 @@ fn every_dialogue() {
     });
     assert!(failed.is_empty(), "{failed:?}");
 }
+
+#[test]
+fn rfc5465() {
+    play("rfc5465.txt");
+}

@@ -10,11 +10,12 @@
 //! than RFC 6855 §4 allows.
 
 use super::copy::try_create;
+use super::expunge::expunged;
 use super::fetch::Look;
 use super::store::split;
 use super::{body, url};
 use crate::imap::answer::{Answer, Run, Stop};
-use crate::imap::session::{Expunges, Session};
+use crate::imap::session::{Expunges, Session, UID_REQUIRED};
 use crate::imap::wire::append::{Append, Head, Reader, Step};
 use crate::imap::wire::frame::{Event, Literal};
 use crate::imap::wire::set;
@@ -132,6 +133,9 @@ async fn take(
 /// What can be said before any message is sent.
 fn target(session: &Session, head: &Append) -> Result<Target, Stop> {
     let replaces = match &head.replaces {
+        Some((_, Numbers::Sequence)) if session.enabled.uid_only => {
+            return Answer::bad(UID_REQUIRED).stop();
+        }
         Some((set, numbers)) => {
             let selected = session.writable()?;
             let uids = selected.resolve(set, *numbers).or_else(Answer::stop)?;
@@ -360,6 +364,7 @@ impl Work {
             validity = *uidvalidity;
             uids.insert(*uid);
         }
+        session.brought(target.mailbox, &uids);
         let mut code = format!("[APPENDUID {validity} ").into_bytes();
         set::write(&mut code, uids.runs());
         let mut code = String::from_utf8_lossy(&code).into_owned() + "] ";
@@ -372,7 +377,7 @@ impl Work {
         }
         // RFC 8508 §4.3: the new UID is told before the old message goes.
         session.line(&format!("* OK {code}the message that replaces the old one"));
-        Ok(Answer::ok("REPLACE completed"))
+        expunged(session, "REPLACE completed").await
     }
 }
 

@@ -89,6 +89,7 @@ pub const TABLE: &[Capability] = &[
     row("MULTIAPPEND", 3502, After, &[]),
     row("MULTISEARCH", 7377, After, &["ESEARCH", "UID ESEARCH"]),
     row("NAMESPACE", 2342, After, &["NAMESPACE"]),
+    row("NOTIFY", 5465, After, &["NOTIFY"]),
     row("OBJECTID", 8474, After, &[]),
     row("PREVIEW", 8970, After, &[]),
     row("QRESYNC", 7162, After, &[]),

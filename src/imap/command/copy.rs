@@ -20,7 +20,10 @@ pub async fn run(session: &mut Session, args: &Copy, numbers: Numbers) -> Run {
     }
     match mail.copy(mailbox, &uids, target).await {
         Ok(copied) if copied.from.is_empty() => lost(),
-        Ok(copied) => Ok(Answer::ok(format!("{}COPY completed", copyuid(&copied)))),
+        Ok(copied) => {
+            session.brought(target, &copied.to);
+            Ok(Answer::ok(format!("{}COPY completed", copyuid(&copied))))
+        }
         Err(Error::NoSuchMailbox) => try_create(),
         Err(error) => Err(error.into()),
     }

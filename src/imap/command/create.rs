@@ -21,6 +21,7 @@ pub async fn run(session: &mut Session, args: Create) -> Run {
     if session.enabled.rev2 && args.given != mailbox.path {
         session.list_one(&mail.meta(), &mailbox, &args.given);
     }
+    session.named(&mailbox.path, None);
     Ok(Answer::ok(format!(
         "[MAILBOXID (m{})] CREATE completed",
         mailbox.id

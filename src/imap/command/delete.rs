@@ -13,6 +13,7 @@ pub async fn run(session: &mut Session, name: &str) -> Run {
     };
     let id = found.id;
     mail.delete(id, true, Expect::default()).await?;
+    session.named(&found.path, None);
     if found.subscribed {
         subscribe::keep(&mail, &found.path).await?;
     }

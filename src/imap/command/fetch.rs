@@ -154,6 +154,39 @@ async fn mark_seen(session: &mut Session, unseen: &UidSet, told: bool) -> Result
     }
 }
 
+/// FETCH responses for new messages, with what NOTIFY asked for (RFC 5465 §5.2). \Seen stays as it is.
+pub async fn unasked(
+    session: &mut Session,
+    uids: &UidSet,
+    mut items: Vec<Item>,
+) -> Result<(), Stop> {
+    // RFC 7162 §3.2.4.
+    let implied = [Item::Uid, Item::ModSeq];
+    for item in implied.into_iter().filter(|_| session.enabled.condstore) {
+        let redundant = item == Item::Uid && session.enabled.uid_only;
+        if !redundant && !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    let mail = session.mail();
+    let mailbox = session.selected()?.mailbox;
+    let mut from = uids.first();
+    while let Some(first) = from {
+        let (rows, next) = batch(&mail, mailbox, uids, first)?;
+        let mut look = Look::new(mail.clone());
+        for row in &rows {
+            one(session, &mut look, &items, row, false)
+                .await
+                .map_err(in_response)?;
+        }
+        drop(look);
+        from = next;
+        session.breathe(from.is_some()).await?;
+    }
+    session.take_unknown_cte();
+    Ok(())
+}
+
 /// A look at the store, renewed after every wait.
 pub struct Look {
     mail: Arc<Mail>,

@@ -11,10 +11,7 @@ pub async fn run(session: &mut Session) -> Run {
     loop {
         let mail = session.mail();
         let changed = mail.hub().listen();
-        if session.selected.is_some() {
-            session.tell(Expunges::Tell).await?;
-        }
-        session.tell_annotations()?;
+        session.tell_news(Expunges::Tell).await?;
         session.conn.flush().await?;
         let done = async { session_line(session).await.map(Some) };
         let woken = async {

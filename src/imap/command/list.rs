@@ -159,7 +159,7 @@ fn response(session: &mut Session, args: &List, names: &[Name<'_>], name: &Name<
 
 impl Session {
     /// `* LIST (attributes) "/" name`, and extended data behind it.
-    fn list_line(&mut self, path: &str, attributes: &[&str], extended: &str) {
+    pub(in crate::imap) fn list_line(&mut self, path: &str, attributes: &[&str], extended: &str) {
         let utf8 = self.enabled.utf8;
         let out = self.conn.out();
         out.extend_from_slice(b"* LIST (");
@@ -192,7 +192,7 @@ impl Session {
 }
 
 /// RFC 6154 §2, RFC 8457: told in every LIST, which RFC 6154 §2 allows and clients expect.
-pub(super) fn use_of(found: &Mailbox) -> Option<&'static str> {
+pub fn use_of(found: &Mailbox) -> Option<&'static str> {
     USES.iter()
         .find(|(role, _)| Some(*role) == found.role)
         .map(|(_, name)| *name)

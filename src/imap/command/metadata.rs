@@ -23,6 +23,13 @@ pub struct Told {
     own: Option<Modseq>,
 }
 
+impl Told {
+    /// It has asked.
+    pub fn is_on(&self) -> bool {
+        self.until.is_some()
+    }
+}
+
 /// GETMETADATA.
 pub async fn get(session: &mut Session, args: Get) -> Run {
     let place = session.place(args.mailbox.as_deref())?;
@@ -104,6 +111,7 @@ pub async fn set(session: &mut Session, args: Set) -> Run {
     }
     let own = session.mail().annotate(place, args.entries).await?;
     session.told.own = own.or(session.told.own);
+    session.annotated(own);
     Ok(Answer::ok("SETMETADATA completed"))
 }
 

@@ -27,6 +27,7 @@ pub mod lsub;
 pub mod metadata;
 pub mod r#move;
 pub mod namespace;
+pub mod notify;
 pub mod quota;
 pub mod rename;
 pub mod resetkey;

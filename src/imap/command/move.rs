@@ -23,6 +23,7 @@ pub async fn run(session: &mut Session, args: &Copy, numbers: Numbers) -> Run {
     match mail.r#move(mailbox, &uids, target).await {
         Ok(moved) if moved.from.is_empty() => lost(),
         Ok(moved) => {
+            session.brought(target, &moved.to);
             session.line(&format!("* OK {}moved", copyuid(&moved)));
             expunged(session, "MOVE completed").await
         }

@@ -25,6 +25,7 @@ pub async fn run(session: &mut Session, name: &str, on: bool) -> Run {
                 ..MailboxUpdate::default()
             };
             mail.update_mailbox(id, update).await?;
+            session.named(name, None);
         }
     } else if on {
         return Answer::no("[NONEXISTENT] no such mailbox").stop();

@@ -140,7 +140,8 @@ fn items(c: &mut Cursor<'_>) -> Parsed<Vec<Item>> {
     }
 }
 
-fn item(c: &mut Cursor<'_>) -> Parsed<Item> {
+/// One data item, for NOTIFY too.
+pub fn item(c: &mut Cursor<'_>) -> Parsed<Item> {
     let at = c.position();
     let word = c
         .take_while(|b| b.is_ascii_alphanumeric() || b == b'.')

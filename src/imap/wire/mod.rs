@@ -23,6 +23,7 @@ pub mod list;
 pub mod login;
 pub mod mailbox;
 pub mod metadata;
+pub mod notify;
 pub mod quota;
 pub mod search;
 pub mod section;
@@ -78,6 +79,7 @@ pub enum Command {
     SetMetadata(metadata::Set),
     Append(append::Append),
     Idle,
+    Notify(notify::Notify),
     Check,
     Close,
     Unselect,
@@ -203,6 +205,7 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         "GENURLAUTH" => Command::GenUrlAuth(url::generate(c)?),
         "URLFETCH" => Command::UrlFetch(url::fetch(c)?),
         "IDLE" => Command::Idle,
+        "NOTIFY" => Command::Notify(notify::notify(c)?),
         "CHECK" => Command::Check,
         "CLOSE" => Command::Close,
         "UNSELECT" => Command::Unselect,
