@@ -362,7 +362,11 @@ impl Session {
     /// Why a command is not allowed in this state (RFC 9051 §3).
     pub(super) fn forbidden(&self, command: &Command) -> Option<&'static str> {
         let wants = match command {
-            Command::Capability | Command::Noop | Command::Logout | Command::Id(_) => State::Any,
+            Command::Capability
+            | Command::Language(_)
+            | Command::Noop
+            | Command::Logout
+            | Command::Id(_) => State::Any,
             Command::StartTls | Command::Authenticate(_) | Command::Login(_) => State::Before,
             Command::Check
             | Command::Close
@@ -439,6 +443,8 @@ impl Session {
             Command::GenUrlAuth(pairs) => command::genurlauth::run(self, pairs).await,
             Command::UrlFetch(all) => command::urlfetch::run(self, all).await,
             Command::Compress => command::compress::run(self, tag).await,
+            Command::GetJmapAccess => command::jmapaccess::run(self),
+            Command::Language(ranges) => command::language::run(self, &ranges),
             Command::GetQuota(root) => command::quota::get(self, &root),
             Command::GetQuotaRoot(name) => command::quota::root(self, &name),
             Command::SetQuota => command::quota::set(),

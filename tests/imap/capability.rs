@@ -80,7 +80,7 @@ fn a_mechanism_is_switched_off() {
 /// What the table has is what connections are told, and what README.md lists.
 #[test]
 fn the_table_is_what_is_announced_and_listed() {
-    let server = Server::start();
+    let server = Server::with(|config| config.http.url = Some("https://mail.example.org".into()));
     let mut told = BTreeSet::from(["LOGINDISABLED".to_owned()]);
     let mut plain = Imap::connect(&server);
     let mut inside = Imap::login(&server);

@@ -2,6 +2,7 @@
 mod append;
 mod authenticate;
 mod capability;
+mod clients;
 mod compress;
 mod context;
 mod copy;
@@ -12,6 +13,7 @@ mod expunge;
 mod fetch;
 mod framing;
 mod idle;
+mod jmapaccess;
 mod list;
 mod login;
 mod lsub;

@@ -437,6 +437,11 @@ fn every_dialogue() {
 }
 
 #[test]
+fn rfc5255() {
+    play("rfc5255.txt");
+}
+
+#[test]
 fn rfc5465() {
     play("rfc5465.txt");
 }

@@ -77,6 +77,8 @@ pub const TABLE: &[Capability] = &[
     row("I18NLEVEL=1", 5255, After, &[]),
     row("ID", 2971, Always, &["ID"]),
     row("IDLE", 2177, After, &["IDLE"]),
+    row("JMAPACCESS", 9698, If(has_jmap), &["GETJMAPACCESS"]),
+    row("LANGUAGE", 5255, Always, &["LANGUAGE"]),
     row("LIST-EXTENDED", 5258, After, &[]),
     row("LIST-MYRIGHTS", 8440, After, &[]),
     row("LIST-STATUS", 5819, After, &[]),
@@ -140,6 +142,10 @@ fn has_acl(session: &Session) -> bool {
 /// RFC 7889 §2: the same for all mailboxes.
 fn append_limit(session: &Session) -> String {
     format!("={}", session.ctx.mail.message_size())
+}
+
+fn has_jmap(session: &Session) -> bool {
+    session.jmap_url().is_some()
 }
 
 fn password(session: &Session) -> bool {

@@ -20,6 +20,8 @@ pub(super) mod found;
 pub mod genurlauth;
 pub mod id;
 pub mod idle;
+pub mod jmapaccess;
+pub mod language;
 pub mod list;
 pub mod login;
 pub mod logout;

@@ -19,6 +19,7 @@ pub mod fields;
 pub mod flag;
 pub mod frame;
 pub mod id;
+pub mod language;
 pub mod list;
 pub mod login;
 pub mod mailbox;
@@ -72,6 +73,8 @@ pub enum Command {
     /// COMPRESS DEFLATE.
     Compress,
     /// APPEND or REPLACE.
+    GetJmapAccess,
+    Language(Vec<String>),
     GetQuota(String),
     GetQuotaRoot(String),
     SetQuota,
@@ -193,6 +196,8 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         "APPEND" => Command::Append(append::append(c)?),
         "REPLACE" => Command::Append(append::replace(c, Numbers::Sequence)?),
         "COMPRESS" => compress(c)?,
+        "GETJMAPACCESS" => Command::GetJmapAccess,
+        "LANGUAGE" => Command::Language(language::language(c)?),
         "GETQUOTA" => Command::GetQuota(quota::get(c)?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(quota::root(c)?),
         "SETQUOTA" => {
