@@ -445,3 +445,6 @@ fn rfc5255() {
 fn rfc5465() {
     play("rfc5465.txt");
 }
+}
+
+#[test]

@@ -93,6 +93,7 @@ pub const TABLE: &[Capability] = &[
     row("NAMESPACE", 2342, After, &["NAMESPACE"]),
     row("NOTIFY", 5465, After, &["NOTIFY"]),
     row("OBJECTID", 8474, After, &[]),
+    row("PARTIAL", 9394, After, &[]),
     row("PREVIEW", 8970, After, &[]),
     row("QRESYNC", 7162, After, &[]),
     row("QUOTA", 9208, After, &["GETQUOTA", "GETQUOTAROOT", "SETQUOTA"]),

@@ -11,6 +11,7 @@ use crate::imap::answer::{Answer, Run, Stop};
 use crate::imap::session::Session;
 use crate::imap::tell::{batch, flags};
 use crate::imap::wire::fetch::{Fetch, Item};
+use crate::imap::wire::search::Partial as Page;
 use crate::imap::wire::{Numbers, date, encode, envelope, structure};
 use crate::limits;
 use crate::mail::{
@@ -31,6 +32,10 @@ pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
     let (mailbox, read_only) = (selected.mailbox, selected.read_only);
     let mut uids = selected.resolve(&args.set, numbers).or_else(Answer::stop)?;
     let mail = session.mail();
+    // RFC 9394 §3.4: first the page, and of it what changed.
+    if let Some(partial) = args.partial {
+        uids = page(&uids, partial);
+    }
     if let Some(since) = since {
         let changed = match args.vanished {
             true => vanished(session, &args, since).await?,
@@ -85,9 +90,23 @@ pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
     Ok(Answer::ok("FETCH completed"))
 }
 
-/// Why the modifiers do not go together (RFC 7162 §3.2.6).
+/// The members at these places.
+fn page(uids: &UidSet, partial: Page) -> UidSet {
+    let places = partial.of(uids.len());
+    match (
+        uids.nth(places.start),
+        places.end.checked_sub(1).and_then(|at| uids.nth(at)),
+    ) {
+        (Some(first), Some(last)) if !places.is_empty() => uids.and(&UidSet::range(first, last)),
+        _ => UidSet::new(),
+    }
+}
+
+/// Why the modifiers do not go together (RFC 7162 §3.2.6, RFC 9394 §3.3).
 fn misuse(session: &Session, args: &Fetch, numbers: Numbers) -> Option<&'static str> {
-    if !args.vanished {
+    if args.partial.is_some() && numbers == Numbers::Sequence {
+        Some("PARTIAL goes with UID FETCH")
+    } else if !args.vanished {
         None
     } else if numbers == Numbers::Sequence {
         Some("VANISHED goes with UID FETCH")

@@ -1,6 +1,7 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 8474 §5.3, RFC 8514 §4.2, RFC 8970 §6).
 
 use super::cursor::{Cursor, Error, Parsed};
+use super::search::Partial as Page;
 use super::section::{self, Partial, Section, Text};
 use super::set::Set;
 
@@ -15,6 +16,8 @@ pub struct Fetch {
     pub changed_since: Option<u64>,
     /// `VANISHED`: tell of those that are gone since, too (RFC 7162 §3.2.6).
     pub vanished: bool,
+    /// `PARTIAL`: only these of the set, counted from its start or its end (RFC 9394 §3.3).
+    pub partial: Option<Page>,
 }
 
 /// One data item.
@@ -95,6 +98,7 @@ pub fn fetch(c: &mut Cursor<'_>) -> Parsed<Fetch> {
         items,
         changed_since: None,
         vanished: false,
+        partial: None,
     };
     if c.peek() == Some(b' ') && c.rest().len() > 1 {
         c.space()?;
@@ -112,7 +116,11 @@ fn modifier(c: &mut Cursor<'_>, fetch: &mut Fetch) -> Parsed<()> {
             fetch.changed_since = Some(c.number64()?);
         }
         "VANISHED" if !fetch.vanished => fetch.vanished = true,
-        _ => return start.fail("CHANGEDSINCE or VANISHED"),
+        "PARTIAL" if fetch.partial.is_none() => {
+            c.space()?;
+            fetch.partial = Some(Page::parse(c)?);
+        }
+        _ => return start.fail("CHANGEDSINCE, VANISHED or PARTIAL"),
     }
     Ok(())
 }
