@@ -445,6 +445,3 @@ fn rfc5255() {
 fn rfc5465() {
     play("rfc5465.txt");
 }
-}
-
-#[test]
