@@ -14,7 +14,9 @@ pub mod header;
 pub mod iprev;
 pub mod key;
 pub mod results;
+pub mod rsa;
 pub mod scan;
+pub mod sign;
 pub mod spf;
 pub mod tags;
 
