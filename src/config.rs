@@ -141,6 +141,51 @@ pub struct Smarthost {
     pub ca: Option<PathBuf>,
 }
 
+/// Where mail for a domain goes.
+#[derive(Clone, Copy)]
+pub enum Way<'a> {
+    /// To this server, which sends it on.
+    Smarthost(&'a Smarthost),
+    /// To the domain's own servers.
+    Direct,
+}
+
+/// A domain with a way of its own.
+#[derive(Clone)]
+pub struct DomainRoute {
+    /// The recipients' domain, in lower case; `.example.org` for all below.
+    pub domain: String,
+    /// The server; `None` is direct.
+    pub host: Option<Smarthost>,
+}
+
+/// When the queue tries again, and when it stops. All in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Retry {
+    /// Until the second attempt; doubled for each further one...
+    pub first: u32,
+    /// ...up to this.
+    pub most: u32,
+    /// Until a message is given up.
+    pub lifetime: u32,
+    /// Until the sender is told that it is late.
+    pub warn: u32,
+    /// Whether every sender is told so, or only who asked for it.
+    pub warn_all: bool,
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry {
+            first: limits::RETRY_FIRST,
+            most: limits::RETRY_MOST,
+            lifetime: limits::QUEUE_LIFETIME,
+            warn: limits::QUEUE_WARN,
+            warn_all: false,
+        }
+    }
+}
+
 /// Whose mail is checked for its origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verify {
@@ -241,6 +286,16 @@ pub struct Config {
     pub smarthost: Option<Smarthost>,
     /// Capabilities that IMAP does without, as `imap::capability` writes them.
     pub imap_without: Vec<&'static str>,
+    /// Whether mail for others goes straight to their servers where no smarthost is named.
+    pub direct: bool,
+    /// Domains with a way of their own.
+    pub routes: Vec<DomainRoute>,
+    /// The port of other domains' servers.
+    pub mx_port: u16,
+    /// Whether what goes out is signed by DKIM.
+    pub sign: bool,
+    /// When the queue tries again.
+    pub retry: Retry,
     /// POP3.
     pub pop3: Pop3,
     /// HTTP.
@@ -279,6 +334,11 @@ impl Config {
             login_time: limits::LOGIN_TIME,
             max_login_failures: limits::LOGIN_FAILURES,
             smarthost: None,
+            direct: false,
+            routes: Vec::new(),
+            mx_port: 25,
+            sign: false,
+            retry: Retry::default(),
             imap_without: Vec::new(),
             pop3: Pop3 {
                 delete: Pop3Delete::Never,
@@ -290,6 +350,22 @@ impl Config {
             dmarc: Dmarc::Junk,
             dns: Vec::new(),
             run_as: None,
+        }
+    }
+
+    /// The way of mail for a domain; `None` when there is none.
+    pub fn way(&self, domain: &str) -> Option<Way<'_>> {
+        let domain = domain.to_lowercase();
+        let fits = |route: &&DomainRoute| match route.domain.strip_prefix('.') {
+            Some(_) => domain.ends_with(&route.domain),
+            None => domain == route.domain,
+        };
+        if let Some(route) = self.routes.iter().find(fits) {
+            return Some(route.host.as_ref().map_or(Way::Direct, Way::Smarthost));
+        }
+        match &self.smarthost {
+            Some(host) => Some(Way::Smarthost(host)),
+            None => self.direct.then_some(Way::Direct),
         }
     }
 

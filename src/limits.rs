@@ -607,3 +607,25 @@ pub const SEND_DELAY: u32 = 366 * 86_400;
 pub const IMAP_BINARY_STRING: u64 = 32 * 1024;
 /// `maxDataSources`: sources of one blob in Blob/upload; RFC 9404 §4.1 wants 64 at least.
 pub const JMAP_SOURCES: usize = 100;
+// ------------------------------------------------------------------ sending
+
+/// Mail exchangers of a domain that are tried, the best first (RFC 5321 §5.1: at least two).
+pub const MX_HOSTS: usize = 6;
+
+/// Addresses of one exchanger that are tried.
+pub const MX_ADDRESSES: usize = 4;
+
+/// Destinations that are sent to at the same time, one session each; more wait their turn.
+pub const QUEUE_LANES: usize = 4;
+
+/// Seconds for which a destination that failed is left alone, however much new mail comes for it.
+pub const LANE_REST: u32 = 60;
+
+/// Destinations that failed and are remembered; beyond it the one due first is forgotten.
+pub const LANES: usize = 1000;
+
+/// Batches of one destination that one session takes.
+pub const LANE_ROUND: usize = 32;
+
+/// Batches that `pillarbox queue list` shows.
+pub const QUEUE_LIST: usize = 5000;

@@ -26,7 +26,10 @@ const EDGES: &[(&str, &str)] = &[
     ("imap", "limits sys net config auth mail mime server"),
     ("pop3", "limits sys net config auth mail mime server"),
     ("jmap", "limits sys net config auth mail mime server http"),
-    ("queue", "limits sys net config auth mail mime server smtp"),
+    (
+        "queue",
+        "limits sys net config auth mail mime server smtp dns verify",
+    ),
 ];
 
 /// Whatever stands here may name everything: they put the house together.

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! queue/m/<item: 8 octets>            Envelope and the email's id
+//! queue/o/<item: 8 octets><domain>    Order: what a person wants done with a batch
 //! queue/d/<item: 8 octets><domain>    Batch: the recipients at one domain, and when to try next
 //! ```
 //! An item is one submission. The same email may be submitted twice (RFC 8621 §7), so its id is not
@@ -77,6 +78,8 @@ pub struct Batch {
     pub attempts: u16,
     /// The sender was told that it is late.
     pub warned: bool,
+    /// It waits until a person lets it go.
+    pub held: bool,
     /// What the last attempt met, in one line.
     pub last: String,
     /// Who.
@@ -120,6 +123,7 @@ pub fn rows(
             due: envelope.created,
             attempts: 0,
             warned: false,
+            held: false,
             last: String::new(),
             recipients,
         };
@@ -138,6 +142,48 @@ pub fn retry_all() {
 /// How often [`retry_all`] was called.
 pub fn retries() -> u32 {
     RETRIES.load(Ordering::SeqCst)
+}
+
+/// What a person wants done with a batch. It is written down, and the queue does it: nobody else
+/// changes rows that are in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Try now, and let it go if it is held.
+    Retry,
+    /// Do not try until told to.
+    Hold,
+    /// Take it out, and tell the sender.
+    Drop,
+}
+
+/// Where orders stand.
+pub const ORDERS: &[u8] = b"queue/o/";
+
+impl Order {
+    /// By its name.
+    pub fn parse(name: &str) -> Option<Order> {
+        match name {
+            "retry" => Some(Order::Retry),
+            "hold" => Some(Order::Hold),
+            "drop" => Some(Order::Drop),
+            _ => None,
+        }
+    }
+
+    /// The row that gives this order about a batch.
+    pub fn put(self, item: Item, domain: &str) -> Put {
+        let key = [ORDERS, &item.0.to_be_bytes(), domain.as_bytes()].concat();
+        (key, Some(vec![self as u8]))
+    }
+
+    /// Reads a row; None for one that is no order.
+    pub fn read(key: &[u8], row: &[u8]) -> Option<(Item, String, Order)> {
+        let (item, domain) = key.strip_prefix(ORDERS)?.split_first_chunk::<8>()?;
+        let domain = std::str::from_utf8(domain).ok()?.to_owned();
+        let orders = [Order::Retry, Order::Hold, Order::Drop];
+        let order = orders.into_iter().find(|order| row == [*order as u8])?;
+        Some((Item(u64::from_be_bytes(*item)), domain, order))
+    }
 }
 
 /// The key of an item's envelope.
@@ -213,7 +259,7 @@ impl Envelope {
 impl Batch {
     /// The row.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, u8::from(self.warned)];
+        let mut out = vec![VERSION, u8::from(self.warned) | u8::from(self.held) << 1];
         out.extend_from_slice(&self.due.to_be_bytes());
         out.extend_from_slice(&self.attempts.to_be_bytes());
         put_text(&mut out, &self.last);
@@ -228,7 +274,7 @@ impl Batch {
     /// Reads the row; None if it is damaged.
     pub fn decode(row: &[u8]) -> Option<Batch> {
         let mut input = Input(row.strip_prefix(&[VERSION])?);
-        let warned = input.octet()? != 0;
+        let flags = input.octet()?;
         let due = input.number()?;
         let attempts = u16::from_be_bytes([input.octet()?, input.octet()?]);
         let last = input.text()?;
@@ -246,7 +292,8 @@ impl Batch {
         Some(Batch {
             due,
             attempts,
-            warned,
+            warned: flags & 1 != 0,
+            held: flags & 2 != 0,
             last,
             recipients,
         })
@@ -357,9 +404,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn batches_come_back(due: u32, attempts: u16, warned: bool, last in "\\PC{0,20}", bits in 0u8..9, orcpt in proptest::option::of("[a-z;]{1,9}")) {
+        fn batches_come_back(due: u32, attempts: u16, warned: bool, held: bool, last in "\\PC{0,20}", bits in 0u8..9, orcpt in proptest::option::of("[a-z;]{1,9}")) {
             let to = Recipient { address: address("\"ü x\"@y.z"), notify: Notify::from_bits(bits), orcpt };
-            let batch = Batch { due, attempts, warned, last, recipients: vec![to.clone(), to] };
+            let batch = Batch { due, attempts, warned, held, last, recipients: vec![to.clone(), to] };
             prop_assert_eq!(Batch::decode(&batch.encode()), Some(batch));
         }
 

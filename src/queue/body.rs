@@ -3,7 +3,10 @@ use std::sync::Arc;
 
 use crate::limits;
 use crate::mail::{self, EmailId, Mail, Message};
+use crate::smtp::wire::data::Encoder;
 use crate::smtp::wire::header::Filter;
+use crate::verify::sign::BODY;
+use crate::verify::{Scan, Scanned};
 
 /// A message being read.
 pub(super) struct Body {
@@ -12,10 +15,12 @@ pub(super) struct Body {
     offset: u32,
     filter: Filter,
     raw: Vec<u8>,
+    /// Goes out first.
+    before: Vec<u8>,
 }
 
 /// What a message asks of the server that takes it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(super) struct Survey {
     /// Octets.
     pub size: u64,
@@ -23,6 +28,8 @@ pub(super) struct Survey {
     pub eight_bit: bool,
     /// There are octets above 127 in the header (RFC 6532).
     pub utf8: bool,
+    /// What DKIM signs, if it is wanted.
+    pub scanned: Option<Scanned>,
 }
 
 impl Body {
@@ -38,6 +45,7 @@ impl Body {
             offset: 0,
             filter,
             raw: Vec::new(),
+            before: Vec::new(),
         }))
     }
 
@@ -48,6 +56,7 @@ impl Body {
 
     /// Appends the next piece to `out`; false when there are no more.
     pub fn next(&mut self, out: &mut Vec<u8>) -> mail::Result<bool> {
+        out.append(&mut self.before);
         let reader = self.mail.reader()?;
         self.raw.clear();
         while self.raw.len() < limits::QUEUE_PIECE {
@@ -66,9 +75,18 @@ impl Body {
         Ok(true)
     }
 
-    /// Reads it all once, and goes back to the start.
-    pub async fn survey(&mut self) -> mail::Result<Survey> {
+    /// These octets go out before the message.
+    pub fn put_before(&mut self, octets: Vec<u8>) {
+        self.before = octets;
+    }
+
+    /// Reads it all once, and goes back to the start. `sign`: it is read as DKIM wants it, with the line
+    /// ends that it leaves with.
+    pub async fn survey(&mut self, sign: bool, binary: bool) -> mail::Result<Survey> {
         let mut survey = Survey::default();
+        let mut scan = sign.then(|| Scan::hashing(&[BODY]));
+        let mut lines = Encoder::lines();
+        let mut mended = Vec::new();
         let mut piece = Vec::new();
         let mut more = true;
         while more {
@@ -76,8 +94,21 @@ impl Body {
             more = self.next(&mut piece)?;
             survey.size += piece.len() as u64;
             survey.eight_bit |= !piece.is_ascii();
+            if let Some(scan) = &mut scan {
+                mended.clear();
+                if binary {
+                    mended.extend_from_slice(&piece);
+                } else {
+                    lines.encode(&piece, &mut mended);
+                    if !more {
+                        lines.finish(&mut mended);
+                    }
+                }
+                scan.push(&mended);
+            }
             smol::future::yield_now().await;
         }
+        survey.scanned = scan.map(Scan::finish);
         survey.utf8 = self.filter.is_international();
         self.offset = 0;
         self.filter = Filter::mending(Vec::new());

@@ -1,33 +1,43 @@
 //! The queue: mail on its way out, from the durable rows of [`crate::mail::outbound`].
 //!
-//! One thread, one session with the smarthost at a time, several messages over each. A message is
-//! marked before it is tried and settled after (removed, put off, or bounced), each in one durable
-//! commit: a power cut between the smarthost's 250 and our commit sends it a second time, and
-//! nothing else does. A host that does not answer costs one connection per retry, however much
-//! waits for it, and no writes.
+//! One thread. Mail for one destination (a smarthost, or a domain whose own servers are asked) is a
+//! lane: one session at a time, several messages over each, and a few lanes at the same time. A message
+//! is marked before it is tried and settled after (removed, put off, or bounced), each in one durable
+//! commit: a power cut between the server's 250 and our commit sends it a second time, and nothing else
+//! does. A destination that does not answer costs one connection per retry, however much waits for it,
+//! and no writes.
 //!
 //! * [`schedule`]: when to try again, when to give up. Pure.
+//! * [`route`]: which hosts take mail for a domain. [`keys`]: what DKIM signs with.
 //! * [`report`]: what the sender is told (RFC 3464). Pure.
-//! * `body`: the octets of a queued message. `settle`: what an outcome does to the rows.
+//! * `lane`: one destination's session. `body`: the octets of a queued message. `settle`: what an
+//!   outcome does to the rows. `order`: what a person wants done.
 mod body;
+pub mod keys;
+mod lane;
+pub mod order;
 pub mod report;
+pub mod route;
 pub mod schedule;
 mod settle;
 
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_io::Timer;
+use event_listener::Event;
+use smol::LocalExecutor;
 use smol::future::FutureExt;
 
+use crate::config::Way;
 use crate::limits;
 use crate::mail::outbound::{self, Batch, Envelope, Item};
 use crate::mail::{self, EmailId, Mail};
 use crate::server::Ctx;
-use crate::smtp::client::{Client, Failure, Outcome, Outgoing};
-use crate::smtp::wire::reply::Enhanced;
 use crate::sys::{clock, random};
-use body::Body;
+use crate::verify::sign::Signer;
 
 /// One batch that is due.
 struct Work {
@@ -42,62 +52,42 @@ struct Work {
 #[derive(Default)]
 struct Due {
     local: Vec<Work>,
-    remote: Vec<Work>,
+    /// By lane.
+    remote: BTreeMap<String, Vec<Work>>,
     /// When the first of the others is due.
     next: Option<u32>,
 }
 
-/// The smarthost does not answer.
+/// A destination that does not answer.
 struct Pause {
     failures: u16,
+    failed: u32,
     until: u32,
 }
 
 struct Queue {
     ctx: Rc<Ctx>,
-    pause: Option<Pause>,
+    pauses: RefCell<HashMap<String, Pause>>,
+    busy: RefCell<HashSet<String>>,
+    /// A lane has ended.
+    ended: Event,
+    signers: RefCell<Option<Rc<Vec<Signer>>>>,
     /// The last request to try everything that was heard.
-    retries: u32,
+    retries: Cell<u32>,
 }
 
 /// Runs the queue until the server stops.
 pub async fn run(ctx: Rc<Ctx>) {
-    let shutdown = ctx.shutdown.clone();
-    let mut queue = Queue {
+    let queue = Rc::new(Queue {
         ctx,
-        pause: None,
-        retries: outbound::retries(),
-    };
-    while !shutdown.is_thrown() {
-        let bell = outbound::listen();
-        let next = match queue.round().await {
-            Ok(next) => next,
-            Err(error) => {
-                log::warn!("queue: {error}");
-                Some(clock::now().saturating_add(limits::QUEUE_STORE_RETRY))
-            }
-        };
-        let rung = async {
-            bell.await;
-            true
-        };
-        let due = async {
-            match next {
-                // A clock that jumps must not stop the queue for longer than this.
-                Some(at) => Timer::after(wait(at)).await,
-                None => smol::future::pending().await,
-            };
-            false
-        };
-        let stopped = async {
-            shutdown.wait().await;
-            false
-        };
-        if rung.or(due).or(stopped).await {
-            // Something new, or somebody asked: the host gets another chance at once.
-            queue.pause = None;
-        }
-    }
+        pauses: RefCell::default(),
+        busy: RefCell::default(),
+        ended: Event::new(),
+        signers: RefCell::default(),
+        retries: Cell::new(outbound::retries()),
+    });
+    let executor = Rc::new(LocalExecutor::new());
+    executor.run(queue.main(&executor)).await;
 }
 
 fn wait(at: u32) -> Duration {
@@ -105,211 +95,264 @@ fn wait(at: u32) -> Duration {
     Duration::from_secs(u64::from(seconds))
 }
 
+/// What ended a wait.
+#[derive(PartialEq, Eq)]
+enum Woken {
+    /// Something new, or somebody asked.
+    Rung,
+    /// A lane ended, something is due, or the server stops.
+    Other,
+}
+
 impl Queue {
-    /// Does everything that is due; returns when the next thing is.
-    async fn round(&mut self) -> mail::Result<Option<u32>> {
-        if self.retries != outbound::retries() {
-            self.retries = outbound::retries();
+    async fn main(self: &Rc<Self>, executor: &Rc<LocalExecutor<'static>>) {
+        let shutdown = self.ctx.shutdown.clone();
+        if self.ctx.config.sign {
+            // Before the first message wants them: they take seconds on a small board.
+            let early = self.clone();
+            executor
+                .spawn(async move { drop(early.signers().await) })
+                .detach();
+        }
+        while !shutdown.is_thrown() {
+            let (bell, ended) = (outbound::listen(), self.ended.listen());
+            let next = match self.round(executor).await {
+                Ok(next) => next,
+                Err(error) => {
+                    log::warn!("queue: {error}");
+                    Some(clock::now().saturating_add(limits::QUEUE_STORE_RETRY))
+                }
+            };
+            let rung = async {
+                bell.await;
+                Woken::Rung
+            };
+            let due = async {
+                match next {
+                    // A clock that jumps must not stop the queue for longer than this.
+                    Some(at) => Timer::after(wait(at)).await,
+                    None => smol::future::pending().await,
+                };
+                Woken::Other
+            };
+            let other = async {
+                ended.or(shutdown.wait()).await;
+                Woken::Other
+            };
+            if rung.or(due).or(other).await == Woken::Rung {
+                self.hope();
+            }
+        }
+        loop {
+            let ended = self.ended.listen();
+            if self.busy.borrow().is_empty() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// There is something new: destinations that failed get another chance soon.
+    fn hope(&self) {
+        for pause in self.pauses.borrow_mut().values_mut() {
+            pause.until = pause
+                .until
+                .min(pause.failed.saturating_add(limits::LANE_REST));
+        }
+    }
+
+    /// Starts everything that is due; returns when the next thing is.
+    async fn round(
+        self: &Rc<Self>,
+        executor: &LocalExecutor<'static>,
+    ) -> mail::Result<Option<u32>> {
+        if self.retries.replace(outbound::retries()) != outbound::retries() {
+            self.pauses.borrow_mut().clear();
             self.rush().await?;
         }
+        self.obey().await?;
         while !self.ctx.shutdown.is_thrown() {
             let due = self.look()?;
-            if due.local.is_empty() && due.remote.is_empty() {
-                return Ok(due.next);
-            }
+            let again = !due.local.is_empty();
             for mut work in due.local {
                 // Marked first: a delivery that fails (quota) must not keep others from their turn.
-                if !self.mark(&mut work).await? {
-                    continue;
-                }
+                self.mark(&mut work).await?;
                 let email = work.email;
                 if let Err(error) = self.deliver(work).await {
                     log::warn!("queue: email {email} not delivered here: {error}");
                 }
             }
-            if due.remote.is_empty() {
-                continue;
+            for (lane, works) in due.remote {
+                if self.busy.borrow().len() >= limits::QUEUE_LANES {
+                    break;
+                }
+                self.busy.borrow_mut().insert(lane.clone());
+                let queue = self.clone();
+                let task = async move {
+                    if let Err(error) = queue.run_lane(&lane, works).await {
+                        log::warn!("queue: {error}");
+                        queue.rest(&lane, limits::QUEUE_STORE_RETRY);
+                    }
+                    queue.busy.borrow_mut().remove(&lane);
+                    queue.ended.notify(usize::MAX);
+                };
+                executor.spawn(task).detach();
             }
-            if let Some(pause) = self
-                .pause
-                .as_ref()
-                .filter(|pause| pause.until > clock::now())
-            {
-                let until = pause.until;
-                return Ok(Some(due.next.map_or(until, |next| next.min(until))));
+            if !again {
+                return Ok(due.next);
             }
-            self.relay(due.remote).await?;
         }
         Ok(None)
+    }
+
+    /// Leaves a destination alone for some seconds.
+    fn rest(&self, lane: &str, seconds: u32) {
+        let failed = clock::now();
+        let until = failed.saturating_add(seconds);
+        let mut pauses = self.pauses.borrow_mut();
+        let failures = pauses.get(lane).map_or(0, |pause| pause.failures);
+        pauses.insert(
+            lane.to_owned(),
+            Pause {
+                failures,
+                failed,
+                until,
+            },
+        );
     }
 
     /// Makes everything due.
     async fn rush(&self) -> mail::Result<()> {
         let mut puts = Vec::new();
         self.mail().reader()?.scan(outbound::BATCHES, |key, row| {
-            // What waits for a time that its sender set is not late.
-            let hasty = |batch: &Batch| batch.attempts > 0 || batch.due <= clock::now();
-            if let Some(mut batch) = Batch::decode(row).filter(hasty) {
-                batch.due = 0;
-                puts.push((key.to_vec(), Some(batch.encode())));
+            if let Some(mut batch) = Batch::decode(row).filter(|batch| !batch.held) {
+                // A lane that is at it now writes its row back itself.
+                let busy = outbound::parse_batch_key(key)
+                    .is_some_and(|(_, domain)| self.is_busy(&self.lane_of(&domain)));
+                if !busy {
+                    batch.due = 0;
+                    puts.push((key.to_vec(), Some(batch.encode())));
+                }
             }
             true
         })?;
         self.mail().put(puts).await
     }
 
-    /// The batches that are due, at most [`limits::QUEUE_ROUND`] of each kind.
+    fn is_busy(&self, lane: &str) -> bool {
+        self.busy.borrow().contains(lane)
+    }
+
+    /// The name of a domain's lane.
+    fn lane_of(&self, domain: &str) -> String {
+        match self.ctx.config.way(domain) {
+            Some(Way::Smarthost(host)) => format!("{}:{}", host.host, host.port),
+            Some(Way::Direct) => domain.to_owned(),
+            None => String::new(),
+        }
+    }
+
+    /// The batches that are due, at most [`limits::QUEUE_ROUND`] here and as many of each lane as one
+    /// session takes.
     fn look(&self) -> mail::Result<Due> {
         let now = clock::now();
         let reader = self.ctx.mail.reader()?;
         let mut due = Due::default();
         let mut found = Vec::new();
-        let (mut local, mut remote) = (0, 0);
+        let mut counts: HashMap<Option<String>, usize> = HashMap::new();
+        let later =
+            |due: &mut Due, at: u32| due.next = Some(due.next.map_or(at, |next| next.min(at)));
         reader.scan(outbound::BATCHES, |key, row| {
             let parsed = outbound::parse_batch_key(key).zip(Batch::decode(row));
             let Some(((item, domain), batch)) = parsed else {
                 log::error!("queue: a damaged row is left alone");
                 return true;
             };
+            if batch.held {
+                return true;
+            }
             if batch.due > now {
-                due.next = Some(due.next.map_or(batch.due, |next| next.min(batch.due)));
+                later(&mut due, batch.due);
                 return true;
             }
             let own = self.ctx.config.is_own_domain(&domain);
-            let count = if own { &mut local } else { &mut remote };
+            let lane = (!own).then(|| self.lane_of(&domain));
+            if let Some(lane) = &lane {
+                if self.is_busy(lane) {
+                    return true;
+                }
+                let until = self.pauses.borrow().get(lane).map(|pause| pause.until);
+                if let Some(until) = until.filter(|until| *until > now) {
+                    later(&mut due, until);
+                    return true;
+                }
+            }
+            let count = counts.entry(lane.clone()).or_default();
             *count += 1;
-            if *count <= limits::QUEUE_ROUND {
-                found.push((own, item, domain, batch));
+            let room = if own {
+                limits::QUEUE_ROUND
+            } else {
+                limits::LANE_ROUND
+            };
+            if *count <= room && found.len() < limits::QUEUE_ROUND * limits::QUEUE_LANES {
+                found.push((lane, item, domain, batch));
             }
             true
         })?;
-        for (own, item, domain, batch) in found {
+        for (lane, item, domain, batch) in found {
             let row = reader.get(&outbound::envelope_key(item))?;
             let Some((email, envelope)) = row.and_then(|row| Envelope::decode(&row)) else {
                 log::error!("queue: an item without an envelope is left alone");
                 continue;
             };
-            let kind = if own { &mut due.local } else { &mut due.remote };
-            kind.push(Work {
+            let work = Work {
                 item,
                 email,
                 domain,
                 batch,
                 envelope,
-            });
+            };
+            match lane {
+                None => due.local.push(work),
+                Some(lane) => due.remote.entry(lane).or_default().push(work),
+            }
         }
         Ok(due)
     }
 
-    /// Sends what is due through the smarthost.
-    async fn relay(&mut self, due: Vec<Work>) -> mail::Result<()> {
-        let mut client = match self.connect().await {
-            Ok(client) => client,
-            Err(why) => return self.host_failed(&why, due).await,
-        };
-        self.pause = None;
-        for work in due {
-            if self.ctx.shutdown.is_thrown() {
-                break;
-            }
-            if let Err(failure) = self.attempt(&mut client, work).await? {
-                // Its row is put off already; the others are looked at again, over a new session.
-                log::warn!("queue: the session ended early: {failure}");
-                return Ok(());
-            }
-        }
-        client.quit().await;
-        Ok(())
-    }
-
-    async fn connect(&self) -> Result<Client, String> {
-        let config = &self.ctx.config;
-        let smarthost = config.smarthost.as_ref();
-        let smarthost =
-            smarthost.ok_or("no smarthost is set: start the server with --smarthost")?;
-        let opened = Client::open(smarthost, &config.hostname).await;
-        opened.map_err(|failure| format!("{}:{}: {failure}", smarthost.host, smarthost.port))
-    }
-
-    /// Nobody could be reached: everything waits, without a write, but for what is too old.
-    async fn host_failed(&mut self, why: &str, due: Vec<Work>) -> mail::Result<()> {
-        let failures = self
-            .pause
-            .as_ref()
-            .map_or(0, |pause| pause.failures)
-            .saturating_add(1);
-        let now = clock::now();
-        let until = now.saturating_add(schedule::delay(failures, jitter()));
-        log::warn!("queue: {why}; trying again in {} s", until - now);
-        self.pause = Some(Pause { failures, until });
-        for work in due {
-            let old = schedule::is_expired(work.envelope.created, now);
-            if old || schedule::is_late(&work.batch, work.envelope.created, now) {
-                let outcome = Outcome::Later {
-                    status: Enhanced(4, 4, 1),
-                    reply: why.to_owned(),
-                };
-                let outcomes = vec![outcome; work.batch.recipients.len()];
-                self.settle(work, outcomes).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// One message to one domain's recipients: marked, sent, settled.
-    async fn attempt(
-        &self,
-        client: &mut Client,
-        mut work: Work,
-    ) -> mail::Result<Result<(), Failure>> {
-        let Some(mut body) = Body::open(&self.ctx.mail, work.email)? else {
-            log::error!("queue: email {} is gone, its row is dropped", work.email);
-            self.drop_row(&work).await?;
-            return Ok(Ok(()));
-        };
-        if !self.mark(&mut work).await? {
-            return Ok(Ok(()));
-        }
-        let survey = body.survey().await?;
-        let message = Outgoing {
-            sender: work.envelope.sender.as_ref(),
-            recipients: &work.batch.recipients,
-            envid: work.envelope.envid.as_deref(),
-            full: work.envelope.full,
-            size: survey.size,
-            eight_bit: survey.eight_bit,
-            utf8: survey.utf8,
-            binary: work.envelope.binary,
-        };
-        let sent = client.send(&message, &mut |out| body.next(out)).await;
-        match sent {
-            Ok(outcomes) => {
-                log_outcomes(&work, &outcomes);
-                self.settle(work, outcomes).await?;
-                Ok(Ok(()))
-            }
-            Err(failure) => {
-                let outcome = Outcome::Later {
-                    status: Enhanced(4, 4, 2),
-                    reply: failure.to_string(),
-                };
-                let outcomes = vec![outcome; work.batch.recipients.len()];
-                self.settle(work, outcomes).await?;
-                Ok(Err(failure))
-            }
-        }
-    }
-
     /// Before an attempt: it counts, and its successor has a time. Should the power go now, the
-    /// message is not tried again the moment it comes back. False: its sender took it back.
-    async fn mark(&self, work: &mut Work) -> mail::Result<bool> {
+    /// message is not tried again the moment it comes back.
+    async fn mark(&self, work: &mut Work) -> mail::Result<()> {
         work.batch.attempts = work.batch.attempts.saturating_add(1);
-        let delay = schedule::delay(work.batch.attempts, jitter());
+        let delay = schedule::delay(&self.ctx.config.retry, work.batch.attempts, jitter());
         work.batch.due = clock::now().saturating_add(delay);
+        let key = outbound::batch_key(work.item, &work.domain);
         self.ctx
             .mail
-            .claim(work.item, &work.domain, &work.batch)
+            .put(vec![(key, Some(work.batch.encode()))])
             .await
+    }
+
+    /// The DKIM keys; none if nothing is to be signed, or there are none to be had.
+    async fn signers(&self) -> Rc<Vec<Signer>> {
+        if let Some(known) = &*self.signers.borrow() {
+            return known.clone();
+        }
+        if !self.ctx.config.sign {
+            return Rc::default();
+        }
+        let mail = self.ctx.mail.clone();
+        match smol::unblock(move || keys::signers(&mail)).await {
+            Ok(signers) => {
+                let signers = Rc::new(signers);
+                *self.signers.borrow_mut() = Some(signers.clone());
+                signers
+            }
+            Err(why) => {
+                log::warn!("queue: mail goes out unsigned: {why}");
+                Rc::default()
+            }
+        }
     }
 
     fn mail(&self) -> &Mail {
@@ -320,19 +363,4 @@ impl Queue {
 /// Random enough to keep retries apart.
 fn jitter() -> u8 {
     random::octets::<1>().map_or(128, |[octet]| octet)
-}
-
-fn log_outcomes(work: &Work, outcomes: &[Outcome]) {
-    for (to, outcome) in work.batch.recipients.iter().zip(outcomes) {
-        let (word, reply) = match outcome {
-            Outcome::Taken { reply, .. } => ("sent", reply),
-            Outcome::Later { reply, .. } => ("put off", reply),
-            Outcome::Failed { reply, .. } => ("failed", reply),
-        };
-        log::info!(
-            "queue: email {} to <{}> {word}: {reply}",
-            work.email,
-            to.address
-        );
-    }
 }

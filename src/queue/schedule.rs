@@ -1,32 +1,41 @@
 //! When to try again, and when to stop (RFC 5321 §4.5.4.1). Pure.
-use crate::limits;
+use crate::config::Retry;
 use crate::mail::outbound::Batch;
 
 /// Seconds to wait behind the `attempts`th attempt: five minutes, doubled each time up to four
-/// hours, an eighth more or less by `jitter`, so that what failed together does not return together.
-pub fn delay(attempts: u16, jitter: u8) -> u32 {
+/// hours, unless flags say otherwise, an eighth more or less by `jitter`, so that what failed together does not return together.
+pub fn delay(retry: &Retry, attempts: u16, jitter: u8) -> u32 {
     let doubled = u32::from(attempts.clamp(1, 16)) - 1;
-    let base = (limits::RETRY_FIRST << doubled).min(limits::RETRY_MOST);
-    base - base / 8 + base / 4 * u32::from(jitter) / 255
+    let base = retry.first.saturating_mul(1 << doubled).min(retry.most);
+    base - base / 8 + (u64::from(base / 4) * u64::from(jitter) / 255) as u32
 }
 
 /// Whether a message handed in at `created` has been tried long enough.
-pub fn is_expired(created: u32, now: u32) -> bool {
-    now.saturating_sub(created) >= limits::QUEUE_LIFETIME
+pub fn is_expired(retry: &Retry, created: u32, now: u32) -> bool {
+    now.saturating_sub(created) >= retry.lifetime
 }
 
 /// Whether somebody wants to hear that the message is late, and has not.
-pub fn is_late(batch: &Batch, created: u32, now: u32) -> bool {
+pub fn is_late(retry: &Retry, batch: &Batch, created: u32, now: u32) -> bool {
     let asked = batch
         .recipients
         .iter()
-        .any(|to| to.notify.is_some_and(|notify| notify.delay));
-    asked && !batch.warned && now.saturating_sub(created) >= limits::QUEUE_WARN
+        .any(|to| to.notify.map_or(retry.warn_all, |notify| notify.delay));
+    asked && !batch.warned && now.saturating_sub(created) >= retry.warn
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
+
+    fn delay(attempts: u16, jitter: u8) -> u32 {
+        super::delay(&Retry::default(), attempts, jitter)
+    }
+
+    fn is_expired(created: u32, now: u32) -> bool {
+        super::is_expired(&Retry::default(), created, now)
+    }
 
     #[test]
     fn delays_grow_and_stay_bounded() {

@@ -31,10 +31,16 @@ struct Parted {
 
 impl Queue {
     /// Takes the outcomes of an attempt into the rows.
-    pub(super) async fn settle(&self, mut work: Work, outcomes: Vec<Outcome>) -> mail::Result<()> {
+    pub(super) async fn settle(
+        &self,
+        mut work: Work,
+        outcomes: Vec<Outcome>,
+        remote: Option<&str>,
+    ) -> mail::Result<()> {
         let now = clock::now();
-        let expired = schedule::is_expired(work.envelope.created, now);
-        let late = schedule::is_late(&work.batch, work.envelope.created, now);
+        let retry = &self.ctx.config.retry;
+        let expired = schedule::is_expired(retry, work.envelope.created, now);
+        let late = schedule::is_late(retry, &work.batch, work.envelope.created, now);
         let recipients = std::mem::take(&mut work.batch.recipients);
         let mut parted = Parted::default();
         let mut commit = Commit::default();
@@ -45,17 +51,11 @@ impl Queue {
             if let Outcome::Later { reply, .. } = &outcome {
                 work.batch.last.clone_from(reply);
             }
-            parted.take(recipient, outcome, expired, late);
+            parted.take(recipient, outcome, expired, late, retry.warn_all);
         }
         work.batch.recipients = parted.waiting;
         work.batch.warned |= late;
-        let remote = self
-            .ctx
-            .config
-            .smarthost
-            .as_ref()
-            .map(|host| host.host.clone());
-        if let Some(report) = self.report(&work, &parted.told, remote.as_deref()).await? {
+        if let Some(report) = self.report(&work, &parted.told, remote).await? {
             commit.add.push(self.to_inbox(report)?);
         }
         self.commit(work, commit).await
@@ -255,7 +255,14 @@ impl Told {
 }
 
 impl Parted {
-    fn take(&mut self, recipient: Recipient, outcome: Outcome, expired: bool, late: bool) {
+    fn take(
+        &mut self,
+        recipient: Recipient,
+        outcome: Outcome,
+        expired: bool,
+        late: bool,
+        warn_all: bool,
+    ) {
         let wants = recipient.notify;
         match outcome {
             Outcome::Taken { reports, reply } => {
@@ -280,7 +287,7 @@ impl Parted {
                 }
             }
             Outcome::Later { status, reply } => {
-                if late && wants.is_some_and(|notify| notify.delay) {
+                if late && wants.map_or(warn_all, |notify| notify.delay) {
                     self.tell(recipient.clone(), Action::Delayed, status, reply);
                 }
                 self.waiting.push(recipient);

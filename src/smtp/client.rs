@@ -4,6 +4,7 @@
 //! (RFC 5321 §4.5.3.2), what it says in the clear before TLS is forgotten (RFC 3207 §4.2), and TLS
 //! that was asked for is never done without. A message counts as taken only by the 2yz behind its
 //! last dot; whatever breaks before that leaves it in the queue.
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::login::{Login, Mechanism};
@@ -35,6 +36,16 @@ pub enum Failure {
     Login,
     /// The message could not be read from the store.
     Store(mail::Error),
+}
+
+impl Failure {
+    /// Whether TLS was the trouble.
+    pub fn is_tls(&self) -> bool {
+        matches!(
+            self,
+            Failure::Net(net::Error::Tls(_)) | Failure::Refused("STARTTLS", _)
+        )
+    }
 }
 
 impl std::fmt::Display for Failure {
@@ -187,6 +198,33 @@ impl Client {
         }
         if let Some((user, password)) = &host.login {
             client.login(user, password).await?;
+        }
+        Ok(client)
+    }
+
+    /// Connects to a mail exchanger at `address`, by its `name`. TLS if it offers it and `try_tls`,
+    /// with whatever certificate it has (RFC 7435).
+    pub async fn open_mx(
+        address: SocketAddr,
+        name: &str,
+        hostname: &str,
+        try_tls: bool,
+    ) -> Result<Client, Failure> {
+        let conn = net::client::connect_to(address).await?;
+        conn.set_idle(None);
+        conn.timeouts().write.set(limits::CLIENT_BLOCK);
+        let mut client = Client {
+            conn,
+            parser: Parser::default(),
+            extensions: Extensions::default(),
+            line: Vec::new(),
+        };
+        let greeting = client.reply(limits::CLIENT_GREETING).await?;
+        expect("the connection", greeting)?;
+        client.hello(hostname).await?;
+        if try_tls && client.extensions.starttls {
+            let trust = net::tls::anyone().map_err(|why| Failure::Net(net::Error::Tls(why)))?;
+            client.start_tls(&trust, name, hostname).await?;
         }
         Ok(client)
     }

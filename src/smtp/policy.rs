@@ -1,7 +1,7 @@
 //! Who may send to whom: the one place that decides it, so that this never is an open relay.
 //!
 //! Anybody may write to the user's own addresses. Only the user, logged in to a submission
-//! listener, may write to others, and only when there is a smarthost to hand it to. Nothing in an
+//! listener, may write to others, and only when there is a way for it: a smarthost, or `--direct`. Nothing in an
 //! address can change that: `user%other@ours` is an unknown local part, a source route was dropped
 //! by the parser, quoted local parts are compared unquoted, and an address literal is ours only if
 //! it names the address that the client is connected to.
@@ -50,9 +50,9 @@ pub fn recipient(
     if config.is_own_domain(address.domain()) {
         return Err(UNKNOWN);
     }
-    match (rights.user, &config.smarthost) {
-        (true, Some(_)) => Ok((address, Route::Remote)),
-        (true, None) => Err(NO_ROUTE),
+    match (rights.user, config.way(address.domain()).is_some()) {
+        (true, true) => Ok((address, Route::Remote)),
+        (true, false) => Err(NO_ROUTE),
         (false, _) => Err(RELAY),
     }
 }
@@ -94,7 +94,7 @@ const RELAY: Reply = Reply::new(
 const NO_ROUTE: Reply = Reply::new(
     550,
     Enhanced(5, 7, 1),
-    "Mail to other domains needs a smarthost: start the server with --smarthost HOST:PORT",
+    "Mail to other domains needs a smarthost: start the server with --smarthost HOST:PORT, or --direct",
 );
 const NOT_YOURS: Reply = Reply::new(
     550,

@@ -1,0 +1,269 @@
+//! One destination: its hosts are tried in order, and what waits for it goes over one session.
+use super::body::Body;
+use super::route::{self, Hosts};
+use super::{Pause, Queue, Work, jitter, schedule};
+use crate::config::Way;
+use crate::limits;
+use crate::mail::{self, outbound};
+use crate::smtp::client::{Client, Failure, Outcome, Outgoing};
+use crate::smtp::wire::reply::Enhanced;
+use crate::sys::clock;
+use crate::verify::{Scanned, dmarc};
+use std::net::SocketAddr;
+
+/// What came of trying to reach a destination.
+enum Reached {
+    /// A session with this host.
+    Session(Box<Client>, String),
+    /// It never takes mail.
+    Never(Enhanced, String),
+    /// Not now.
+    Unreachable(String),
+}
+
+impl Queue {
+    /// Sends what is due.
+    pub(super) async fn run_lane(&self, lane: &str, due: Vec<Work>) -> mail::Result<()> {
+        let Some(first) = due.first() else {
+            return Ok(());
+        };
+        let (mut client, host) = match self.reach(&first.domain).await {
+            Reached::Session(client, host) => (client, host),
+            Reached::Never(status, reply) => return self.never(due, status, &reply).await,
+            Reached::Unreachable(why) => return self.lane_failed(lane, &why, due).await,
+        };
+        self.pauses.borrow_mut().remove(lane);
+        for work in due {
+            if self.ctx.shutdown.is_thrown() {
+                break;
+            }
+            if let Err(failure) = self.attempt(&mut client, &host, work).await? {
+                // Its row is put off already; the others are looked at again, over a new session.
+                log::warn!("queue: the session with {host} ended early: {failure}");
+                return Ok(());
+            }
+        }
+        client.quit().await;
+        Ok(())
+    }
+
+    async fn reach(&self, domain: &str) -> Reached {
+        let config = &self.ctx.config;
+        match config.way(domain) {
+            None => Reached::Unreachable(
+                "there is no way out: start the server with --smarthost or --direct".into(),
+            ),
+            Some(Way::Smarthost(host)) => match Client::open(host, &config.hostname).await {
+                Ok(client) => Reached::Session(Box::new(client), host.host.clone()),
+                Err(failure) => {
+                    Reached::Unreachable(format!("{}:{}: {failure}", host.host, host.port))
+                }
+            },
+            Some(Way::Direct) => self.reach_exchanger(domain).await,
+        }
+    }
+
+    /// Tries a domain's exchangers, address by address.
+    async fn reach_exchanger(&self, domain: &str) -> Reached {
+        let config = &self.ctx.config;
+        let hosts = match route::hosts(&self.ctx.dns, domain, &config.hostname).await {
+            Hosts::Some(hosts) => hosts,
+            Hosts::Never(status, why) => return Reached::Never(status, why),
+            Hosts::Unknown(why) => return Reached::Unreachable(why),
+        };
+        let mut last = format!("{domain}: every mail host is this machine");
+        for host in hosts {
+            // Port 25 of this machine is this server.
+            let here = host.address.is_loopback() || host.address.is_unspecified();
+            if config.mx_port == 25 && here {
+                continue;
+            }
+            let address = SocketAddr::new(host.address, config.mx_port);
+            for try_tls in [true, false] {
+                match Client::open_mx(address, &host.name, &config.hostname, try_tls).await {
+                    Ok(client) => return Reached::Session(Box::new(client), host.name),
+                    Err(failure) => {
+                        last = format!("{} ({}): {failure}", host.name, host.address);
+                        log::info!("queue: {last}");
+                        // RFC 7435: broken TLS is no reason to keep the message, when none would do.
+                        if !failure.is_tls() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        Reached::Unreachable(last)
+    }
+
+    /// The destination takes no mail: everything comes back.
+    async fn never(&self, due: Vec<Work>, status: Enhanced, why: &str) -> mail::Result<()> {
+        log::warn!("queue: {why}");
+        for mut work in due {
+            self.mark(&mut work).await?;
+            let outcome = Outcome::Failed {
+                status,
+                reply: why.to_owned(),
+            };
+            let outcomes = vec![outcome; work.batch.recipients.len()];
+            self.settle(work, outcomes, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Nobody could be reached: everything waits, without a write, but for what is too old.
+    async fn lane_failed(&self, lane: &str, why: &str, due: Vec<Work>) -> mail::Result<()> {
+        let now = clock::now();
+        let retry = &self.ctx.config.retry;
+        let until = {
+            let mut pauses = self.pauses.borrow_mut();
+            let failures = pauses
+                .get(lane)
+                .map_or(0, |pause| pause.failures)
+                .saturating_add(1);
+            let until = now.saturating_add(schedule::delay(retry, failures, jitter()));
+            if pauses.len() >= limits::LANES
+                && let Some(first) = pauses.iter().min_by_key(|(_, pause)| pause.until)
+            {
+                let first = first.0.clone();
+                pauses.remove(&first);
+            }
+            pauses.insert(
+                lane.to_owned(),
+                Pause {
+                    failures,
+                    failed: now,
+                    until,
+                },
+            );
+            until
+        };
+        log::warn!("queue: {why}; trying again in {} s", until - now);
+        for work in due {
+            let created = work.envelope.created;
+            let old = schedule::is_expired(retry, created, now);
+            if old || schedule::is_late(retry, &work.batch, created, now) {
+                let outcome = Outcome::Later {
+                    status: Enhanced(4, 4, 1),
+                    reply: why.to_owned(),
+                };
+                let outcomes = vec![outcome; work.batch.recipients.len()];
+                self.settle(work, outcomes, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One message to one domain's recipients: marked, sent, settled.
+    async fn attempt(
+        &self,
+        client: &mut Client,
+        host: &str,
+        mut work: Work,
+    ) -> mail::Result<Result<(), Failure>> {
+        let Some(mut body) = Body::open(&self.ctx.mail, work.email)? else {
+            log::error!("queue: email {} is gone, its row is dropped", work.email);
+            self.drop_row(&work).await?;
+            return Ok(Ok(()));
+        };
+        self.mark(&mut work).await?;
+        let survey = body
+            .survey(self.ctx.config.sign, work.envelope.binary)
+            .await?;
+        let signatures = match &survey.scanned {
+            Some(scanned) => self.signatures(scanned).await,
+            None => String::new(),
+        };
+        let message = Outgoing {
+            sender: work.envelope.sender.as_ref(),
+            recipients: &work.batch.recipients,
+            envid: work.envelope.envid.as_deref(),
+            full: work.envelope.full,
+            size: survey.size + signatures.len() as u64,
+            eight_bit: survey.eight_bit,
+            utf8: survey.utf8,
+            binary: work.envelope.binary,
+        };
+        body.put_before(signatures.into_bytes());
+        let sent = client.send(&message, &mut |out| body.next(out)).await;
+        match sent {
+            Ok(outcomes) => {
+                log_outcomes(&work, &outcomes);
+                self.settle(work, outcomes, Some(host)).await?;
+                Ok(Ok(()))
+            }
+            Err(failure) => {
+                let outcome = Outcome::Later {
+                    status: Enhanced(4, 4, 2),
+                    reply: failure.to_string(),
+                };
+                let outcomes = vec![outcome; work.batch.recipients.len()];
+                self.settle(work, outcomes, Some(host)).await?;
+                Ok(Err(failure))
+            }
+        }
+    }
+
+    /// The DKIM-Signature fields of a message, if its author is at a domain of ours.
+    async fn signatures(&self, message: &Scanned) -> String {
+        let author = dmarc::author(message).ok();
+        let Some(domain) = author.filter(|domain| self.ctx.config.is_own_domain(domain)) else {
+            return String::new();
+        };
+        let now = if clock::is_set() {
+            u64::from(clock::now())
+        } else {
+            0
+        };
+        let mut fields = String::new();
+        for signer in self.signers().await.iter() {
+            match signer.sign(message, &domain, now) {
+                Ok(field) => fields.push_str(&field),
+                Err(why) => log::warn!("queue: not signed by {}: {why}", signer.selector()),
+            }
+        }
+        fields
+    }
+}
+
+fn log_outcomes(work: &Work, outcomes: &[Outcome]) {
+    for (to, outcome) in work.batch.recipients.iter().zip(outcomes) {
+        let (word, reply) = match outcome {
+            Outcome::Taken { reply, .. } => ("sent", reply),
+            Outcome::Later { reply, .. } => ("put off", reply),
+            Outcome::Failed { reply, .. } => ("failed", reply),
+        };
+        log::info!(
+            "queue: email {} to <{}> {word}: {reply}",
+            work.email,
+            to.address
+        );
+    }
+}
+
+/// What `pillarbox queue list` shows of a batch, in one line: its id, age, size of the crowd and why it
+/// waits.
+pub(super) fn line(
+    item: outbound::Item,
+    domain: &str,
+    batch: &outbound::Batch,
+    now: u32,
+) -> String {
+    let state = if batch.held {
+        "held".to_owned()
+    } else {
+        format!("next in {} s", batch.due.saturating_sub(now))
+    };
+    let people: Vec<String> = batch
+        .recipients
+        .iter()
+        .map(|to| to.address.to_string())
+        .collect();
+    format!(
+        "{:016x}/{domain}\t{} attempts, {state}\t{}\t{}",
+        item.0,
+        batch.attempts,
+        people.join(" "),
+        batch.last
+    )
+}

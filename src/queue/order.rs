@@ -1,0 +1,109 @@
+//! Orders of a person (`pillarbox queue`): written as rows by whoever takes them, obeyed here, since
+//! only the queue changes what is in it.
+use super::{Queue, Work, lane};
+use crate::mail::outbound::{self, Batch, Envelope, Item, Order};
+use crate::mail::{self, Mail};
+use crate::smtp::client::Outcome;
+use crate::smtp::wire::reply::Enhanced;
+use crate::sys::clock;
+
+impl Queue {
+    /// Does what was ordered; what is being sent right now is looked at again when that is over.
+    pub(super) async fn obey(&self) -> mail::Result<()> {
+        let mut orders = Vec::new();
+        self.mail().reader()?.scan(outbound::ORDERS, |key, row| {
+            orders.push((key.to_vec(), Order::read(key, row)));
+            true
+        })?;
+        for (key, order) in orders {
+            if let Some((item, domain, order)) = order {
+                if self.is_busy(&self.lane_of(&domain)) {
+                    continue;
+                }
+                self.obey_one(item, domain, order).await?;
+            }
+            self.mail().put(vec![(key, None)]).await?;
+        }
+        Ok(())
+    }
+
+    async fn obey_one(&self, item: Item, domain: String, order: Order) -> mail::Result<()> {
+        let key = outbound::batch_key(item, &domain);
+        let row = self.mail().get(&key)?;
+        let Some(mut batch) = row.and_then(|row| Batch::decode(&row)) else {
+            return Ok(());
+        };
+        log::info!("queue: {:016x}/{domain}: {order:?}, as ordered", item.0);
+        match order {
+            Order::Retry => {
+                batch.held = false;
+                batch.due = 0;
+                self.pauses.borrow_mut().remove(&self.lane_of(&domain));
+            }
+            Order::Hold => batch.held = true,
+            Order::Drop => return self.give_up(item, domain, batch).await,
+        }
+        self.mail().put(vec![(key, Some(batch.encode()))]).await
+    }
+
+    /// Takes a batch out; its sender is told as of any failure.
+    async fn give_up(&self, item: Item, domain: String, batch: Batch) -> mail::Result<()> {
+        let row = self.mail().get(&outbound::envelope_key(item))?;
+        let Some((email, envelope)) = row.and_then(|row| Envelope::decode(&row)) else {
+            return Ok(());
+        };
+        let outcome = Outcome::Failed {
+            status: Enhanced(5, 0, 0),
+            reply: "taken out of the queue by hand".into(),
+        };
+        let outcomes = vec![outcome; batch.recipients.len()];
+        let work = Work {
+            item,
+            email,
+            domain,
+            batch,
+            envelope,
+        };
+        self.settle(work, outcomes, None).await
+    }
+}
+
+/// What waits, one line each: `id/domain`, attempts and state, recipients, the last answer, separated by
+/// tabs.
+///
+/// # Errors
+/// The store's.
+pub fn list(mail: &Mail) -> mail::Result<Vec<String>> {
+    let now = clock::now();
+    let mut lines = Vec::new();
+    mail.reader()?.scan(outbound::BATCHES, |key, row| {
+        if let Some(((item, domain), batch)) =
+            outbound::parse_batch_key(key).zip(Batch::decode(row))
+        {
+            lines.push(lane::line(item, &domain, &batch, now));
+        }
+        lines.len() < crate::limits::QUEUE_LIST
+    })?;
+    Ok(lines)
+}
+
+/// Writes an order about every batch that `which` names: `all`, an id, or `id/domain`. Gives how many.
+///
+/// # Errors
+/// The store's.
+pub async fn give(mail: &Mail, order: Order, which: &str) -> mail::Result<usize> {
+    let mut puts = Vec::new();
+    mail.reader()?.scan(outbound::BATCHES, |key, _| {
+        if let Some((item, domain)) = outbound::parse_batch_key(key) {
+            let id = format!("{:016x}", item.0);
+            if which == "all" || which == id || which == format!("{id}/{domain}") {
+                puts.push(order.put(item, &domain));
+            }
+        }
+        true
+    })?;
+    let count = puts.len();
+    mail.put(puts).await?;
+    outbound::ring();
+    Ok(count)
+}
