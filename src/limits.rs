@@ -629,3 +629,6 @@ pub const LANE_ROUND: usize = 32;
 
 /// Batches that `pillarbox queue list` shows.
 pub const QUEUE_LIST: usize = 5000;
+
+/// Octets of an answer over the control socket.
+pub const CONTROL_ANSWER: u64 = 4 * 1024 * 1024;

@@ -8,6 +8,7 @@
 pub mod account;
 pub mod control;
 mod failure;
+pub mod zone;
 
 use crate::auth::sasl::Mechanism;
 use crate::auth::{Auth, Client, Grant, Protocol};

@@ -2,8 +2,10 @@
 mod app_password;
 mod args;
 mod create;
+mod dns;
 mod init;
 mod passwd;
+mod queue;
 mod serve;
 mod token;
 
@@ -52,6 +54,8 @@ enum Command {
     Passwd(passwd::Passwd),
     Token(token::TokenCommand),
     AppPassword(app_password::AppPassword),
+    Queue(queue::QueueCommand),
+    Dns(dns::Dns),
 }
 
 /// The whole program: arguments to a run, a run to an exit code.
@@ -95,6 +99,8 @@ fn run() -> Result<ExitCode, Failure> {
         Some(Command::Passwd(command)) => command.run()?,
         Some(Command::Token(command)) => command.run()?,
         Some(Command::AppPassword(command)) => command.run()?,
+        Some(Command::Queue(command)) => command.run()?,
+        Some(Command::Dns(command)) => command.run()?,
         None => {
             return Err(Failure::usage(
                 "no command given: `pillarbox serve --try --domain example.test` starts a server to \

@@ -2,7 +2,8 @@
 use super::create::{Ready, Wanted, no_domain};
 use super::{db_path, open, secret};
 use crate::config::{
-    Config, Dmarc, Http, Listen, Pop3, Pop3Delete, Role, Smarthost, SmarthostTls, Verify,
+    Config, Dmarc, DomainRoute, Http, Listen, Pop3, Pop3Delete, Role, Smarthost, SmarthostTls,
+    Verify,
 };
 use crate::imap::capability;
 use crate::mail::{Mail, Options, outbound};
@@ -142,6 +143,30 @@ pub struct Serve {
     /// or those in $SSL_CERT_FILE)
     #[argh(option, arg_name = "FILE")]
     smarthost_ca: Option<PathBuf>,
+
+    /// send mail for others straight to their servers, unless a smarthost is named (default: off;
+    /// it needs port 25 outwards and a name and address that others believe)
+    #[argh(switch)]
+    direct: bool,
+    /// a way of its own for a recipients' domain: DOMAIN=direct or DOMAIN=HOST:PORT without a log-in,
+    /// .DOMAIN for all below; repeatable (default: none)
+    #[argh(option, arg_name = "DOMAIN=WAY")]
+    route: Vec<String>,
+    /// sign what goes out by DKIM: on or off (default: on)
+    #[argh(option, arg_name = "ON", default = "String::from(\"on\")")]
+    dkim: String,
+    /// seconds until mail that could not be sent is tried again; doubled each time (default: 300)
+    #[argh(option, arg_name = "SECONDS", default = "limits::RETRY_FIRST")]
+    queue_retry: u32,
+    /// most seconds between two attempts (default: 14400)
+    #[argh(option, arg_name = "SECONDS", default = "limits::RETRY_MOST")]
+    queue_retry_most: u32,
+    /// days until mail that could not be sent comes back (default: 5)
+    #[argh(option, arg_name = "DAYS", default = "limits::QUEUE_LIFETIME / 86_400")]
+    queue_days: u32,
+    /// hours after which a sender is told that a message is late (default: 4, and only who asks)
+    #[argh(option, arg_name = "HOURS")]
+    queue_warn: Option<u32>,
 
     /// resolver to ask, ADDR or ADDR:PORT; repeatable (default: those in /etc/resolv.conf)
     #[argh(option, arg_name = "ADDR")]
@@ -287,6 +312,14 @@ impl Serve {
         at_least_one("--max-login-failures", self.max_login_failures as usize)?;
         config.max_login_failures = self.max_login_failures;
         config.smarthost = self.smarthost()?;
+        config.direct = self.direct;
+        config.routes = Result::from_iter(self.route.iter().map(|value| route(value)))?;
+        config.sign = match self.dkim.as_str() {
+            "on" => true,
+            "off" => false,
+            other => return Err(Failure::usage(format!("--dkim {other}: it is on or off"))),
+        };
+        config.retry = self.retry()?;
         config.dns = Result::from_iter(self.dns.iter().map(|value| resolver(value)))?;
         config.verify = match self.verify.as_str() {
             "wan" => Verify::Wan,
@@ -382,6 +415,28 @@ impl Serve {
         })
     }
 
+    fn retry(&self) -> Result<crate::config::Retry, Failure> {
+        let within = |flag: &str, value: u32, most: u32| {
+            if (1..=most).contains(&value) {
+                return Ok(value);
+            }
+            Err(Failure::usage(format!(
+                "{flag} {value}: it is between 1 and {most}"
+            )))
+        };
+        let first = within("--queue-retry", self.queue_retry, 86_400)?;
+        Ok(crate::config::Retry {
+            first,
+            most: within("--queue-retry-most", self.queue_retry_most, 86_400)?.max(first),
+            lifetime: within("--queue-days", self.queue_days, 30)? * 86_400,
+            warn: match self.queue_warn {
+                Some(hours) => within("--queue-warn", hours, 240)? * 3600,
+                None => limits::QUEUE_WARN,
+            },
+            warn_all: self.queue_warn.is_some(),
+        })
+    }
+
     fn smarthost(&self) -> Result<Option<Smarthost>, Failure> {
         let Some(value) = &self.smarthost else {
             let orphan = [
@@ -398,7 +453,7 @@ impl Serve {
                 None => Ok(None),
             };
         };
-        let (host, port) = host_port(value)?;
+        let (host, port) = host_port("--smarthost", value)?;
         let tls = match (self.smarthost_tls.as_deref(), port) {
             (Some("starttls"), _) => SmarthostTls::StartTls,
             (Some("tls"), _) | (None, Some(465)) => SmarthostTls::Tls,
@@ -580,6 +635,40 @@ fn socket_address(role: Role, value: &str) -> Result<SocketAddr, Failure> {
     })
 }
 
+/// `DOMAIN=direct`, `DOMAIN=HOST`, `DOMAIN=HOST:PORT`.
+fn route(value: &str) -> Result<DomainRoute, Failure> {
+    let wrong = || {
+        Failure::usage(format!(
+            "--route {value}: give DOMAIN=direct or DOMAIN=HOST:PORT"
+        ))
+    };
+    let (domain, way) = value.split_once('=').ok_or_else(wrong)?;
+    let domain = domain.to_lowercase();
+    if domain.trim_start_matches('.').is_empty() {
+        return Err(wrong());
+    }
+    if way == "direct" {
+        return Ok(DomainRoute { domain, host: None });
+    }
+    let (host, port) = host_port("--route", way)?;
+    let tls = match port {
+        Some(465) => SmarthostTls::Tls,
+        Some(587) => SmarthostTls::StartTls,
+        _ => SmarthostTls::None,
+    };
+    let host = Smarthost {
+        host,
+        port: port.unwrap_or(25),
+        tls,
+        login: None,
+        ca: None,
+    };
+    Ok(DomainRoute {
+        domain,
+        host: Some(host),
+    })
+}
+
 /// `ADDR`, `ADDR:PORT`, `[V6]:PORT`.
 fn resolver(value: &str) -> Result<SocketAddr, Failure> {
     let address = value
@@ -593,8 +682,8 @@ fn resolver(value: &str) -> Result<SocketAddr, Failure> {
 }
 
 /// `HOST`, `HOST:PORT`, `[V6]:PORT`.
-fn host_port(value: &str) -> Result<(String, Option<u16>), Failure> {
-    let wrong = || Failure::usage(format!("--smarthost {value}: give HOST or HOST:PORT"));
+fn host_port(flag: &str, value: &str) -> Result<(String, Option<u16>), Failure> {
+    let wrong = || Failure::usage(format!("{flag} {value}: give HOST or HOST:PORT"));
     let (host, port) = match value.strip_prefix('[') {
         Some(rest) => {
             let (host, rest) = rest.split_once(']').ok_or_else(wrong)?;

@@ -72,6 +72,9 @@ struct Queue {
     /// A lane has ended.
     ended: Event,
     signers: RefCell<Option<Rc<Vec<Signer>>>>,
+    /// Held from the look at an item's other batches to the commit: of two lanes that end together,
+    /// one has to see that it is the last.
+    settling: smol::lock::Mutex<()>,
     /// The last request to try everything that was heard.
     retries: Cell<u32>,
 }
@@ -84,6 +87,7 @@ pub async fn run(ctx: Rc<Ctx>) {
         busy: RefCell::default(),
         ended: Event::new(),
         signers: RefCell::default(),
+        settling: smol::lock::Mutex::new(()),
         retries: Cell::new(outbound::retries()),
     });
     let executor = Rc::new(LocalExecutor::new());

@@ -3,6 +3,7 @@
 use super::{Queue, Work, lane};
 use crate::mail::outbound::{self, Batch, Envelope, Item, Order};
 use crate::mail::{self, Mail};
+use crate::mime::DateTime;
 use crate::smtp::client::Outcome;
 use crate::smtp::wire::reply::Enhanced;
 use crate::sys::clock;
@@ -84,6 +85,48 @@ pub fn list(mail: &Mail) -> mail::Result<Vec<String>> {
         }
         lines.len() < crate::limits::QUEUE_LIST
     })?;
+    Ok(lines)
+}
+
+/// Everything about one item.
+///
+/// # Errors
+/// A sentence.
+pub fn show(mail: &Mail, id: &str) -> Result<Vec<String>, String> {
+    let failed = |e: mail::Error| e.to_string();
+    let unknown = || format!("nothing in the queue is {id}; see `pillarbox queue list`");
+    let (id, only) = id
+        .split_once('/')
+        .map_or((id, None), |(id, domain)| (id, Some(domain)));
+    let item = Item(u64::from_str_radix(id, 16).map_err(|_| unknown())?);
+    let row = mail.get(&outbound::envelope_key(item)).map_err(failed)?;
+    let (email, envelope) = row
+        .and_then(|row| Envelope::decode(&row))
+        .ok_or_else(unknown)?;
+    let sender = envelope
+        .sender
+        .map_or("<>".to_owned(), |sender| sender.to_string());
+    let reader = mail.reader().map_err(failed)?;
+    let size = reader
+        .message(email)
+        .map_err(failed)?
+        .map_or(0, |message| message.size);
+    let date = DateTime::utc(i64::from(envelope.created)).mail();
+    let mut lines = vec![
+        format!("from      {sender}"),
+        format!("handed in {date}"),
+        format!("octets    {size}"),
+    ];
+    let scanned = reader.scan(&outbound::batches_of(item), |key, row| {
+        let parsed = outbound::parse_batch_key(key).zip(Batch::decode(row));
+        if let Some(((item, domain), batch)) = parsed
+            && only.is_none_or(|only| only == domain)
+        {
+            lines.push(lane::line(item, &domain, &batch, clock::now()));
+        }
+        true
+    });
+    scanned.map_err(failed)?;
     Ok(lines)
 }
 

@@ -116,6 +116,7 @@ impl Queue {
     async fn commit(&self, work: Work, mut commit: Commit) -> mail::Result<()> {
         let key = outbound::batch_key(work.item, &work.domain);
         let mut puts: Vec<Put> = Vec::new();
+        let _guard = self.settling.lock().await;
         if work.batch.recipients.is_empty() {
             if self.is_last(work.item, &key)? {
                 puts.push((outbound::envelope_key(work.item), None));

@@ -6,7 +6,9 @@
 use super::{Failure, Kind};
 use crate::auth::{App, Auth, NewApp, Protocols};
 use crate::limits;
+use crate::mail::outbound::Order;
 use crate::mail::{self, Mail, Rights};
+use crate::queue::order;
 use async_io::{Async, Timer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -42,6 +44,14 @@ pub enum Request {
     AppList,
     /// No more of this name.
     AppRevoke(String),
+    /// What waits in the queue, a line each.
+    QueueList,
+    /// Everything about one item of it.
+    QueueShow(String),
+    /// `order which`: retry, hold or drop; `all`, an id, or `id/domain`.
+    QueueOrder(String),
+    /// The DNS records to publish, as lines of a zone file.
+    Zone,
 }
 
 /// An app password to be made.
@@ -161,6 +171,10 @@ impl Request {
             Request::AppAdd(add) => ("app-add", add.encode()),
             Request::AppList => ("app-list", String::new()),
             Request::AppRevoke(name) => ("app-revoke", name.clone()),
+            Request::QueueList => ("queue-list", String::new()),
+            Request::QueueShow(id) => ("queue-show", id.clone()),
+            Request::QueueOrder(order) => ("queue-order", order.clone()),
+            Request::Zone => ("zone", String::new()),
         };
         format!("{verb} {}\n", STANDARD.encode(argument))
     }
@@ -180,6 +194,10 @@ impl Request {
             "app-add" => Request::AppAdd(AppAdd::decode(&argument)?),
             "app-list" => Request::AppList,
             "app-revoke" => Request::AppRevoke(argument),
+            "queue-list" => Request::QueueList,
+            "queue-show" => Request::QueueShow(argument),
+            "queue-order" => Request::QueueOrder(argument),
+            "zone" => Request::Zone,
             _ => return None,
         })
     }
@@ -214,6 +232,20 @@ impl Request {
                 let forgotten = mail.forget_identifier(name).await;
                 forgotten.map_err(|e| format!("revoked; its rights are still listed: {e}"))?;
             }
+            Request::QueueList => return order::list(mail).map_err(|e| e.to_string()),
+            Request::QueueShow(id) => return order::show(mail, id),
+            Request::QueueOrder(text) => {
+                let (order, which) = text.split_once(' ').unwrap_or((text, ""));
+                let order = Order::parse(order).ok_or("this order is not known")?;
+                return match order::give(mail, order, which).await {
+                    Ok(0) => Err(format!(
+                        "nothing in the queue is {which}; see `pillarbox queue list`"
+                    )),
+                    Ok(count) => Ok(vec![count.to_string()]),
+                    Err(e) => Err(e.to_string()),
+                };
+            }
+            Request::Zone => return super::zone::lines(mail),
         }
         Ok(Vec::new())
     }
@@ -331,7 +363,7 @@ pub fn ask(db: &Path, request: &Request) -> Result<Option<Vec<String>>, Failure>
     stream
         .write_all(request.encode().as_bytes())
         .map_err(silent)?;
-    let reader = BufReader::new(stream.take(64 * 1024));
+    let reader = BufReader::new(stream.take(limits::CONTROL_ANSWER));
     let mut lines = reader.lines();
     match lines.next() {
         Some(Ok(first)) if first == "ok" => {

@@ -133,6 +133,16 @@ impl Fake {
         }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        self.shared.seen.lock().unwrap().connections
+    }
+
     /// Waits for this many messages.
     #[track_caller]
     pub fn wait(&self, count: usize) -> Vec<Message> {

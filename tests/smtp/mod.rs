@@ -2,6 +2,7 @@
 mod auth;
 mod bdat;
 mod data;
+mod direct;
 mod ehlo;
 pub mod fake;
 mod limits;

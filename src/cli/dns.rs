@@ -1,0 +1,27 @@
+//! `pillarbox dns`: what to publish in the DNS.
+use super::passwd::perform;
+use super::{existing_db_path, print};
+use crate::server::Failure;
+use crate::server::control::Request;
+use argh::FromArgs;
+
+/// Print the DNS records to publish, as lines of a zone file: MX, SPF, DKIM, DMARC, TLS reports, and where
+/// clients find the server. The DKIM keys are made if there are none yet.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "dns", help_triggers("-h", "--help", "help"))]
+pub struct Dns {
+    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else
+    /// /var/lib/pillarbox/mail.redb)
+    #[argh(option, short = 'd', arg_name = "FILE")]
+    db: Option<String>,
+}
+
+impl Dns {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let db = existing_db_path(self.db.as_deref())?;
+        for line in perform(&db, &Request::Zone)? {
+            print(&format!("{line}\n"));
+        }
+        Ok(())
+    }
+}
