@@ -632,3 +632,7 @@ pub const QUEUE_LIST: usize = 5000;
 
 /// Octets of an answer over the control socket.
 pub const CONTROL_ANSWER: u64 = 4 * 1024 * 1024;
+
+/// Seconds of silence after which a WebSocket is asked whether its client is still there; as long again,
+/// and it ends.
+pub const WEBSOCKET_PING: u64 = 240;

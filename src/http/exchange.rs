@@ -1,4 +1,5 @@
 //! One request as a route sees it.
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -6,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::{HeaderMap, Method};
 
 use super::body::Upload;
-use super::{ReadError, url};
+use super::{ReadError, Takeover, url};
 
 /// A request that has been routed and logged in.
 pub struct Exchange<S> {
@@ -23,10 +24,22 @@ pub struct Exchange<S> {
     /// The header fields.
     pub head: HeaderMap,
     pub(super) query: Option<String>,
+    pub(super) allowed: bool,
+    pub(super) takeover: Rc<RefCell<Option<Takeover>>>,
     pub(super) body: Incoming,
 }
 
 impl<S> Exchange<S> {
+    /// Whether a page that may use this server sent it, or no page at all.
+    pub fn is_of_allowed_origin(&self) -> bool {
+        self.allowed
+    }
+
+    /// Hands the connection over once the answer, which must be 101, is out.
+    pub fn take_over(&self, takeover: Takeover) {
+        *self.takeover.borrow_mut() = Some(takeover);
+    }
+
     /// The value of a query parameter, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
         url::query(self.query.as_deref(), name)

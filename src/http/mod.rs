@@ -14,6 +14,7 @@ pub mod problem;
 mod range;
 mod route;
 mod server;
+mod upgrade;
 pub mod url;
 
 pub use body::{Body, ReadError, Stream, Upload};
@@ -25,6 +26,7 @@ pub use problem::Problem;
 pub use range::{Range, parse as parse_range};
 pub use route::{Answer, Route};
 pub use server::{Origin, Refused, Site, serve};
+pub use upgrade::{Duplex, Takeover, websocket};
 
 /// A response on its way out.
 pub type Response = hyper::Response<Body>;

@@ -137,6 +137,17 @@ impl Policy {
         );
     }
 
+    /// Whether a request may act for a page: it comes of none, of one of ours, or of an origin that
+    /// a flag allows.
+    pub fn lets_in(&self, origin: Option<&HeaderValue>, base: &str) -> bool {
+        let own = |origin: &HeaderValue| {
+            let (scheme, rest) = base.split_once("://").unwrap_or(base.split_at(0));
+            let host = rest.split('/').next().unwrap_or_default();
+            origin.as_bytes() == format!("{scheme}://{host}").as_bytes()
+        };
+        origin.is_none_or(|origin| own(origin) || self.allows(origin))
+    }
+
     fn allows(&self, origin: &HeaderValue) -> bool {
         origin.to_str().is_ok_and(|origin| {
             let origin = origin.to_ascii_lowercase();

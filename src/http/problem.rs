@@ -38,8 +38,10 @@ impl Problem {
     }
 }
 
-impl From<Problem> for Response {
-    fn from(problem: Problem) -> Response {
+impl Problem {
+    /// The problem details object.
+    pub fn into_map(self) -> Map<String, Value> {
+        let problem = self;
         let mut map = Map::new();
         map.insert("type".into(), problem.kind.into());
         map.insert("status".into(), problem.status.as_u16().into());
@@ -50,8 +52,15 @@ impl From<Problem> for Response {
         if let Some(limit) = problem.limit {
             map.insert("limit".into(), limit.into());
         }
-        let body = Value::Object(map).to_string().into_bytes();
-        bytes(problem.status, "application/problem+json", body)
+        map
+    }
+}
+
+impl From<Problem> for Response {
+    fn from(problem: Problem) -> Response {
+        let status = problem.status;
+        let body = Value::Object(problem.into_map()).to_string().into_bytes();
+        bytes(status, "application/problem+json", body)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One connection: requests in, routed answers out, until either side has enough.
+use std::cell::RefCell;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -11,12 +12,12 @@ use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use smol::future::FutureExt;
-use smol::io::{AsyncRead, AsyncWrite};
+use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use super::body::drain;
 use super::route::{self, Route};
-use super::{Credentials, Exchange, Paced, Policy, Problem, Response, login, problem};
+use super::{Credentials, Exchange, Paced, Policy, Problem, Response, Takeover, login, problem};
 use crate::limits;
 
 /// Why a log-in was refused.
@@ -62,39 +63,59 @@ pub async fn serve<S: Site>(
     site: Rc<S>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), hyper::Error> {
+    let takeover: Rc<RefCell<Option<Takeover>>> = Rc::default();
+    let slot = Rc::clone(&takeover);
     let service = hyper::service::service_fn(move |request| {
-        let site = Rc::clone(&site);
-        async move { Ok::<_, Infallible>(answer(site, origin, request).await) }
+        let (site, slot) = (Rc::clone(&site), Rc::clone(&slot));
+        let answer: Running = Box::pin(async move {
+            let response = answer(site, origin, request, slot).await;
+            Ok::<_, Infallible>(response)
+        });
+        answer
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(SmolTimer::new())
         .header_read_timeout(Duration::from_secs(limits::HTTP_IDLE))
         .max_headers(limits::HTTP_HEADERS)
         .max_buf_size(limits::HTTP_HEAD)
         .half_close(true)
         .serve_connection(FuturesIo::new(Paced::new(stream)), service);
-    let mut connection = pin!(connection);
-    let ended = async { Some(connection.as_mut().await) }
+    let mut stop = pin!(stop);
+    let ended = async { Some(poll_fn(|cx| connection.poll_without_shutdown(cx)).await) }
         .or(async {
-            stop.await;
+            stop.as_mut().await;
             None
         })
         .await;
     match ended {
-        Some(result) => result,
+        Some(result) => result?,
         None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|cx| connection.poll_without_shutdown(cx)).await?;
         }
     }
+    let parts = connection.into_parts();
+    let mut io = parts.io.into_inner();
+    match takeover.take() {
+        Some(takeover) => takeover(Box::new(io), parts.read_buf).await,
+        None => drop(io.close().await),
+    }
+    Ok(())
 }
 
+type Running = Pin<Box<dyn Future<Output = Result<Response, Infallible>>>>;
+
 /// Answers one request, whatever it is.
-async fn answer<S: Site>(site: Rc<S>, origin: Origin, request: Request<Incoming>) -> Response {
+async fn answer<S: Site>(
+    site: Rc<S>,
+    origin: Origin,
+    request: Request<Incoming>,
+    takeover: Rc<RefCell<Option<Takeover>>>,
+) -> Response {
     let (head, body) = request.into_parts();
     let fields = head.headers.clone();
     let mut body = Some(body);
-    let mut response = match dispatch(&site, origin, head, &mut body) {
+    let mut response = match dispatch(&site, origin, head, &mut body, takeover) {
         Ok((logged_in, run, exchange)) => match logged_in.await {
             Ok(site) => run(Exchange { site, ..exchange }).await,
             Err(refusal) => {
@@ -123,6 +144,7 @@ fn dispatch<S: Site>(
     origin: Origin,
     head: hyper::http::request::Parts,
     body: &mut Option<Incoming>,
+    takeover: Rc<RefCell<Option<Takeover>>>,
 ) -> Result<(Checked<S>, Run<S>, Exchange<S>), Box<Response>> {
     let path = head.uri.path();
     let here: Vec<(&Route<S>, Vec<String>)> = site
@@ -158,6 +180,8 @@ fn dispatch<S: Site>(
         Box::pin(check(Rc::clone(site), origin, head.headers.clone()))
     };
     let run = route.run;
+    let page = head.headers.get(header::ORIGIN);
+    let allowed = site.policy().lets_in(page, &base);
     let Some(body) = body.take() else {
         return Err(Box::new(problem::empty(StatusCode::INTERNAL_SERVER_ERROR)));
     };
@@ -168,6 +192,8 @@ fn dispatch<S: Site>(
         method: head.method,
         params,
         query: head.uri.query().map(str::to_owned),
+        allowed,
+        takeover,
         head: head.headers,
         body,
     };

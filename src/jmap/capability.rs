@@ -2,6 +2,7 @@
 use serde_json::{Map, Value, json};
 
 use super::method::blob;
+use super::websocket;
 use crate::limits;
 
 /// A specification whose methods are served here.
@@ -71,7 +72,7 @@ pub fn is_registered(uri: &str) -> bool {
 }
 
 /// The `capabilities` of the session (RFC 8620 §2).
-pub fn session(max_upload: u64) -> Map<String, Value> {
+pub fn session(max_upload: u64, base: &str) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert(
         Capability::Core.uri().into(),
@@ -87,6 +88,10 @@ pub fn session(max_upload: u64) -> Map<String, Value> {
         }),
     );
     map.insert(Capability::Mail.uri().into(), json!({}));
+    map.insert(
+        "urn:ietf:params:jmap:websocket".into(),
+        json!({ "url": websocket::url(base), "supportsPush": true }),
+    );
     for capability in [Capability::Submission, Capability::Blob, Capability::Quota] {
         map.insert(capability.uri().into(), json!({}));
     }

@@ -18,6 +18,7 @@ mod request;
 mod routes;
 mod session;
 mod site;
+mod websocket;
 pub mod wire;
 
 use std::cell::RefCell;

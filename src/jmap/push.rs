@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::context::state;
 use super::wire::id::ACCOUNT;
-use crate::mail::{DataType, Meta, Modseq};
+use crate::mail::{DataType, Mail, Meta, Modseq};
 
 pub use events::events;
 
@@ -34,8 +34,13 @@ pub struct Watch {
 
 impl Watch {
     /// Watches the types that `wants` names, from `told` on.
-    pub fn new(wants: impl Fn(&str) -> bool, told: Modseq) -> Watch {
-        let types = TYPES.into_iter().filter(|(name, _)| wants(name)).collect();
+    pub fn new(mail: &Mail, wants: impl Fn(&str) -> bool, told: Modseq) -> Watch {
+        // Without a limit there is no quota to change.
+        let exists = |kind| kind != DataType::Quota || mail.quota() > 0;
+        let types = TYPES.into_iter();
+        let types = types
+            .filter(|(name, kind)| wants(name) && exists(*kind))
+            .collect();
         Watch { types, told }
     }
 

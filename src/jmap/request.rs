@@ -14,8 +14,9 @@ use super::method::{self, Method};
 use super::site::{Site, Turn};
 use super::wire::args::Args;
 use super::wire::error::MethodError;
+use super::wire::json;
 use super::wire::reference;
-use super::wire::request::{Bounds, Invocation, Request, RequestError};
+use super::wire::request::{Invocation, Request, RequestError};
 use crate::http::{Body, Exchange, Problem, ReadError, Response, problem};
 use crate::limits;
 
@@ -42,13 +43,24 @@ async fn run(exchange: Exchange<Site>) -> Result<Response, Problem> {
         Err(error) => Err(error),
     };
     let body = body.map_err(|error| unread(error, "maxSizeRequest"))?;
-    let bounds = Bounds {
-        values: limits::JMAP_VALUES,
-        calls: limits::JMAP_CALLS,
-    };
-    let request = Request::parse(&body, bounds, capability::is_registered).map_err(refusal)?;
+    let value = json::parse(&body, limits::JMAP_VALUES);
     drop(body);
-    let session_state = site.session_state(&base);
+    let value = value.map_err(|error| refusal(error.into()))?;
+    let pieces = calls(site, &base, value).await?;
+    Ok(respond(pieces, turn))
+}
+
+/// A request that came another way: waits for its turn, and makes its calls.
+pub async fn perform(site: Rc<Site>, base: &str, value: Value) -> Result<(Pieces, Turn), Problem> {
+    let turn = turn(&site.ctx.jmap.requests, "maxConcurrentRequests").await?;
+    Ok((calls(site, base, value).await?, turn))
+}
+
+/// Makes the calls of a request in order.
+async fn calls(site: Rc<Site>, base: &str, value: Value) -> Result<Pieces, Problem> {
+    let request = Request::of(value, limits::JMAP_CALLS, capability::is_registered);
+    let request = request.map_err(refusal)?;
+    let session_state = site.session_state(base);
     let echo_ids = request.created.is_some();
     let mut context = Context::new(site, request.using, request.created);
     for call in request.calls {
@@ -59,7 +71,16 @@ async fn run(exchange: Exchange<Site>) -> Result<Response, Problem> {
         tail.insert("createdIds".into(), Value::Object(context.created));
     }
     tail.insert("sessionState".into(), session_state.into());
-    Ok(respond(context.responses, &tail, turn))
+    Ok(Pieces {
+        responses: context.responses.into_iter(),
+        first: true,
+        tail: Some(tail),
+    })
+}
+
+/// The problem for JSON that is no request.
+pub fn not_request(why: &str) -> Problem {
+    refusal(RequestError::NotRequest(why.to_owned()))
 }
 
 /// Waits for a turn among those that a limit lets run at the same time.
@@ -87,7 +108,7 @@ pub fn unread(error: ReadError, limit: &'static str) -> Problem {
 }
 
 /// RFC 8620 §3.6.1.
-fn refusal(error: RequestError) -> Problem {
+pub fn refusal(error: RequestError) -> Problem {
     match error {
         RequestError::NotJson(detail) => {
             bad(format!("The request is no I-JSON: {detail}")).kind(NOT_JSON)
@@ -155,14 +176,7 @@ async fn apply(
 }
 
 /// Writes the Response object response by response: each is freed when it is written.
-fn respond(responses: Vec<Invocation>, tail: &Map<String, Value>, turn: Turn) -> Response {
-    let tail = Value::Object(tail.clone()).to_string();
-    let tail = format!("],{}", tail.get(1..).unwrap_or("}"));
-    let mut pieces = Pieces {
-        responses: responses.into_iter(),
-        first: true,
-        tail: Some(tail),
-    };
+fn respond(mut pieces: Pieces, turn: Turn) -> Response {
     let mut head = Vec::new();
     while head.len() < WHOLE {
         match pieces.next() {
@@ -187,36 +201,45 @@ fn respond(responses: Vec<Invocation>, tail: &Map<String, Value>, turn: Turn) ->
 /// Answers up to this many octets are sent in one piece with their length.
 const WHOLE: usize = 64 * 1024;
 
-struct Pieces {
+/// A Response object (RFC 8620 §3.4) in the order in which it is written.
+pub struct Pieces {
     responses: std::vec::IntoIter<Invocation>,
     first: bool,
-    tail: Option<String>,
+    tail: Option<Map<String, Value>>,
+}
+
+impl Pieces {
+    /// Adds a property to the Response object.
+    pub fn tell(&mut self, name: &str, value: Value) {
+        if let Some(tail) = &mut self.tail {
+            tail.insert(name.to_owned(), value);
+        }
+    }
 }
 
 impl Iterator for Pieces {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        let Some(response) = self.responses.next() else {
-            let tail = self.tail.take()?;
-            let start = if self.first {
-                "{\"methodResponses\":["
-            } else {
-                ""
-            };
-            return Some(format!("{start}{tail}").into_bytes());
-        };
-        let start = if self.first {
-            "{\"methodResponses\":["
-        } else {
-            ","
+        let start = match (self.first, self.responses.len()) {
+            (true, _) => "{\"methodResponses\":[",
+            (false, 0) => "",
+            (false, _) => ",",
         };
         self.first = false;
         let mut piece = start.as_bytes().to_vec();
-        let Invocation { name, args, id } = response;
-        let value = Value::Array(vec![name.into(), Value::Object(args), id.into()]);
         // Writing to memory fails only when a map has keys that are no strings.
-        let _ = serde_json::to_writer(&mut piece, &value);
+        match self.responses.next() {
+            Some(Invocation { name, args, id }) => {
+                let value = Value::Array(vec![name.into(), Value::Object(args), id.into()]);
+                let _ = serde_json::to_writer(&mut piece, &value);
+            }
+            None => {
+                let tail = Value::Object(self.tail.take()?).to_string();
+                piece.extend_from_slice(b"],");
+                piece.extend_from_slice(tail.get(1..).unwrap_or("}").as_bytes());
+            }
+        }
         Some(piece)
     }
 }

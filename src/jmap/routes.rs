@@ -2,7 +2,7 @@
 use hyper::Method;
 
 use super::site::Site;
-use super::{blob, push, request, session};
+use super::{blob, push, request, session, websocket};
 use crate::http::Route;
 
 /// Every address served.
@@ -43,5 +43,11 @@ pub const ROUTES: &[Route<Site>] = &[
         path: "/jmap/events",
         open: false,
         run: |exchange| Box::pin(push::events(exchange)),
+    },
+    Route {
+        methods: &[Method::GET],
+        path: "/jmap/ws",
+        open: false,
+        run: |exchange| Box::pin(websocket::open(exchange)),
     },
 ];

@@ -21,7 +21,7 @@ pub fn object(site: &Site, base: &str) -> Map<String, Value> {
     // An app password that is for some mailboxes only makes none at the top.
     let top_level = site.mail.principal().is_none_or(|who| who.everywhere);
     let session = json!({
-        "capabilities": capability::session(largest),
+        "capabilities": capability::session(largest, base),
         "accounts": {
             ACCOUNT: {
                 "name": config.address(),

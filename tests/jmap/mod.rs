@@ -12,6 +12,7 @@ mod session;
 mod state;
 mod submission;
 mod sync;
+mod websocket;
 
 pub use client::Jmap;
 

@@ -82,7 +82,7 @@ impl Feed {
             mail: Arc::clone(&site.mail),
             stop: site.ctx.shutdown.clone(),
             revoked: app.map(|app| app.gone.clone()).unwrap_or_default(),
-            watch: Watch::new(wants, told.unwrap_or(now)),
+            watch: Watch::new(&site.mail, wants, told.unwrap_or(now)),
             once,
             ping,
             spoke: Instant::now(),

@@ -4,6 +4,7 @@ pub mod args;
 pub mod date;
 pub mod error;
 pub mod filter;
+pub mod frame;
 pub mod header;
 pub mod id;
 pub mod json;

@@ -39,6 +39,15 @@ pub enum RequestError {
     Limit(&'static str),
 }
 
+impl From<JsonError> for RequestError {
+    fn from(error: JsonError) -> RequestError {
+        match error {
+            JsonError::TooMany => RequestError::Limit("maxSizeRequest"),
+            JsonError::Syntax(detail) => RequestError::NotJson(detail),
+        }
+    }
+}
+
 /// Bounds on a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -55,10 +64,15 @@ impl Request {
         bounds: Bounds,
         known: impl Fn(&str) -> bool,
     ) -> Result<Request, RequestError> {
-        let value = json::parse(text, bounds.values).map_err(|error| match error {
-            JsonError::TooMany => RequestError::Limit("maxSizeRequest"),
-            JsonError::Syntax(detail) => RequestError::NotJson(detail),
-        })?;
+        Request::of(json::parse(text, bounds.values)?, bounds.calls, known)
+    }
+
+    /// The same of JSON that is read already; `calls` is maxCallsInRequest.
+    pub fn of(
+        value: Value,
+        calls_at_most: usize,
+        known: impl Fn(&str) -> bool,
+    ) -> Result<Request, RequestError> {
         let Value::Object(mut map) = value else {
             return Err(not_request("a request is an object"));
         };
@@ -72,7 +86,7 @@ impl Request {
             Some(Value::Object(ids)) if ids.iter().all(is_created_id) => Some(ids),
             Some(_) => return Err(not_request("createdIds must map ids to ids")),
         };
-        if calls.len() > bounds.calls {
+        if calls.len() > calls_at_most {
             return Err(RequestError::Limit("maxCallsInRequest"));
         }
         let calls = calls

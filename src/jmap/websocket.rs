@@ -1,0 +1,303 @@
+//! JMAP over WebSocket (RFC 8887): requests, and push, over one connection.
+//!
+//! Requests are answered one after the other; in between, the connection waits for the next one, for
+//! a change to push, and for the server's end. No extension is negotiated.
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::{Map, Value};
+use smol::Timer;
+use smol::future::FutureExt;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::push::Watch;
+use super::request::{self, Pieces};
+use super::site::Site;
+use super::wire::frame::{self, Frame, Opcode};
+use super::wire::json;
+use crate::http::{Duplex, Exchange, Problem, Response, websocket};
+use crate::limits;
+use crate::mail::Modseq;
+
+/// Answers the handshake; what follows is [`Session::run`].
+pub async fn open(exchange: Exchange<Site>) -> Response {
+    // RFC 6455 §10.2: a page of another origin is let in by --cors-origin alone.
+    if !exchange.is_of_allowed_origin() {
+        let detail = "Pages of this origin may not connect; see --cors-origin.";
+        return Problem::new(StatusCode::FORBIDDEN, detail).into();
+    }
+    let response = match websocket(&exchange.method, &exchange.head, "jmap") {
+        Ok(response) => response,
+        Err(problem) => return problem.into(),
+    };
+    let (site, base) = (Rc::clone(&exchange.site), exchange.base.clone());
+    exchange.take_over(Box::new(move |io, read| {
+        let session = Session {
+            io,
+            site,
+            base,
+            input: read.to_vec(),
+            message: None,
+            watch: None,
+            asked: false,
+        };
+        Box::pin(session.run())
+    }));
+    response
+}
+
+/// Status codes of the close frame (RFC 6455 §7.4.1).
+const NORMAL: u16 = 1000;
+const AWAY: u16 = 1001;
+const PROTOCOL: u16 = 1002;
+const UNSUPPORTED: u16 = 1003;
+const NOT_TEXT: u16 = 1007;
+
+struct Session {
+    io: Box<dyn Duplex>,
+    site: Rc<Site>,
+    base: String,
+    /// Octets that came and are not understood yet.
+    input: Vec<u8>,
+    /// The message whose frames are coming in.
+    message: Option<Vec<u8>>,
+    watch: Option<Watch>,
+    /// A ping of ours has not been answered.
+    asked: bool,
+}
+
+/// Why the connection ends.
+enum End {
+    /// With a close frame of this status.
+    Close(u16),
+    /// The peer is gone, or its socket is.
+    Gone,
+}
+
+impl From<std::io::Error> for End {
+    fn from(_: std::io::Error) -> End {
+        End::Gone
+    }
+}
+
+/// What a connection waits for.
+enum Event {
+    Octets(usize),
+    Changed,
+    Silence,
+    Stop,
+}
+
+impl Session {
+    async fn run(mut self) {
+        let End::Close(status) = self.serve().await else {
+            return;
+        };
+        let mut out = Vec::new();
+        frame::put(&mut out, Opcode::Close, true, &status.to_be_bytes());
+        if self.io.write_all(&out).await.is_ok() {
+            let _ = self.io.close().await;
+        }
+    }
+
+    async fn serve(&mut self) -> End {
+        loop {
+            match self.turn().await {
+                Ok(()) => {}
+                Err(end) => return end,
+            }
+        }
+    }
+
+    /// Everything that can be done now, then one wait.
+    async fn turn(&mut self) -> Result<(), End> {
+        while let Some(frame) = self.next_frame()? {
+            self.take(frame).await?;
+        }
+        let mail = std::sync::Arc::clone(&self.site.mail);
+        let listener = mail.hub().listen();
+        if let Some(watch) = &mut self.watch
+            && let Some(mut change) = watch.changed(&mail.meta())
+        {
+            // RFC 8887 §4.3.5.1.
+            change["pushState"] = watch.told.to_string().into();
+            self.send(Opcode::Text, change.to_string().as_bytes())
+                .await?;
+        }
+        match self.wait(listener).await? {
+            Event::Octets(0) => Err(End::Gone),
+            Event::Octets(_) => {
+                self.asked = false;
+                Ok(())
+            }
+            Event::Changed => Ok(()),
+            Event::Silence if self.asked => Err(End::Gone),
+            Event::Silence => {
+                self.asked = true;
+                self.send(Opcode::Ping, b"").await
+            }
+            Event::Stop => Err(End::Close(AWAY)),
+        }
+    }
+
+    async fn wait(&mut self, listener: event_listener::EventListener) -> Result<Event, End> {
+        let stop = self.site.ctx.shutdown.clone();
+        let pushes = self.watch.is_some();
+        let mut chunk = [0; 4096];
+        let event = {
+            let io = &mut self.io;
+            let read = async { Ok(Event::Octets(io.read(&mut chunk).await?)) };
+            let changed = async {
+                match pushes {
+                    true => listener.await,
+                    false => std::future::pending().await,
+                }
+                Ok(Event::Changed)
+            };
+            let silence = async {
+                Timer::after(Duration::from_secs(limits::WEBSOCKET_PING)).await;
+                Ok(Event::Silence)
+            };
+            let stopped = async {
+                stop.wait().await;
+                Ok::<_, End>(Event::Stop)
+            };
+            read.or(changed).or(stopped).or(silence).await?
+        };
+        if let Event::Octets(count) = event {
+            self.input
+                .extend_from_slice(chunk.get(..count).unwrap_or_default());
+        }
+        Ok(event)
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>, End> {
+        let before = self.message.as_ref().map_or(0, Vec::len) as u64;
+        let most = limits::JMAP_REQUEST.saturating_sub(before);
+        frame::take(&mut self.input, most).map_err(|error| End::Close(error as u16))
+    }
+
+    async fn take(&mut self, frame: Frame) -> Result<(), End> {
+        match frame.opcode {
+            Opcode::Ping => return self.send(Opcode::Pong, &frame.payload).await,
+            Opcode::Pong => return Ok(()),
+            Opcode::Close => return Err(End::Close(NORMAL)),
+            // RFC 8887 §4.3.1.
+            Opcode::Binary => return Err(End::Close(UNSUPPORTED)),
+            Opcode::Text if self.message.is_some() => return Err(End::Close(PROTOCOL)),
+            Opcode::Text => self.message = Some(frame.payload),
+            Opcode::Continuation => match &mut self.message {
+                Some(message) => message.extend_from_slice(&frame.payload),
+                None => return Err(End::Close(PROTOCOL)),
+            },
+        }
+        if !frame.last {
+            return Ok(());
+        }
+        let message = self.message.take().unwrap_or_default();
+        // RFC 6455 §8.1.
+        if std::str::from_utf8(&message).is_err() {
+            return Err(End::Close(NOT_TEXT));
+        }
+        self.answer(message).await
+    }
+
+    /// One message of the subprotocol (RFC 8887 §4.3).
+    async fn answer(&mut self, message: Vec<u8>) -> Result<(), End> {
+        let value = match json::parse(&message, limits::JMAP_VALUES) {
+            Ok(value) => value,
+            Err(error) => return self.refuse(request::refusal(error.into()), None).await,
+        };
+        drop(message);
+        let Value::Object(mut map) = value else {
+            let problem = request::not_request("a message is an object");
+            return self.refuse(problem, None).await;
+        };
+        let kind = map.remove("@type");
+        match kind.as_ref().and_then(Value::as_str) {
+            Some("Request") => self.request(map).await,
+            Some("WebSocketPushEnable") => self.enable(map).await,
+            Some("WebSocketPushDisable") => {
+                self.watch = None;
+                Ok(())
+            }
+            _ => {
+                let id = map.remove("id");
+                let problem = request::not_request("@type must be Request, or about push");
+                self.refuse(problem, id).await
+            }
+        }
+    }
+
+    async fn request(&mut self, mut map: Map<String, Value>) -> Result<(), End> {
+        let id = map.remove("id").filter(Value::is_string);
+        let site = Rc::clone(&self.site);
+        let done = request::perform(site, &self.base, Value::Object(map)).await;
+        let (mut pieces, _turn) = match done {
+            Ok(done) => done,
+            Err(problem) => return self.refuse(problem, id).await,
+        };
+        pieces.tell("@type", "Response".into());
+        if let Some(id) = id {
+            pieces.tell("requestId", id);
+        }
+        self.stream(pieces).await
+    }
+
+    /// A response, a frame for each of its pieces: each is freed when it is sent.
+    async fn stream(&mut self, pieces: Pieces) -> Result<(), End> {
+        let mut pieces = pieces.peekable();
+        let mut opcode = Opcode::Text;
+        while let Some(piece) = pieces.next() {
+            let last = pieces.peek().is_none();
+            let mut out = Vec::with_capacity(piece.len() + 10);
+            frame::put(&mut out, opcode, last, &piece);
+            drop(piece);
+            self.io.write_all(&out).await?;
+            opcode = Opcode::Continuation;
+        }
+        Ok(self.io.flush().await?)
+    }
+
+    /// RFC 8887 §4.3.4.
+    async fn refuse(&mut self, problem: Problem, id: Option<Value>) -> Result<(), End> {
+        let mut map = problem.into_map();
+        map.insert("@type".into(), "RequestError".into());
+        map.insert("requestId".into(), id.unwrap_or_default());
+        self.send(Opcode::Text, Value::Object(map).to_string().as_bytes())
+            .await
+    }
+
+    /// RFC 8887 §4.3.5.2.
+    async fn enable(&mut self, map: Map<String, Value>) -> Result<(), End> {
+        let types = match map.get("dataTypes") {
+            None | Some(Value::Null) => None,
+            Some(Value::Array(types)) => Some(types),
+            Some(_) => {
+                let problem = request::not_request("dataTypes must be an array or null");
+                return self.refuse(problem, None).await;
+            }
+        };
+        let wants = |name: &str| types.is_none_or(|types| types.iter().any(|t| t == name));
+        let now = self.site.mail.meta().modseq;
+        let told = map.get("pushState").and_then(Value::as_str);
+        let told = told.and_then(|told| told.parse::<Modseq>().ok());
+        let told = told.filter(|told| *told <= now).unwrap_or(now);
+        self.watch = Some(Watch::new(&self.site.mail, wants, told));
+        Ok(())
+    }
+
+    async fn send(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), End> {
+        let mut out = Vec::with_capacity(payload.len() + 10);
+        frame::put(&mut out, opcode, true, payload);
+        self.io.write_all(&out).await?;
+        Ok(self.io.flush().await?)
+    }
+}
+
+/// The URL of the WebSocket, given that of HTTP (RFC 8887 §3).
+pub fn url(base: &str) -> String {
+    let rest = base.strip_prefix("http").unwrap_or(base);
+    format!("ws{rest}/jmap/ws")
+}
