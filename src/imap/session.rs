@@ -457,6 +457,7 @@ impl Session {
             Command::Expunge(set) => command::expunge::run(self, set.as_ref()).await,
             Command::Search(args, numbers) => command::search::run(self, tag, args, numbers).await,
             Command::Esearch(args) => command::esearch::run(self, tag, args).await,
+            Command::Comparator(wanted) => command::comparator::run(self, &wanted),
             Command::CancelUpdate(tags) => command::cancelupdate::run(self, &tags),
             Command::Sort(args, numbers) => command::sort::run(self, tag, args, numbers).await,
             Command::Thread(args, numbers) => command::thread::run(self, args, numbers).await,

@@ -26,8 +26,18 @@ impl<'a> Known<'a> {
 
     /// The small facts.
     pub fn facts(&self) -> Facts {
-        let view = self.message.as_ref().and_then(Message::view);
-        view.and_then(|view| view.facts()).unwrap_or_default()
+        let facts = self.view().and_then(|view| view.facts());
+        facts.unwrap_or_default()
+    }
+
+    fn view(&self) -> Option<mime::View<'_>> {
+        self.message.as_ref().and_then(Message::view)
+    }
+
+    /// Something was too long to be stored.
+    fn is_cut(&self) -> bool {
+        let flags = self.view().and_then(|view| view.flags());
+        flags.is_some_and(|flags| flags.has(mime::Flags::TRUNCATED))
     }
 
     /// Seconds since 1970 of the Date field, or else INTERNALDATE (RFC 5256 §2.2).
@@ -40,12 +50,11 @@ impl<'a> Known<'a> {
     /// The base subject, folded for comparing (RFC 5256 §2.1, RFC 5255 §4.2); whether a mark of a
     /// reply or forward was taken off.
     pub fn subject(&mut self) -> Result<(String, bool)> {
-        self.envelope()?;
-        let known = self.envelope.as_ref();
-        let value = known
-            .and_then(|it| it.subject.as_deref())
-            .unwrap_or_default();
-        let base = subject::base(value);
+        let value = match self.envelope.is_none() && !self.is_cut() {
+            true => self.view().and_then(|view| view.subject()),
+            false => self.envelope()?.subject.clone(),
+        };
+        let base = subject::base(value.as_deref().unwrap_or_default());
         Ok((casemap::fold(&base.text), base.reply))
     }
 
@@ -86,9 +95,9 @@ impl<'a> Known<'a> {
     /// The envelope, whole as far as sorting goes.
     pub fn envelope(&mut self) -> Result<&Envelope> {
         if self.envelope.is_none() {
-            let view = self.message.as_ref().and_then(Message::view);
-            let mut found = view.and_then(|view| view.envelope()).unwrap_or_default();
-            let cut = self.facts().flags.has(mime::Flags::TRUNCATED);
+            let found = self.view().and_then(|view| view.envelope());
+            let mut found = found.unwrap_or_default();
+            let cut = self.is_cut();
             if let Some(message) = self.message.as_ref().filter(|_| cut) {
                 complete(self.reader, message, &mut found)?;
             }

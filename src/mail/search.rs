@@ -128,8 +128,30 @@ impl Needle {
 
     /// Is it in `text`?
     pub fn is_in(&self, text: &str) -> bool {
+        if text.is_ascii() {
+            return is_in_ascii(text.as_bytes(), self.0.as_bytes());
+        }
         self.0.is_empty() || memmem::find(fold(text).as_bytes(), self.0.as_bytes()).is_some()
     }
+}
+
+/// The same where the text is ASCII: nothing has to be copied. `needle` is in upper case.
+fn is_in_ascii(text: &[u8], needle: &[u8]) -> bool {
+    let Some((first, _)) = needle.split_first() else {
+        return true;
+    };
+    let Some(last) = text.len().checked_sub(needle.len()) else {
+        return false;
+    };
+    let starts = text.get(..=last).unwrap_or_default();
+    memchr::memchr2_iter(*first, first.to_ascii_lowercase(), starts).any(|at| {
+        let here = text.get(at..at + needle.len());
+        here.is_some_and(|here| {
+            here.iter()
+                .zip(needle)
+                .all(|(a, b)| a.to_ascii_uppercase() == *b)
+        })
+    })
 }
 
 impl Query {
@@ -202,7 +224,7 @@ impl Prepared {
     pub(super) fn pace(&self) -> Pace {
         let rows = match self.cost {
             0 => 1024,
-            1 => 128,
+            1 => 64,
             _ => 16,
         };
         Pace {
@@ -396,33 +418,39 @@ impl<'a> Candidate<'a> {
 
     /// The day that the Date field names, in its own time zone.
     fn sent_day(&self) -> Result<Option<i64>> {
-        let sent = self.structure()?.and_then(|found| found.facts.sent_at);
+        let view = self.message()?.and_then(Message::view);
+        let sent = view
+            .and_then(|view| view.facts())
+            .and_then(|facts| facts.sent_at);
         Ok(sent.map(|at| (at.secs + i64::from(at.offset) * 60).div_euclid(86_400)))
     }
 
     fn envelope(&self, field: Field, needle: &Needle) -> Result<Quality> {
-        let Some(found) = self.structure()? else {
+        let Some(view) = self.message()?.and_then(Message::view) else {
             return Ok(0);
         };
         // What was too long to be stored is read from the header.
-        if found.facts.flags.has(mime::Flags::TRUNCATED) {
+        if view
+            .flags()
+            .is_none_or(|flags| flags.has(mime::Flags::TRUNCATED))
+        {
             return self.header_field(field.name(), needle);
         }
-        let envelope = &found.envelope;
         let list = match field {
-            Field::From => &envelope.from,
-            Field::To => &envelope.to,
-            Field::Cc => &envelope.cc,
-            Field::Bcc => &envelope.bcc,
             Field::Subject => {
-                let subject = envelope.subject.as_deref();
-                return Ok(subject.map_or(0, |text| needle.quality(&words::decode(text))));
+                let subject = view.subject();
+                return Ok(subject.map_or(0, |text| needle.quality(&words::decode(&text))));
             }
+            Field::From => view.addresses(0),
+            Field::To => view.addresses(3),
+            Field::Cc => view.addresses(4),
+            Field::Bcc => view.addresses(5),
         };
+        let list = list.unwrap_or_default();
         if list.is_empty() {
             return Ok(0);
         }
-        Ok(needle.quality(&addresses(list)))
+        Ok(needle.quality(&addresses(&list)))
     }
 
     fn header(&self) -> Result<&[u8]> {
@@ -623,6 +651,9 @@ mod tests {
         assert!(Needle::new("GR\u{dc}SSE").is_in("viele gr\u{fc}sse"));
         assert!(Needle::new("\u{416}").is_in("\u{436}"));
         assert!(!Needle::new("x").is_in("y") && Needle::new("").is_in(""));
+        assert!(Needle::new("aB1").is_in("xxab1") && !Needle::new("ab1").is_in("ab"));
+        // A ligature's letters stay small (RFC 5051 §2): that text is no match for ASCII.
+        assert!(Needle::new("\u{212a}").is_in("k") && !Needle::new("\u{fb01}").is_in("fi"));
     }
 
     #[test]

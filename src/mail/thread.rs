@@ -1,5 +1,6 @@
 //! Threads of messages (RFC 5256 §3 THREAD): ORDEREDSUBJECT, REFERENCES, and REFS, which is
-//! REFERENCES without merging by subject, newest thread last (draft-ietf-morg-inthread-01).
+//! REFERENCES without merging by subject, threads in the order of their newest message
+//! (draft-ietf-morg-inthread-01; where it is silent, as Dovecot does).
 //!
 //! The tree is arrays of small nodes, 40 octets for each message and each message that others refer
 //! to, `limits::THREAD_NODES` of them at most. Nothing recurses: a thread may be as deep as the
@@ -20,7 +21,7 @@ pub enum Algorithm {
     OrderedSubject,
     /// By the ids in References and In-Reply-To, then by subject.
     References,
-    /// By these ids alone, ordered by arrival.
+    /// By these ids alone; the thread with the newest message last.
     Refs,
 }
 
@@ -42,7 +43,7 @@ struct Node {
     id: u64,
     /// Hash of the base subject, 0 where that is empty, with the flags in its low bits.
     subject: u64,
-    /// Sent date (for REFS: INTERNALDATE), in seconds since 1970.
+    /// Sent date, in seconds since 1970.
     date: i64,
     uid: Uid,
     parent: u32,
@@ -150,7 +151,7 @@ impl Builder {
         let facts = known.facts();
         let mut facing = Facing {
             uid: row.uid,
-            date: row.internaldate.into(),
+            date: known.sent(&facts),
             subject: 0,
             reply: false,
             id: facts.message_id,
@@ -158,7 +159,6 @@ impl Builder {
             parent: None,
         };
         if self.algorithm != Algorithm::Refs {
-            facing.date = known.sent(&facts);
             let (text, reply) = known.subject()?;
             facing.reply = reply;
             if !text.is_empty() {

@@ -25,16 +25,27 @@ pub fn fold(text: &str) -> String {
 pub fn push(text: &str, out: &mut String) {
     let mut rest = text;
     while !rest.is_empty() {
-        let ascii = rest.bytes().position(|it| it >= 0x80).unwrap_or(rest.len());
-        let Some((head, tail)) = rest.split_at_checked(ascii) else {
+        if rest.is_ascii() {
+            return ascii(rest, out);
+        }
+        let end = rest.bytes().position(|it| it >= 0x80).unwrap_or(rest.len());
+        let Some((head, tail)) = rest.split_at_checked(end) else {
             return;
         };
-        out.extend(head.chars().map(|it| it.to_ascii_uppercase()));
+        ascii(head, out);
         let mut chars = tail.chars();
         if let Some(first) = chars.next() {
             character(first, out);
         }
         rest = chars.as_str();
+    }
+}
+
+fn ascii(text: &str, out: &mut String) {
+    let at = out.len();
+    out.push_str(text);
+    if let Some(new) = out.get_mut(at..) {
+        new.make_ascii_uppercase();
     }
 }
 

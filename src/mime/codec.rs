@@ -118,6 +118,30 @@ impl<'a> View<'a> {
         envelope(&mut Reader(self.sections[1]))
     }
 
+    /// The flags among the small facts.
+    pub fn flags(&self) -> Option<Flags> {
+        Reader(self.sections[0]).u16().map(Flags)
+    }
+
+    /// The envelope's Subject.
+    pub fn subject(&self) -> Option<Vec<u8>> {
+        let mut from = Reader(self.sections[1]);
+        from.option()?;
+        from.option()?
+    }
+
+    /// An address list of the envelope, in the order of [`Envelope`]: 0 is From, 5 is Bcc.
+    pub fn addresses(&self, which: usize) -> Option<Vec<Address>> {
+        let mut from = Reader(self.sections[1]);
+        for _ in 0..4 {
+            from.option()?;
+        }
+        for _ in 0..which {
+            from.list(address)?;
+        }
+        from.list(address)
+    }
+
     /// The part tree.
     pub fn parts(&self) -> Option<Vec<Part>> {
         parts(&mut Reader(self.sections[2]))

@@ -38,6 +38,13 @@ impl Pending {
 }
 
 fn decode_words(value: &[u8], strict: bool) -> String {
+    // Most fields are nothing but ASCII.
+    if value.is_ascii()
+        && memchr::memmem::find(value, b"=?").is_none()
+        && memchr::memchr(0, value).is_none()
+    {
+        return String::from_utf8_lossy(value).into_owned();
+    }
     let mut out = String::with_capacity(value.len());
     let mut pending = Pending::default();
     let mut plain = 0; // where the text not yet written starts

@@ -342,13 +342,13 @@ fn deep_threads() {
 fn refs_are_ordered_by_the_newest_arrival_and_not_merged_by_subject() {
     let server = Server::start();
     let mut imap = Imap::login(&server);
-    let dated = |day: u32| format!("INBOX \"{day:02}-Mar-2020 10:00:00 +0000\"");
-    imap.append(&dated(1), "Message-ID: <1@x>\r\nSubject: a\r\n\r\nx\r\n");
-    imap.append(&dated(2), "Message-ID: <2@x>\r\nSubject: a\r\n\r\nx\r\n");
-    imap.append(
-        &dated(3),
-        "References: <1@x>\r\nSubject: Re: a\r\n\r\nx\r\n",
-    );
+    let mut append = |day: u32, text: &str| {
+        let date = format!("Date: {day} Mar 2020 10:00:00 +0000\r\n");
+        imap.append("INBOX", &format!("{date}{text}\r\n\r\nx\r\n"));
+    };
+    append(1, "Message-ID: <1@x>\r\nSubject: a");
+    append(2, "Message-ID: <2@x>\r\nSubject: a");
+    append(3, "References: <1@x>\r\nSubject: Re: a");
     imap.ok("SELECT INBOX");
     let reply = imap.ok("THREAD REFS UTF-8 ALL");
     assert_eq!(reply.untagged, ["THREAD (2)(1 3)"]);

@@ -74,7 +74,7 @@ pub const TABLE: &[Capability] = &[
     row("ESEARCH", 4731, After, &[]),
     row("ESORT", 5267, After, &[]),
     row("FILTERS", 5466, After, &[]),
-    row("I18NLEVEL=1", 5255, After, &[]),
+    row("I18NLEVEL=2", 5255, After, &["COMPARATOR"]),
     row("ID", 2971, Always, &["ID"]),
     row("IDLE", 2177, After, &["IDLE"]),
     row("JMAPACCESS", 9698, If(has_jmap), &["GETJMAPACCESS"]),

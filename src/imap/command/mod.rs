@@ -7,6 +7,7 @@ mod body;
 pub mod cancelupdate;
 pub mod capability;
 pub mod close;
+pub mod comparator;
 pub mod compress;
 pub mod copy;
 pub mod create;

@@ -8,6 +8,7 @@
 pub mod acl;
 pub mod append;
 pub mod cancelupdate;
+pub mod comparator;
 pub mod copy;
 pub mod cursor;
 pub mod date;
@@ -89,6 +90,7 @@ pub enum Command {
     Expunge(Option<Set>),
     Search(search::Search, Numbers),
     CancelUpdate(Vec<String>),
+    Comparator(Vec<String>),
     Esearch(esearch::Esearch),
     Sort(sort::Sort, Numbers),
     Thread(thread::Thread, Numbers),
@@ -215,6 +217,7 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         "CLOSE" => Command::Close,
         "UNSELECT" => Command::Unselect,
         "ESEARCH" => Command::Esearch(esearch::esearch(c)?),
+        "COMPARATOR" => Command::Comparator(comparator::comparator(c)?),
         "CANCELUPDATE" => Command::CancelUpdate(cancelupdate::cancelupdate(c)?),
         "EXPUNGE" => Command::Expunge(None),
         _ => return Ok(acl::acl(c, word)?.map(Command::Acl)),
