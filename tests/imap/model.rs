@@ -286,6 +286,7 @@ impl<'a> Game<'a> {
         wanted: Option<&BTreeSet<u32>>,
     ) {
         let session = &self.sessions[who];
+        let cache_last = cache.view.iter().filter_map(|told| told.uid).max();
         let mut kept: Vec<(u32, Option<Set>)> = cache
             .view
             .into_iter()
@@ -299,11 +300,13 @@ impl<'a> Game<'a> {
             }
         }
         kept.sort();
+        // RFC 7162 §6: "the client is synchronized, except for maybe the new messages".
+        let new = cache_last.map_or(0, |last| last + 1);
         let there = self.world.uids(mailbox);
         let known: Vec<u32> = kept.iter().map(|(uid, _)| *uid).collect();
         match wanted {
             None => {
-                let told = |uid: &u32| known.contains(uid);
+                let told = |uid: &u32| known.contains(uid) || *uid >= new;
                 assert!(
                     there.iter().all(told),
                     "all are told: {known:?} of {there:?}"

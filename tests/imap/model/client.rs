@@ -217,9 +217,17 @@ impl Session {
 
     fn vanished(&mut self, uid: u32) {
         assert!(matches!(self.kind, Kind::Qresync | Kind::UidOnly));
+        // One whose UID was not told yet stands behind those that are lower.
+        let lower = |told: &Told| told.uid.is_some_and(|known| known < uid);
+        let from = self.view.iter().rposition(lower).map_or(0, |at| at + 1);
+        let here = self.view.get(from).map(|told| told.uid.unwrap_or(uid));
         let known = self.view.iter().position(|told| told.uid == Some(uid));
-        let unknown = || self.view.iter().rposition(|told| told.uid.is_none());
-        let at = known.or_else(unknown);
+        // Without numbers there is no order: `place` keeps them all at the end.
+        let last = || self.view.iter().rposition(|told| told.uid.is_none());
+        let at = match self.kind {
+            Kind::UidOnly => known.or_else(last),
+            _ => known.or((here == Some(uid)).then_some(from)),
+        };
         self.gone(at.expect("VANISHED of what is there"));
     }
 
