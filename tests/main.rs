@@ -1,5 +1,6 @@
 //! Every integration test, in one binary: one link, one harness.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+mod access;
 mod cli;
 mod crash;
 mod dns;

@@ -18,6 +18,7 @@ use log::{debug, info};
 use smol::future::yield_now;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the client has switched on (RFC 9051 §6.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,8 @@ impl Enabled {
 pub struct Session {
     pub(super) conn: Conn,
     pub(super) ctx: Rc<Ctx>,
+    /// The same as nobody has it: before log-in.
+    nobody: Rc<Ctx>,
     pub(super) framer: Framer,
     pub(super) enabled: Enabled,
     pub(super) selected: Option<Selected>,
@@ -82,6 +85,7 @@ impl Session {
     pub fn new(conn: Conn, ctx: Rc<Ctx>) -> Session {
         Session {
             conn,
+            nobody: ctx.clone(),
             ctx,
             framer: Framer::default(),
             enabled: Enabled::default(),
@@ -95,6 +99,35 @@ impl Session {
             unknown_cte: false,
             url_resets: None,
         }
+    }
+
+    /// Nobody is logged in any more, and nothing that came of the log-in is left (RFC 8437 §4.1). Every
+    /// field is named, so that a new one has to be thought of here.
+    pub(super) fn forget(&mut self) {
+        let Session {
+            conn,
+            ctx,
+            nobody,
+            framer,
+            enabled,
+            selected,
+            logged_in,
+            told,
+            // How often this peer was wrong is the connection's, not the user's.
+            over: _,
+            mistakes: _,
+            failures: _,
+            unknown_cte,
+        } = self;
+        *ctx = nobody.clone();
+        conn.unwatch_end();
+        conn.set_deadline(Some(Instant::now() + ctx.config.login_time));
+        framer.reset();
+        *enabled = Enabled::default();
+        *selected = None;
+        *logged_in = false;
+        *told = command::metadata::Told::default();
+        *unknown_cte = false;
     }
 
     /// Serves until the client leaves or has to.
@@ -454,6 +487,7 @@ impl Session {
             Command::Idle => command::idle::run(self).await,
             Command::Close => command::close::run(self).await,
             Command::Unselect => command::unselect::run(self),
+            Command::Unauthenticate => command::unauthenticate::run(self, tag).await,
             Command::Expunge(set) => command::expunge::run(self, set.as_ref()).await,
             Command::Search(args, numbers) => command::search::run(self, tag, args, numbers).await,
             Command::Esearch(args) => command::esearch::run(self, tag, args).await,

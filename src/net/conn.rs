@@ -643,6 +643,25 @@ impl Conn {
         Ok(())
     }
 
+    /// Sends what is written and compresses no more (RFC 8437 §4.1). The peer has stopped too: behind
+    /// the end of its stream, or waiting for an answer, which is why nothing of what comes next has
+    /// been taken for compressed.
+    ///
+    /// # Errors
+    /// As [`flush`](Conn::flush).
+    pub async fn decompress(&mut self) -> Result<(), Error> {
+        self.flush().await?;
+        match std::mem::replace(&mut self.stream, Stream::Gone) {
+            Stream::Deflate(layer) => {
+                let (stream, rest) = layer.into_parts();
+                self.stream = stream;
+                self.input.extend_from_slice(&rest);
+            }
+            other => self.stream = other,
+        }
+        Ok(())
+    }
+
     /// Whether the bytes are compressed.
     pub fn is_compressed(&self) -> bool {
         self.stream.is_compressed()

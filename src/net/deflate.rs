@@ -73,6 +73,12 @@ impl Deflate {
         }
     }
 
+    /// Takes the layer off: what was below, and what has been read from there and not inflated.
+    pub(super) fn into_parts(self) -> (Stream, Vec<u8>) {
+        let rest = self.input.get(self.taken..).unwrap_or_default().to_vec();
+        (self.inner, rest)
+    }
+
     /// What is below.
     pub(super) fn inner(&self) -> &Stream {
         &self.inner

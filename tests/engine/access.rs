@@ -102,8 +102,8 @@ fn whoever_has_no_rights_sees_and_does_nothing() {
         let scene = scene("nobody").await;
         let nobody = Arc::new(Principal::new("nobody", false, None));
         let mail = scene.mail.of(Some(&nobody));
-        let before = scene.mail.meta().modseq;
         reads(&scene, &mail, &mut tried).await;
+        let before = scene.mail.meta().modseq;
         writes(&scene, &mail, &mut tried).await;
         assert_eq!(scene.mail.meta().modseq, before, "something changed");
         // Not even for whoever may do everything, once it is over.
@@ -241,6 +241,16 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
     assert!(mail.rights(private).is_empty() && mail.rights_of(private, "nobody").is_none());
     assert!(mail.annotation_changes(0, |_| false).unwrap().is_empty());
     let since = meta.gone_floor;
+    let submissions = DataType::EmailSubmission;
+    let secret = |_: &[Record]| Ok((vec![Edit::Create(b"secret".to_vec())], ()));
+    let made = scene
+        .mail
+        .edit_records(submissions, Expect::default(), secret);
+    made.await.unwrap();
+    assert!(mail.records(submissions).unwrap().is_empty());
+    assert!(mail.submissions().unwrap().is_empty());
+    let records = mail.record_changes(submissions, 1, 10).unwrap();
+    assert!(records.created.is_empty() && records.updated.is_empty());
     if let Ok(emails) = mail.email_changes(since, 100).await {
         assert!(
             emails.created.is_empty() && emails.updated.is_empty() && emails.destroyed.is_empty()
@@ -293,6 +303,9 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         "search",
         "query_emails",
         "sorted",
+        "records",
+        "record_changes",
+        "submissions",
         "place",
         "relevance",
         "threads",
@@ -479,6 +492,53 @@ async fn writes(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
     assert!(matches!(each[..], [Err(Error::NoSuchEmail)]));
     let (each, _) = mail.destroy_emails(vec![scene.hidden], any).await.unwrap();
     assert!(matches!(each[..], [Err(Error::NoSuchEmail)]));
+    let submissions = DataType::EmailSubmission;
+    no!(
+        tried,
+        "edit_records",
+        mail.edit_records(submissions, any, |_| Ok((Vec::new(), ())))
+            .await,
+        Error::NoPermission
+    );
+    let item = pillarbox::mail::outbound::Item(1);
+    let submission = pillarbox::mail::submission::Submission {
+        identity: 1,
+        email: scene.hidden,
+        thread: ThreadId(1),
+        send_at: 0,
+        item,
+        undo: pillarbox::mail::submission::Undo::Pending,
+        envelope: String::new(),
+        deliveries: Vec::new(),
+    };
+    let envelope = pillarbox::mail::outbound::Envelope {
+        sender: None,
+        envid: None,
+        full: None,
+        binary: false,
+        created: 0,
+    };
+    let send = mail.submit(any, submission, envelope, Vec::new());
+    no!(tried, "submit", send.await, Error::NoPermission);
+    no!(
+        tried,
+        "unsend",
+        mail.unsend(any, 1).await,
+        Error::NoPermission
+    );
+    let batch = pillarbox::mail::outbound::Batch {
+        due: 0,
+        attempts: 0,
+        warned: false,
+        last: String::new(),
+        recipients: Vec::new(),
+    };
+    no!(
+        tried,
+        "claim",
+        mail.claim(item, "x", &batch).await,
+        Error::NoPermission
+    );
     // An upload is one's own: it shows nothing of what is there, and to nobody else.
     let staged = |mail: Arc<Mail>| async move {
         let mut body = mail.body(None).unwrap();

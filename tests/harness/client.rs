@@ -47,6 +47,22 @@ impl Client {
         self.take(&ahead);
     }
 
+    /// Compresses no more; nothing compressed is left to be read.
+    pub fn decompress(&mut self) {
+        self.packed = None;
+    }
+
+    /// Channel binding data `tls-exporter` (RFC 9266 §2).
+    pub fn tls_exporter(&self) -> [u8; 32] {
+        let Wire::Tls(tls) = &self.wire else {
+            panic!("no TLS")
+        };
+        let label = b"EXPORTER-Channel-Binding";
+        tls.conn
+            .export_keying_material([0; 32], label, Some(b""))
+            .unwrap()
+    }
+
     /// Shakes hands, trusting any certificate.
     pub fn start_tls(&mut self) {
         assert!(

@@ -1,4 +1,5 @@
 //! IMAP through the wire: one file per command, several sessions at once where it matters.
+mod acl;
 mod append;
 mod authenticate;
 mod capability;
@@ -33,6 +34,7 @@ mod store;
 mod thread;
 mod transcript;
 mod urlauth;
+mod unauthenticate;
 
 use crate::harness::{Client, PASSWORD, Server, USER};
 use pillarbox::config::Role;

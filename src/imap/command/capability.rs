@@ -113,6 +113,7 @@ pub const TABLE: &[Capability] = &[
     row("THREAD=REFS", 5256, After, &[]),
     row("UIDONLY", 9586, After, &[]),
     row("UIDPLUS", 4315, After, &["UID EXPUNGE"]),
+    row("UNAUTHENTICATE", 8437, After, &["UNAUTHENTICATE"]),
     row("UNSELECT", 3691, After, &["UNSELECT"]),
     row("URL-PARTIAL", 5550, After, &[]),
     row("URLAUTH", 4467, After, &["RESETKEY", "GENURLAUTH", "URLFETCH"]),

@@ -42,6 +42,7 @@ pub mod status;
 pub mod store;
 pub mod subscribe;
 pub mod thread;
+pub mod unauthenticate;
 pub mod unselect;
 pub mod url;
 pub mod urlfetch;

@@ -39,7 +39,7 @@ pub async fn run(session: &mut Session, args: Select, examine: bool) -> Run {
         false => mail.take_recent(mailbox.id, uidnext)?,
     };
     let highest = mailbox.counters.highest_modseq.max(1);
-    let mut selected = Selected::new(mailbox.id, read_only, view, highest);
+    let mut selected = Selected::new(mailbox.id, examine, view, highest);
     selected.recent = selected.uids().and(&UidSet::range(from.max(1), Uid::MAX));
     selected.keywords = meta.keywords.clone();
     let described = (selected.exists(), selected.recent.len());

@@ -4,6 +4,7 @@ use super::trouble;
 use crate::auth::sasl::{Mechanism, Step};
 use crate::auth::{AuthError, Grant, Protocol};
 use crate::limits;
+use crate::mail;
 use crate::net::{Error, Line};
 use crate::pop3::gate::Refused;
 use crate::pop3::maildrop::Maildrop;
@@ -142,6 +143,11 @@ async fn enter(session: &mut Session, answer: Result<Grant, AuthError>) -> Resul
     let ctx = session.ctx.granted(&grant);
     let maildrop = match Maildrop::open(&ctx.mail, pass) {
         Ok(maildrop) => maildrop,
+        // The maildrop is INBOX, and this app password is for other mailboxes (RFC 3206 §5).
+        Err(mail::Error::NoSuchMailbox | mail::Error::NoPermission) if grant.app.is_some() => {
+            let text = "this app password is not for INBOX";
+            return session.refuse(Code::Auth, text).await;
+        }
         Err(error) => return trouble(session, &error).await,
     };
     let (number, count) = (session.conn.number(), maildrop.count());

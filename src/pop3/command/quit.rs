@@ -1,7 +1,7 @@
 //! QUIT (RFC 1939 §6): what was marked goes, in one durable commit, before the answer.
 use super::answer;
 use crate::config::Pop3Delete;
-use crate::mail::{Mail, Result, UidSet};
+use crate::mail::{Mail, Result, Rights, UidSet};
 use crate::net::Error;
 use crate::pop3::maildrop::Maildrop;
 use crate::pop3::retention::{self, Fetched};
@@ -35,6 +35,15 @@ pub(in crate::pop3) async fn quit(session: &mut Session) -> std::result::Result<
 /// The UPDATE state. Returns how many messages were removed.
 async fn update(mail: &Mail, maildrop: &Maildrop, delete: Pop3Delete) -> Result<u32> {
     let mut going = maildrop.marked().clone();
+    // Nothing goes on its own for an app password that may not delete, and none but one for everything
+    // keeps account of what was fetched.
+    let delete = match mail.principal() {
+        Some(_) if !mail.rights(maildrop.mailbox()).has(Rights::REMOVE) => Pop3Delete::Never,
+        Some(who) if !who.everywhere && matches!(delete, Pop3Delete::Days(1..)) => {
+            Pop3Delete::Never
+        }
+        _ => delete,
+    };
     match delete {
         Pop3Delete::Never => {}
         // RFC 2449 §6.7, EXPIRE 0: an implicit DELE for each message that RETR sent.

@@ -3,6 +3,7 @@ use serde_json::{Map, Value};
 
 use super::envelope::{self, Envelope, invalid_recipients};
 use super::{Answer, PROPERTIES, object, value};
+use crate::auth::Protocol;
 use crate::jmap::blob::Bytes;
 use crate::jmap::context::{Context, method_error, set_error};
 use crate::jmap::method::email::{self, visible};
@@ -116,6 +117,12 @@ impl After {
 type Made = (Map<String, Value>, EmailId, Own);
 
 async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetError> {
+    // To send is what an app password for SMTP may do, by whatever way.
+    let app = context.site.app.as_ref();
+    if app.is_some_and(|app| !app.protocols.has(Protocol::Smtp)) {
+        let why = "this app password is not for sending";
+        return Err(SetError::new("forbiddenToSend").because(why));
+    }
     let Value::Object(mut given) = given else {
         return Err(SetError::new("invalidProperties").because("a submission is an object"));
     };
