@@ -118,6 +118,8 @@ impl Session {
             mistakes: _,
             failures: _,
             unknown_cte,
+            notify,
+            url_resets,
         } = self;
         *ctx = nobody.clone();
         conn.unwatch_end();
@@ -128,6 +130,8 @@ impl Session {
         *logged_in = false;
         *told = command::metadata::Told::default();
         *unknown_cte = false;
+        *notify = None;
+        *url_resets = None;
     }
 
     /// Serves until the client leaves or has to.

@@ -33,8 +33,8 @@ mod status;
 mod store;
 mod thread;
 mod transcript;
-mod urlauth;
 mod unauthenticate;
+mod urlauth;
 
 use crate::harness::{Client, PASSWORD, Server, USER};
 use pillarbox::config::Role;
