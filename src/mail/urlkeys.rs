@@ -2,7 +2,7 @@
 //! mailbox's id: a mailbox made anew under an old name has another key, and no old URL reaches it.
 
 use super::fail::Done;
-use super::{Error, Mail, MailboxId, Result};
+use super::{Error, Mail, MailboxId, Result, Rights};
 use crate::store::Txn;
 use crate::sys::lock;
 
@@ -16,8 +16,11 @@ fn key_of(mailbox: MailboxId) -> Vec<u8> {
 }
 
 impl Mail {
-    /// The key of a mailbox, if it has one.
+    /// The key of a mailbox, if it has one. It opens what is in there, so it is for those who read it.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`] without `r`.
     pub fn url_key(&self, mailbox: MailboxId) -> Result<Option<Vec<u8>>> {
+        self.need(mailbox, Rights::READ)?;
         self.get(&key_of(mailbox))
     }
 

@@ -124,6 +124,9 @@ fn whoever_has_no_rights_sees_and_does_nothing() {
         "of",
         "principal",
         "hub",
+        "owner",
+        "message_quota",
+        "url_resets",
         "message_size",
         "quota",
         "close",
@@ -491,6 +494,31 @@ async fn writes(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
     assert!(matches!(each[..], [Err(Error::NoSuchEmail)]));
     let (each, _) = mail.destroy_emails(vec![scene.hidden], any).await.unwrap();
     assert!(matches!(each[..], [Err(Error::NoSuchEmail)]));
+    no!(
+        tried,
+        "url_key",
+        mail.url_key(private),
+        Error::NoSuchMailbox
+    );
+    let key = [7; 32];
+    no!(
+        tried,
+        "url_key_or",
+        mail.url_key_or(private, key).await,
+        Error::NoSuchMailbox
+    );
+    no!(
+        tried,
+        "reset_url_key",
+        mail.reset_url_key(private, key).await,
+        Error::NoPermission
+    );
+    no!(
+        tried,
+        "reset_url_keys",
+        mail.reset_url_keys().await,
+        Error::NoPermission
+    );
     let submissions = DataType::EmailSubmission;
     no!(
         tried,
@@ -528,6 +556,7 @@ async fn writes(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
     let batch = pillarbox::mail::outbound::Batch {
         due: 0,
         attempts: 0,
+        held: false,
         warned: false,
         last: String::new(),
         recipients: Vec::new(),
