@@ -94,7 +94,7 @@ const ENVELOPES: &[u8] = b"queue/m/";
 static BELL: event_listener::Event = event_listener::Event::new();
 static RETRIES: AtomicU32 = AtomicU32::new(0);
 
-/// Waits for [`ring`]. Listen first, then look, then await.
+/// Waits for [`ring()`]. Listen first, then look, then await.
 pub fn listen() -> event_listener::EventListener {
     BELL.listen()
 }
@@ -104,8 +104,8 @@ pub fn ring() {
     BELL.notify(usize::MAX);
 }
 
-/// The rows that put `email` in the queue. For a new email pass this as [`Commit::put`] and set
-/// `hold`; then call [`ring`].
+/// The rows that put `email` in the queue. For a new email pass this as [`Commit::put`](crate::mail::Commit::put) and set
+/// `hold`; then call [`ring()`].
 pub fn rows(
     item: Item,
     email: EmailId,

@@ -1,7 +1,7 @@
 //! POP3 (RFC 1939): INBOX as a maildrop that one session at a time has for itself.
 //!
 //! * [`wire`]: grammar, pure.
-//! * [`session`]: the loop around one connection; `command/` has one file per command or pair.
+//! * `session`: the loop around one connection; `command/` has one file per command or pair.
 //! * [`maildrop`]: what a session sees: the messages at log-in, its marks, its listings.
 //! * [`gate`]: the exclusive lock, the pause between log-ins.
 //! * [`retention`]: what `--pop3-delete DAYS` remembers.

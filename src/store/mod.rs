@@ -1,7 +1,7 @@
 //! Keys and bytes: the only user of redb.
 //!
-//! One file, nine small tables ([`tables`]), bodies in page-fit pieces ([`blob`]), one thread that
-//! writes ([`writer`]). Nothing here knows a protocol or decides what mail may do: that is the
+//! One file, nine small tables (`tables`), bodies in page-fit pieces ([`blob`]), one thread that
+//! writes (`writer`). Nothing here knows a protocol or decides what mail may do: that is the
 //! engine's, which runs its operations as closures over a [`Txn`].
 //!
 //! * A write resolves after its durable commit. What was not answered may or may not be there.

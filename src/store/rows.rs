@@ -34,7 +34,7 @@ impl fmt::Display for MailboxId {
     }
 }
 
-/// System flags in the low eight bits, keywords in the other 56 (mapped through [`Keywords`]).
+/// System flags in the low eight bits, keywords in the other 56 (mapped through the names of keywords).
 ///
 /// `\Deleted` belongs to one membership; all the others belong to the email and show in every
 /// mailbox that holds it.

@@ -435,13 +435,3 @@ fn every_dialogue() {
     });
     assert!(failed.is_empty(), "{failed:?}");
 }
-
-#[test]
-fn rfc5255() {
-    play("rfc5255.txt");
-}
-
-#[test]
-fn rfc5465() {
-    play("rfc5465.txt");
-}

@@ -1,5 +1,8 @@
-"""Thunderbird without a screen, driven from inside (Marionette): an account with INBOX over TLS,
-reads, flags, moves, learns of new mail by IDLE, sends and keeps the copy in Sent."""
+"""Thunderbird on a screen of its own (Xvfb, headless without), driven from inside (Marionette): an
+account with INBOX over TLS, listed in its window; reads, flags, labels, moves, deletes, searches here
+and there, writes a draft, shows new mail by itself (IDLE), sends and keeps the copy in Sent.
+
+household.py has it as one of many clients."""
 
 import json
 import os
@@ -30,6 +33,7 @@ PREFS = {
     "mail.server.server1.userName": ENV["LOGIN"],
     "mail.server.server1.login_at_startup": False,
     "mail.server.server1.check_new_mail": True,
+    "mail.server.server1.empty_trash_on_exit": False,
     "mail.identity.id1.fullName": "Me",
     "mail.identity.id1.useremail": ENV["ME"],
     "mail.identity.id1.valid": True,
@@ -77,10 +81,11 @@ class Thunderbird:
         with open(os.path.join(PROFILE, "user.js"), "w") as file:
             for name, value in PREFS.items():
                 file.write(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n")
+        self.screen, display = screen()
         self.process = subprocess.Popen(
-            ["thunderbird", "--headless", "--marionette", "--remote-allow-system-access",
-             "--no-remote", "--profile", PROFILE],
-            env={**ENV, "HOME": ENV["WITNESS_TMP"]},
+            ["thunderbird", *([] if display else ["--headless"]), "--marionette",
+             "--remote-allow-system-access", "--no-remote", "--profile", PROFILE],
+            env={**ENV, "HOME": ENV["WITNESS_TMP"], **display},
             stdout=open(os.path.join(ENV["WITNESS_TMP"], "thunderbird.out"), "w"),
             stderr=subprocess.STDOUT)
         self.socket = wait("Marionette", self.connect, 60)
@@ -130,6 +135,23 @@ class Thunderbird:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
+        if self.screen:
+            self.screen.terminate()
+            self.screen.wait()
+
+
+def screen():
+    """An X server without a screen, if there is one, and the environment for it."""
+    if not shutil.which("Xvfb"):
+        return None, {}
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp"],
+        pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as said:
+        number = said.readline().strip()
+    return (server, {"DISPLAY": f":{number}"}) if number else (None, {})
 
 
 def wait(what, condition, seconds=30):
@@ -178,6 +200,65 @@ def trust_and_log_in(bird):
              user=ENV["LOGIN"], password=ENV["PASSWORD"])
 
 
+def shown(bird):
+    """The subjects in the window's list, as its rows have them."""
+    return bird.run("""
+        const window = Services.wm.getMostRecentWindow("mail:3pane");
+        const pane = window.document.getElementById("tabmail").currentAbout3Pane;
+        const view = pane.gDBView;
+        if (!view) return [];
+        const rows = [...Array(view.rowCount).keys()];
+        return rows.map(row => view.cellTextForColumn(row, "subjectCol"));
+        """)
+
+
+SEARCH = """
+    const session = Cc["@mozilla.org/messenger/searchSession;1"]
+        .createInstance(Ci.nsIMsgSearchSession);
+    const scope = args.offline ? Ci.nsMsgSearchScope.offlineMail : Ci.nsMsgSearchScope.onlineMail;
+    session.addScopeTerm(scope, inbox());
+    const term = session.createTerm();
+    const value = term.value;
+    term.attrib = value.attrib = Ci.nsMsgSearchAttrib[args.what];
+    value.str = args.word;
+    term.value = value;
+    term.op = Ci.nsMsgSearchOp.Contains;
+    term.booleanAnd = true;
+    session.appendTerm(term);
+    const found = [];
+    await new Promise(resolve => {
+        session.registerListener({
+            QueryInterface: ChromeUtils.generateQI(["nsIMsgSearchNotify"]),
+            onSearchHit(header) { found.push(header.mime2DecodedSubject); },
+            onSearchDone() { resolve(); },
+            onNewSearch() {},
+        });
+        session.search(null);
+    });
+    return found;
+"""
+
+
+def compose(bird, subject, deliver):
+    """Writes a message to oneself; `deliver`: what becomes of it."""
+    bird.run("""
+        const identity = MailServices.accounts.accounts.find(a => a.key == "account1")
+            .defaultIdentity;
+        const fields = Cc["@mozilla.org/messengercompose/composefields;1"]
+            .createInstance(Ci.nsIMsgCompFields);
+        fields.from = fields.to = args.me;
+        fields.subject = args.subject;
+        fields.body = "Grüße\\r\\n.dot\\r\\n";
+        const parameters = Cc["@mozilla.org/messengercompose/composeparams;1"]
+            .createInstance(Ci.nsIMsgComposeParams);
+        parameters.composeFields = fields;
+        parameters.identity = identity;
+        parameters.format = Ci.nsIMsgCompFormat.PlainText;
+        const compose = MailServices.compose.initCompose(parameters);
+        compose.sendMsg(Ci.nsIMsgSend[args.deliver], identity, "account1", null, null);
+        """, me=ENV["ME"], subject=subject, deliver=deliver)
+
+
 def speaks(bird):
     trust_and_log_in(bird)
     bird.run("server.performExpand(null); server.getNewMessages(root, null, null);")
@@ -186,6 +267,16 @@ def speaks(bird):
     wait("three letters", lambda: sorted(bird.run("return messages(inbox())")) ==
          ["letter 1", "letter 2", "letter 3"])
     print("lists: ok")
+
+    # What a person sees: the rows of the list in the window.
+    bird.run("""
+        const window = Services.wm.getMostRecentWindow("mail:3pane");
+        const pane = window.document.getElementById("tabmail").currentAbout3Pane;
+        pane.displayFolder(inbox().URI);
+        """)
+    wait("the letters in the window", lambda: sorted(shown(bird)) ==
+         ["letter 1", "letter 2", "letter 3"])
+    print("shows INBOX in its window: ok")
 
     text = bird.run("""
         const message = find(inbox(), "letter 1");
@@ -225,25 +316,34 @@ def speaks(bird):
     print("moves: ok")
 
     bring("letter 4")
-    wait("new mail by IDLE", lambda: "letter 4" in bird.run("return messages(inbox())"), 10)
-    print("is told of new mail: ok")
+    # Nobody asks for it: IDLE brings it, once what is still running has ended.
+    wait("new mail in the window", lambda: "letter 4" in shown(bird), 30)
+    print("shows new mail by itself: ok")
 
     bird.run("""
-        const identity = MailServices.accounts.accounts.find(a => a.key == "account1")
-            .defaultIdentity;
-        const fields = Cc["@mozilla.org/messengercompose/composefields;1"]
-            .createInstance(Ci.nsIMsgCompFields);
-        fields.from = fields.to = args.me;
-        fields.subject = "by Thunderbird";
-        fields.body = "Grüße\\r\\n.dot\\r\\n";
-        const parameters = Cc["@mozilla.org/messengercompose/composeparams;1"]
-            .createInstance(Ci.nsIMsgComposeParams);
-        parameters.composeFields = fields;
-        parameters.identity = identity;
-        parameters.format = Ci.nsIMsgCompFormat.PlainText;
-        const compose = MailServices.compose.initCompose(parameters);
-        compose.sendMsg(Ci.nsIMsgSend.nsMsgDeliverNow, identity, "account1", null, null);
-        """, me=ENV["ME"])
+        await new Promise((resolve, reject) => inbox().deleteMessages(
+            [find(inbox(), "letter 4")], null, false, false,
+            { QueryInterface: ChromeUtils.generateQI(["nsIMsgCopyServiceListener"]),
+              onStartCopy() {}, onProgress() {}, setMessageKey() {}, getMessageId() {},
+              onStopCopy(status) { status ? reject(status) : resolve(); } }, false));""")
+    wait("a letter in Trash", lambda: "letter 4" in on_server("Trash") and
+         "letter 4" not in on_server("INBOX"))
+    wait("it gone from the window", lambda: "letter 4" not in shown(bird))
+    print("deletes: ok")
+
+    for where, offline in (("the server", False), ("here", True)):
+        assert bird.run(SEARCH, offline=offline, what="Subject", word="letter 2") == \
+            ["letter 2"], where
+    assert sorted(bird.run(SEARCH, offline=False, what="Body", word="Hello, letter")) == \
+        ["letter 1", "letter 2"]
+    assert bird.run(SEARCH, offline=False, what="Sender", word="nobody") == []
+    print("searches: ok")
+
+    compose(bird, "a draft of Thunderbird", "nsMsgSaveAsDraft")
+    wait("the draft", lambda: "\\Draft" in on_server("Drafts").get("a draft of Thunderbird", ()))
+    print("writes a draft: ok")
+
+    compose(bird, "by Thunderbird", "nsMsgDeliverNow")
     wait("the letter sent", lambda: "by Thunderbird" in on_server("INBOX"))
     wait("its copy in Sent", lambda: "by Thunderbird" in on_server("Sent"))
     print("sends: ok")
@@ -262,4 +362,5 @@ def main():
         bird.close()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@
 //!   form: `jürgen@example.org` becomes `=?utf-8?Q?j=C3=BCrgen?=@example.org`, still an atom.
 //! * Octets that are not UTF-8 are sent as charset `unknown-8bit` (RFC 1428 §3).
 //! * A header that is ASCII passes untouched, and so does every body (RFC 6152 is what all do).
-//! * Memory: one word of at most [`WORD`] octets, whatever the header's size.
+//! * Memory: one word of at most `WORD` octets, whatever the header's size.
 
 /// Longest run taken as one word; a longer one is cut into several encoded words.
 const WORD: usize = 256;
