@@ -62,9 +62,15 @@ def thunderbird(note, running):
                     note("by-bird", mid)
             time.sleep(0.3)
         # What it still shows is what there is.
-        bird.run("inbox().updateFolder(null);")
-        tb.wait("the same INBOX", lambda: sorted(bird.run("return messages(inbox())"))
-                == sorted(subjects("INBOX")), 60)
+        look_again = "inbox().updateFolder(null); await sleep(1000); return messages(inbox());"
+        try:
+            tb.wait("the same INBOX", lambda: sorted(bird.run(look_again))
+                    == sorted(subjects("INBOX")), 60)
+        except SystemExit:
+            here, there = bird.run("return messages(inbox())"), subjects("INBOX")
+            print("only in Thunderbird:", set(here) - set(there), "only there:",
+                  set(there) - set(here), len(here), len(there))
+            raise
         print("Thunderbird shows", len(subjects("INBOX")), "messages, all there are")
         note("shows", "all")
     finally:
