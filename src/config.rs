@@ -280,6 +280,8 @@ pub struct Config {
     pub idle: Option<Duration>,
     /// Time to log in.
     pub login_time: Duration,
+    /// Time of a whole session at port 25.
+    pub smtp_session: Duration,
     /// Failed log-ins from one address before a lock-out.
     pub max_login_failures: u32,
     /// Where mail for others goes; `None` refuses it.
@@ -332,6 +334,7 @@ impl Config {
             max_connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
             idle: None,
             login_time: limits::LOGIN_TIME,
+            smtp_session: limits::SMTP_TIME,
             max_login_failures: limits::LOGIN_FAILURES,
             smarthost: None,
             direct: false,

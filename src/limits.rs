@@ -165,6 +165,11 @@ pub const IDLE_POP3: Duration = Duration::from_secs(10 * 60);
 /// good-bye. RFC 9051 §5.4 and RFC 1939 leave the time before log-in to the server.
 pub const LOGIN_TIME: Duration = Duration::from_secs(60);
 
+/// A whole session from another server at port 25 (flag `--smtp-session-time`): who keeps a connection
+/// busy without end holds a place that others need. Beyond it: 421, between two commands or inside a
+/// message, which is sent again. RFC 5321 §4.5.3.2 bounds each step only; 50 MB at 16 KB/s fit.
+pub const SMTP_TIME: Duration = Duration::from_secs(3600);
+
 /// Longest TLS handshake; beyond it the connection is dropped.
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(30);
 

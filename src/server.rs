@@ -325,6 +325,8 @@ async fn session(role: Role, mut conn: Conn, ctx: Rc<Ctx>, tls: Option<Tls>) {
     conn.set_idle(role.idle().map(|usual| ctx.config.idle.unwrap_or(usual)));
     if role.wants_login() {
         conn.set_deadline(Some(Instant::now() + ctx.config.login_time));
+    } else if role == Role::Smtp {
+        conn.set_deadline(Some(Instant::now() + ctx.config.smtp_session));
     }
     if role.is_tls() {
         let Some(tls) = tls else { return };

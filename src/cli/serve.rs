@@ -120,6 +120,9 @@ pub struct Serve {
     /// seconds to log in (default: 60)
     #[argh(option, arg_name = "SECONDS", default = "limits::LOGIN_TIME.as_secs()")]
     login_timeout: u64,
+    /// seconds that a session of another server may last, whatever it does (default: 3600)
+    #[argh(option, arg_name = "SECONDS", default = "limits::SMTP_TIME.as_secs()")]
+    smtp_session_time: u64,
     /// failed log-ins from one address before it has to wait a minute for each further one,
     /// loopback excepted (default: 20)
     #[argh(option, arg_name = "N", default = "limits::LOGIN_FAILURES")]
@@ -309,6 +312,7 @@ impl Serve {
             .map(|s| seconds("--idle-timeout", s))
             .transpose()?;
         config.login_time = seconds("--login-timeout", self.login_timeout)?;
+        config.smtp_session = seconds("--smtp-session-time", self.smtp_session_time)?;
         at_least_one("--max-login-failures", self.max_login_failures as usize)?;
         config.max_login_failures = self.max_login_failures;
         config.smarthost = self.smarthost()?;

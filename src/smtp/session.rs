@@ -105,6 +105,7 @@ fn goodbye(error: &net::Error) -> Reply {
     match error {
         net::Error::Shutdown => Reply::new(421, Enhanced(4, 3, 2), "The server is stopping"),
         net::Error::Revoked => Reply::new(421, Enhanced(4, 7, 0), "This app password was revoked"),
+        net::Error::Deadline => Reply::new(421, Enhanced(4, 4, 2), "The session took too long"),
         _ => Reply::new(421, Enhanced(4, 4, 2), "Nothing came for too long"),
     }
 }

@@ -80,10 +80,11 @@ fn ask(mut terminal: &File, what: &str) -> Result<String, String> {
     let before = tcgetattr(terminal).map_err(|e| failed(e.into()))?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
-    write!(terminal, "{what}: ").map_err(failed)?;
+    // Silent first: what is typed the moment the question shows is neither seen nor lost.
     tcsetattr(terminal, OptionalActions::Flush, &silent).map_err(|e| failed(e.into()))?;
     let mut line = String::new();
-    let read = BufReader::new(terminal.take(LONGEST)).read_line(&mut line);
+    let asked = write!(terminal, "{what}: ");
+    let read = asked.and_then(|()| BufReader::new(terminal.take(LONGEST)).read_line(&mut line));
     let restored = tcsetattr(terminal, OptionalActions::Flush, &before);
     let _ = writeln!(terminal);
     read.map_err(failed)?;

@@ -389,3 +389,116 @@ fn running_out_of_descriptors_is_survived() {
     c.expect("* OK");
     c.ask("a NOOP", "a OK");
 }
+
+/// A store of a later version: said so, not touched.
+#[test]
+fn a_newer_store_is_left_alone() {
+    use redb::ReadableTable;
+    const STATE: redb::TableDefinition<u32, &[u8]> = redb::TableDefinition::new("state");
+    let dir = TempDir::new();
+    assert_eq!(once(&dir, &["init", "--domain", "example.org"]).0, 0);
+    let path = dir.join("mail.redb");
+    let db = redb::Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    {
+        let mut table = txn.open_table(STATE).unwrap();
+        let mut row = table.get(0).unwrap().unwrap().value().to_vec();
+        row[..4].copy_from_slice(&[99, 0, 99, 0]);
+        table.insert(0, row.as_slice()).unwrap();
+    }
+    txn.commit().unwrap();
+    drop(db);
+    let serve = ["serve", "--db", "mail.redb", "--imap", "127.0.0.1:0"];
+    let serve: Vec<&str> = serve.into_iter().chain(QUIET).collect();
+    fails(&dir, &serve, 5, &["schema 99"]);
+    let (code, _, err) = pillarbox(dir.path(), &["passwd", "--stdin"], "word\n");
+    assert_eq!(code, 5, "{err}");
+    // An opened store and no other has this row still.
+    let db = redb::Database::open(&path).unwrap();
+    let txn = redb::ReadableDatabase::begin_read(&db).unwrap();
+    let row = txn.open_table(STATE).unwrap();
+    assert_eq!(row.get(0).unwrap().unwrap().value()[..2], [99, 0]);
+}
+
+/// A board without a battery: it goes on, and says so.
+#[test]
+fn a_clock_at_1970() {
+    const CLOCK: &str = "#define _GNU_SOURCE\n#include <time.h>\n#include <sys/syscall.h>\n\
+        #include <unistd.h>\nint clock_gettime(clockid_t id, struct timespec *ts) {\n\
+        int r = syscall(SYS_clock_gettime, id, ts);\n\
+        if (id == CLOCK_REALTIME) ts->tv_sec = 77;\nreturn r; }\n";
+    let dir = TempDir::new();
+    fs::write(dir.join("clock.c"), CLOCK).unwrap();
+    let library = dir.join("clock.so");
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(dir.join("clock.c"))
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        eprintln!("no C compiler: not tried");
+        return;
+    }
+    let preload = format!("LD_PRELOAD={}", library.display());
+    let mut args = vec!["serve", "--imap", "127.0.0.1:0", "--domain", "example.org"];
+    args.extend(QUIET);
+    let run = Run::start_with_env(dir.path(), &[&preload], &args);
+    run.find("the clock is not set");
+    run.ready();
+    let password = shown_password(&run.out());
+    assert!(can_log_in(&run, "me", &password));
+    assert_eq!(run.stop().0, 0);
+}
+
+/// The question at a terminal: twice, unseen.
+#[test]
+fn a_password_is_asked_for_at_a_terminal() {
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+    let dir = TempDir::new();
+    assert_eq!(once(&dir, &["init", "--domain", "example.org"]).0, 0);
+    let ask = |answers: [&str; 2]| {
+        let program = env!("CARGO_BIN_EXE_pillarbox");
+        let child = Command::new("script")
+            .args([
+                "-qefc",
+                &format!("{program} passwd --db mail.redb"),
+                "/dev/null",
+            ])
+            .current_dir(dir.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut child = child.ok()?;
+        let mut input = child.stdin.take().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        let mut screen = String::new();
+        for (question, answer) in ["New password: ", "New password again: "]
+            .iter()
+            .zip(answers)
+        {
+            let mut octet = [0];
+            while !screen.ends_with(question) && output.read(&mut octet).unwrap() == 1 {
+                screen.push(char::from(octet[0]));
+            }
+            writeln!(input, "{answer}").unwrap();
+        }
+        output.read_to_string(&mut screen).unwrap();
+        Some((child.wait().unwrap().code(), screen))
+    };
+    let Some((code, screen)) = ask(["typed word", "typed word"]) else {
+        eprintln!("no script(1): not tried");
+        return;
+    };
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(
+        screen.contains("Changed.") && !screen.contains("typed word"),
+        "{screen}"
+    );
+    let (code, screen) = ask(["one", "other"]).unwrap();
+    assert_eq!(code, Some(8), "{screen}");
+    assert!(screen.contains("not the same"), "{screen}");
+    let run = serve(&dir, &[]);
+    run.ready();
+    assert!(can_log_in(&run, "me", "typed word"));
+}

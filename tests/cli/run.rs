@@ -29,6 +29,16 @@ impl Run {
         Run::of(command, dir, input)
     }
 
+    /// With these settings (`NAME=value`) in its environment.
+    pub fn start_with_env(dir: &Path, settings: &[&str], args: &[&str]) -> Run {
+        let mut command = Command::new("/usr/bin/env");
+        command
+            .args(settings)
+            .arg(env!("CARGO_BIN_EXE_pillarbox"))
+            .args(args);
+        Run::of(command, dir, "")
+    }
+
     /// With so few file descriptors.
     pub fn start_with_descriptors(dir: &Path, args: &[&str], descriptors: u32) -> Run {
         let mut command = Command::new("/bin/sh");

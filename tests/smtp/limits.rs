@@ -110,3 +110,19 @@ fn a_full_mailbox_is_told_before_the_message_comes() {
         ],
     );
 }
+
+#[test]
+fn a_session_ends_however_busy_it_is() {
+    let server = Server::with(|config| config.smtp_session = Duration::from_millis(500));
+    let mut c = server.client(Role::Smtp);
+    c.expect("220");
+    let last = loop {
+        c.send("NOOP");
+        let line = c.line();
+        if !line.starts_with("250") {
+            break line;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(last.starts_with("421 4.4.2 "), "{last}");
+}

@@ -14,7 +14,12 @@ pub(in crate::pop3) async fn quit(session: &mut Session) -> std::result::Result<
     let number = session.conn.number();
     let state = std::mem::replace(&mut session.state, State::Authorization(None));
     if let State::Transaction(maildrop) = state {
-        let removed = update(&session.ctx.mail, &maildrop, session.ctx.config.pop3.delete).await;
+        let delete = session.ctx.config.pop3.delete;
+        let removed = update(&session.ctx.mail, &maildrop, delete).await;
+        let left = match &removed {
+            Err(_) => Some(left(&session.ctx.mail, &maildrop)),
+            Ok(_) => None,
+        };
         // Free before the answer: who has it may log in again at once.
         drop(maildrop);
         match removed {
@@ -22,7 +27,7 @@ pub(in crate::pop3) async fn quit(session: &mut Session) -> std::result::Result<
             Err(error) => {
                 warn!("[{number}] pop3: quit: {error}");
                 let (code, text) = answer(&error);
-                let text = format!("no message was removed: {text}");
+                let text = format!("{}: {text}", what_remains(left.flatten()));
                 session.err(code, &text).await?;
                 return Ok(Flow::Close);
             }
@@ -30,6 +35,25 @@ pub(in crate::pop3) async fn quit(session: &mut Session) -> std::result::Result<
     }
     session.ok("good-bye").await?;
     Ok(Flow::Close)
+}
+
+/// How many of the marked messages are still there, and how many were marked, where that can be read.
+fn left(mail: &Mail, maildrop: &Maildrop) -> Option<(u32, u32)> {
+    let present = maildrop.present(mail).ok()?;
+    let marked = maildrop.marked();
+    Some((marked.and(&present.uids).len(), marked.len()))
+}
+
+/// A large number of messages is removed in steps, each whole: the ones before the one that failed
+/// stand (RFC 1939 §6: "-ERR some deleted messages not removed").
+fn what_remains(left: Option<(u32, u32)>) -> String {
+    match left {
+        Some((left, marked)) if left < marked => {
+            format!("{left} of {marked} deleted messages were not removed")
+        }
+        Some(_) => "no message was removed".to_owned(),
+        None => "some deleted messages may not be removed".to_owned(),
+    }
 }
 
 /// The UPDATE state. Returns how many messages were removed.
@@ -74,4 +98,16 @@ async fn expired(mail: &Mail, maildrop: &Maildrop, days: u16) -> Result<UidSet> 
             .await?;
     }
     Ok(fetched.expired(today, days))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_what_happened() {
+        assert_eq!(what_remains(Some((3, 3))), "no message was removed");
+        assert!(what_remains(Some((1, 3))).starts_with("1 of 3 "));
+        assert!(what_remains(None).contains("may"));
+    }
 }
