@@ -13,3 +13,4 @@ mod net;
 mod pop3;
 mod smtp;
 mod tidy;
+mod verify;

@@ -1,0 +1,2 @@
+//! The checks of a message's origin against suites that others made.
+mod spf;
