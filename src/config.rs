@@ -2,6 +2,7 @@
 //!
 //! The meaning and default of every flag stand in `cli::serve`; here is what became of them.
 use crate::limits;
+use crate::sys::network::Network;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use std::time::Duration;
 pub enum Role {
     /// SMTP from other servers (25).
     Smtp,
+    /// SMTP from devices of the local network, for the user alone.
+    LanSmtp,
     /// Message submission with STARTTLS (587).
     Submission,
     /// Message submission over TLS (465).
@@ -31,8 +34,9 @@ pub enum Role {
 
 impl Role {
     /// All roles, in the order the flags are listed.
-    pub const ALL: [Role; 9] = [
+    pub const ALL: [Role; 10] = [
         Role::Smtp,
+        Role::LanSmtp,
         Role::Submission,
         Role::Submissions,
         Role::Imap,
@@ -47,6 +51,7 @@ impl Role {
     pub fn name(self) -> &'static str {
         match self {
             Role::Smtp => "smtp",
+            Role::LanSmtp => "lan-smtp",
             Role::Submission => "submission",
             Role::Submissions => "submissions",
             Role::Imap => "imap",
@@ -62,6 +67,7 @@ impl Role {
     pub fn port(self) -> u16 {
         match self {
             Role::Smtp => 25,
+            Role::LanSmtp => 26,
             Role::Submission => 587,
             Role::Submissions => 465,
             Role::Imap => 143,
@@ -90,15 +96,22 @@ impl Role {
         )
     }
 
+    /// Whether it listens without being asked to.
+    pub fn is_usual(self) -> bool {
+        self != Role::LanSmtp
+    }
+
     /// Whether a session has to log in.
     pub fn wants_login(self) -> bool {
-        !matches!(self, Role::Smtp | Role::Http | Role::Https)
+        !matches!(self, Role::Smtp | Role::LanSmtp | Role::Http | Role::Https)
     }
 
     /// How long a session may be idle, by its RFC. HTTP keeps its own time.
     pub fn idle(self) -> Option<Duration> {
         match self {
-            Role::Smtp | Role::Submission | Role::Submissions => Some(limits::IDLE_SMTP),
+            Role::Smtp | Role::LanSmtp | Role::Submission | Role::Submissions => {
+                Some(limits::IDLE_SMTP)
+            }
             Role::Imap | Role::Imaps => Some(limits::IDLE_IMAP),
             Role::Pop3 | Role::Pop3s => Some(limits::IDLE_POP3),
             Role::Http | Role::Https => None,
@@ -306,6 +319,18 @@ pub struct Config {
     pub verify: Verify,
     /// What follows from DMARC.
     pub dmarc: Dmarc,
+    /// Block lists that are asked about peers.
+    pub dnsbl: Vec<String>,
+    /// Seconds after which a sender never seen before may come back; `None` is no greylisting.
+    pub greylist: Option<u32>,
+    /// How much longer each further unknown recipient waits.
+    pub tarpit: Duration,
+    /// Silence before the greeting; who speaks into it is no mail server.
+    pub greet_delay: Duration,
+    /// Peers that speak for others by the PROXY protocol, and always do.
+    pub proxies: Vec<Network>,
+    /// Networks whose devices may use the LAN listener.
+    pub lan: Vec<Network>,
     /// Resolvers to ask; the system's if there are none.
     pub dns: Vec<SocketAddr>,
     /// User whose rights the process takes after binding its sockets.
@@ -351,6 +376,12 @@ impl Config {
             http: Http::default(),
             verify: Verify::Wan,
             dmarc: Dmarc::Junk,
+            dnsbl: Vec::new(),
+            greylist: None,
+            tarpit: Duration::ZERO,
+            greet_delay: Duration::ZERO,
+            proxies: Vec::new(),
+            lan: Vec::new(),
             dns: Vec::new(),
             run_as: None,
         }
@@ -370,6 +401,14 @@ impl Config {
             Some(host) => Some(Way::Smarthost(host)),
             None => self.direct.then_some(Way::Direct),
         }
+    }
+
+    /// Whether a device may use the LAN listener: any of a local network, unless networks are named.
+    pub fn is_lan(&self, peer: IpAddr) -> bool {
+        if self.lan.is_empty() {
+            return !is_public(peer);
+        }
+        self.lan.iter().any(|network| network.has(peer))
     }
 
     /// Whether mail from this peer is checked for its origin.
@@ -499,7 +538,7 @@ mod tests {
         let ports: Vec<u16> = Role::ALL.iter().map(|r| r.try_port()).collect();
         assert_eq!(
             ports,
-            [2525, 2587, 2465, 2143, 2993, 2110, 2995, 8080, 8443]
+            [2525, 2526, 2587, 2465, 2143, 2993, 2110, 2995, 8080, 8443]
         );
     }
 

@@ -641,3 +641,17 @@ pub const CONTROL_ANSWER: u64 = 4 * 1024 * 1024;
 /// Seconds of silence after which a WebSocket is asked whether its client is still there; as long again,
 /// and it ends.
 pub const WEBSOCKET_PING: u64 = 240;
+/// Senders that greylisting remembers, some 60 octets each; those that never came back go first.
+pub const GREYLIST: usize = 4096;
+
+/// Seconds within which a greylisted sender has to come back.
+pub const GREYLIST_WINDOW: u32 = 24 * 3600;
+
+/// Unknown recipients of one session that are answered at once; each further one waits longer...
+pub const TARPIT_FREE: u32 = 2;
+
+/// ...up to this.
+pub const TARPIT_MOST: Duration = Duration::from_secs(10);
+
+/// How long a proxy may take for its header.
+pub const PROXY_TIME: Duration = Duration::from_secs(5);

@@ -46,6 +46,8 @@ pub struct Ctx {
     pub pop3: Arc<crate::pop3::Gate>,
     /// What all JMAP listeners share: turns at the API and at uploads (`Arc::default()` makes it).
     pub jmap: Arc<crate::jmap::Gate>,
+    /// What strangers' mail has to pass: one for all listeners (`Arc::default()` makes it).
+    pub gate: Arc<crate::smtp::gate::Gate>,
     /// Asks the DNS.
     pub dns: Arc<Resolver>,
     /// Thrown when the server stops.
@@ -162,7 +164,9 @@ pub struct Server {
 fn no_place(role: Role) -> &'static str {
     match role {
         // RFC 5321 §3.8
-        Role::Smtp | Role::Submission => "421 4.7.0 Too many connections, try again later\r\n",
+        Role::Smtp | Role::LanSmtp | Role::Submission => {
+            "421 4.7.0 Too many connections, try again later\r\n"
+        }
         // RFC 9051 §7.1.5
         Role::Imap => "* BYE Too many connections, try again later\r\n",
         // RFC 3206 §4
@@ -202,6 +206,7 @@ impl Server {
             tls: acceptor,
             pop3: Arc::default(),
             jmap: Arc::default(),
+            gate: Arc::default(),
             dns,
             shutdown,
         };
@@ -328,6 +333,20 @@ async fn session(role: Role, mut conn: Conn, ctx: Rc<Ctx>, tls: Option<Tls>) {
     } else if role == Role::Smtp {
         conn.set_deadline(Some(Instant::now() + ctx.config.smtp_session));
     }
+    if ctx
+        .config
+        .proxies
+        .iter()
+        .any(|proxy| proxy.has(conn.peer_ip()))
+        && let Err(e) = conn.read_proxy().await
+    {
+        let (number, peer) = (conn.number(), conn.peer_ip());
+        log::warn!(
+            "[{number}] {}: {peer} is to speak for others and does not: {e}",
+            role.name()
+        );
+        return;
+    }
     if role.is_tls() {
         let Some(tls) = tls else { return };
         let acceptor = if role == Role::Https {
@@ -346,7 +365,7 @@ async fn session(role: Role, mut conn: Conn, ctx: Rc<Ctx>, tls: Option<Tls>) {
         }
     }
     match role {
-        Role::Smtp | Role::Submission | Role::Submissions => {
+        Role::Smtp | Role::LanSmtp | Role::Submission | Role::Submissions => {
             Box::pin(crate::smtp::serve(conn, ctx, role)).await;
         }
         Role::Imap | Role::Imaps => Box::pin(crate::imap::serve(conn, ctx)).await,

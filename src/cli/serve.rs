@@ -10,6 +10,7 @@ use crate::mail::{Mail, Options, outbound};
 use crate::net::listener;
 use crate::server::control::Control;
 use crate::server::{self, Bound, Failure, Kind, Server};
+use crate::sys::network::Network;
 use crate::{limits, sys};
 use argh::FromArgs;
 use async_signal::{Signal, Signals};
@@ -60,6 +61,17 @@ pub struct Serve {
     /// SMTP from other servers: ADDR:PORT or off; repeatable (default: [::]:25)
     #[argh(option, arg_name = "ADDR:PORT")]
     smtp: Vec<String>,
+    /// SMTP from printers, cameras and the like of the local network, without TLS or log-in, for the
+    /// user's own addresses: ADDR:PORT or off; repeatable (default: off)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    lan_smtp: Vec<String>,
+    /// network whose devices may use --lan-smtp, ADDR/BITS; repeatable (default: every private one)
+    #[argh(option, arg_name = "NETWORK")]
+    lan: Vec<String>,
+    /// peer that hands connections on by the PROXY protocol, ADDR or ADDR/BITS; all its connections
+    /// have to begin so; repeatable (default: none)
+    #[argh(option, arg_name = "NETWORK")]
+    proxy_from: Vec<String>,
     /// submission with STARTTLS: ADDR:PORT or off; repeatable (default: [::]:587)
     #[argh(option, arg_name = "ADDR:PORT")]
     submission: Vec<String>,
@@ -178,6 +190,18 @@ pub struct Serve {
     /// (default: wan)
     #[argh(option, arg_name = "WHOSE", default = "String::from(\"wan\")")]
     verify: String,
+    /// block list to ask about peers, like zen.spamhaus.org; repeatable (default: none)
+    #[argh(option, arg_name = "ZONE")]
+    dnsbl: Vec<String>,
+    /// ask senders never seen before to come back after so many seconds (default: off)
+    #[argh(option, arg_name = "SECONDS")]
+    greylist: Option<u32>,
+    /// seconds that each further unknown recipient of a session waits longer (default: 1)
+    #[argh(option, arg_name = "SECONDS", default = "1")]
+    tarpit: u64,
+    /// seconds of silence before the greeting of --smtp; who speaks into it is refused (default: 0)
+    #[argh(option, arg_name = "SECONDS", default = "0")]
+    greet_delay: u64,
     /// what happens to mail that fails its domain's DMARC policy: junk (into Junk), reject (refused
     /// if the domain wants that) or ignore (default: junk)
     #[argh(option, arg_name = "WHAT", default = "String::from(\"junk\")")]
@@ -269,6 +293,7 @@ impl Serve {
     fn flag(&self, role: Role) -> &[String] {
         match role {
             Role::Smtp => &self.smtp,
+            Role::LanSmtp => &self.lan_smtp,
             Role::Submission => &self.submission,
             Role::Submissions => &self.submissions,
             Role::Imap => &self.imap,
@@ -324,6 +349,16 @@ impl Serve {
             other => return Err(Failure::usage(format!("--dkim {other}: it is on or off"))),
         };
         config.retry = self.retry()?;
+        config.dnsbl = self
+            .dnsbl
+            .iter()
+            .map(|zone| zone.trim_matches('.').to_lowercase())
+            .collect();
+        config.greylist = self.greylist;
+        config.tarpit = Duration::from_secs(self.tarpit.min(60));
+        config.greet_delay = Duration::from_secs(self.greet_delay.min(60));
+        config.lan = networks("--lan", &self.lan)?;
+        config.proxies = networks("--proxy-from", &self.proxy_from)?;
         config.dns = Result::from_iter(self.dns.iter().map(|value| resolver(value)))?;
         config.verify = match self.verify.as_str() {
             "wan" => Verify::Wan,
@@ -361,6 +396,9 @@ impl Serve {
         let mut all: Vec<Listen> = Vec::new();
         for role in Role::ALL {
             let values = self.flag(role);
+            if values.is_empty() && !role.is_usual() {
+                continue;
+            }
             if values.is_empty() {
                 let address = if self.look_around {
                     SocketAddr::from(([127, 0, 0, 1], role.try_port()))
@@ -671,6 +709,18 @@ fn route(value: &str) -> Result<DomainRoute, Failure> {
         domain,
         host: Some(host),
     })
+}
+
+/// `ADDR`, `ADDR/BITS`, each.
+fn networks(flag: &str, values: &[String]) -> Result<Vec<Network>, Failure> {
+    let network = |value: &String| {
+        Network::parse(value).ok_or_else(|| {
+            Failure::usage(format!(
+                "{flag} {value}: give ADDR or ADDR/BITS, like 192.0.2.0/24"
+            ))
+        })
+    };
+    values.iter().map(network).collect()
 }
 
 /// `ADDR`, `ADDR:PORT`, `[V6]:PORT`.

@@ -90,6 +90,8 @@ pub struct Conn {
     number: u32,
     peer: SocketAddr,
     local: SocketAddr,
+    /// Somebody else's word is all there is for `peer`.
+    proxied: bool,
     _place: Option<Place>,
 }
 
@@ -142,6 +144,7 @@ impl Conn {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             peer,
             local,
+            proxied: false,
             _place: None,
         })
     }
@@ -188,6 +191,27 @@ impl Conn {
         self.local
     }
 
+    /// Reads the PROXY header, before anything else is read. From now on the peer is whom it names, and
+    /// is not trusted for its address.
+    ///
+    /// # Errors
+    /// [`Error::Garbled`] when there is none, [`Error::Deadline`].
+    pub async fn read_proxy(&mut self) -> Result<(), Error> {
+        let peer = in_time(Instant::now() + limits::PROXY_TIME, async {
+            Ok::<_, io::Error>(super::proxy::read(&mut self.stream).await)
+        });
+        if let Some(peer) = peer.await?? {
+            self.peer = canonical(peer);
+        }
+        self.proxied = true;
+        Ok(())
+    }
+
+    /// Whether the peer's address is a proxy's word.
+    pub fn is_proxied(&self) -> bool {
+        self.proxied
+    }
+
     /// Whether the bytes are under TLS.
     pub fn is_tls(&self) -> bool {
         self.stream.is_tls()
@@ -195,7 +219,7 @@ impl Conn {
 
     /// Whether the peer is this machine.
     pub fn is_loopback(&self) -> bool {
-        self.peer.ip().is_loopback()
+        !self.proxied && self.peer.ip().is_loopback()
     }
 
     /// Whether nobody between the peer and us can listen: TLS, or loopback.

@@ -14,6 +14,7 @@ mod conn;
 mod deflate;
 mod error;
 pub mod listener;
+pub mod proxy;
 pub mod shutdown;
 mod stream;
 pub mod tls;

@@ -10,6 +10,7 @@ use super::wire::header::{Filter, Missing};
 use super::wire::params::{Body, Ret};
 use super::wire::reply::{Enhanced, Reply};
 use super::wire::trace::{self, Received};
+use crate::config::Role as Listener;
 use crate::limits;
 use crate::mail::{self, BodyWriter, Commit, EmailId, Flags, NewEmail, Role, Source, outbound};
 use crate::mime::DateTime;
@@ -43,13 +44,14 @@ impl Incoming {
             .map_err(|e| refusal(&e))?;
         let id = random::octets::<8>().map_err(|_| BUSY)?;
         let id = u64::from_be_bytes(id).to_string();
-        let submission = session.is_submission();
-        let checked = !submission && session.ctx.config.verifies(session.conn.peer_ip());
-        let mend = submission && transaction.params.body != Body::BinaryMime;
+        let checked =
+            session.role == Listener::Smtp && session.ctx.config.verifies(session.conn.peer_ip());
+        let mends = session.mends();
+        let mend = mends && transaction.params.body != Body::BinaryMime;
         Ok(Incoming {
             body: Some(body),
             refusal: None,
-            filter: if submission {
+            filter: if mends {
                 mending(session, transaction, &id)
             } else {
                 Filter::guarding(&session.ctx.config.hostname)

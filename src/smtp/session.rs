@@ -16,6 +16,8 @@ use crate::limits;
 use crate::mail::address::{Address, AddressError};
 use crate::net::{self, Conn, Line};
 use crate::server::Ctx;
+use async_io::Timer;
+use smol::future::FutureExt;
 
 /// What a client called itself.
 #[derive(Debug)]
@@ -68,6 +70,10 @@ pub(super) struct Session {
     errors: u32,
     /// Commands since the last message.
     idle_commands: u32,
+    /// Recipients that nobody here is.
+    pub strangers: u32,
+    /// The block list that names the peer, once it was asked about.
+    pub listed: Option<Option<String>>,
     pub login_failures: u32,
 }
 
@@ -85,6 +91,8 @@ pub async fn serve(conn: Conn, ctx: Rc<Ctx>, role: Role) {
         chunks: None,
         errors: 0,
         idle_commands: 0,
+        strangers: 0,
+        listed: None,
         login_failures: 0,
     };
     match session.run().await {
@@ -112,6 +120,9 @@ fn goodbye(error: &net::Error) -> Reply {
 
 impl Session {
     async fn run(&mut self) -> Result<(), net::Error> {
+        if !self.may_speak().await? {
+            return Ok(());
+        }
         let greeting = format!("{} ESMTP Pillarbox", self.ctx.config.hostname);
         self.reply(&Reply::plain(220, greeting));
         let mut line = Vec::new();
@@ -127,6 +138,33 @@ impl Session {
                 return Ok(());
             }
         }
+    }
+
+    /// Who may not speak here, and who speaks before it is greeted, is sent away.
+    async fn may_speak(&mut self) -> Result<bool, net::Error> {
+        let config = self.ctx.config.clone();
+        let lan = config.is_lan(self.conn.peer_ip()) && !self.conn.is_proxied();
+        if self.role == Role::LanSmtp && !lan {
+            self.reply(&Reply::plain(
+                554,
+                "This listener is for devices of the local network",
+            ));
+            return Ok(false);
+        }
+        if self.role != Role::Smtp || config.greet_delay.is_zero() {
+            return Ok(true);
+        }
+        let hasty = async { self.conn.fill().await.map(|_| true) };
+        let silent = async {
+            Timer::after(config.greet_delay).await;
+            Ok(false)
+        };
+        if hasty.or(silent).await? {
+            // RFC 5321 §3.1: the client waits for the greeting.
+            self.reply(&Reply::plain(554, "You spoke before you were greeted"));
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     async fn command(&mut self, line: &[u8]) -> Done {
@@ -224,6 +262,11 @@ impl Session {
 
     /// Whether this listener takes submissions.
     pub fn is_submission(&self) -> bool {
+        matches!(self.role, Role::Submission | Role::Submissions)
+    }
+
+    /// Whether what comes is mended as from a program that cannot do better.
+    pub fn mends(&self) -> bool {
         self.role != Role::Smtp
     }
 

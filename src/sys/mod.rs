@@ -3,6 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod clock;
 pub mod log;
+pub mod network;
 pub mod notify;
 pub mod random;
 pub mod secret;

@@ -7,6 +7,7 @@ use super::iprev::{has, kind, reverse};
 use super::{Answers, Need};
 use crate::dns::{Answer, Data, Found, Kind};
 use crate::limits;
+use crate::sys::network::is_in;
 use macros::Given;
 pub use record::{Mechanism, Record};
 use std::net::IpAddr;
@@ -185,8 +186,8 @@ impl<'a> Evaluation<'a> {
         let ip = self.given.ip;
         match mechanism {
             Mechanism::All => Ok(true),
-            Mechanism::Ip4(network, bits) => Ok(in_network(ip, IpAddr::V4(*network), *bits)),
-            Mechanism::Ip6(network, bits) => Ok(in_network(ip, IpAddr::V6(*network), *bits)),
+            Mechanism::Ip4(network, bits) => Ok(is_in(ip, IpAddr::V4(*network), *bits)),
+            Mechanism::Ip6(network, bits) => Ok(is_in(ip, IpAddr::V6(*network), *bits)),
             Mechanism::Include(spec) => {
                 self.count()?;
                 let target = self.expand(spec, domain)?;
@@ -323,25 +324,10 @@ fn is_name(name: &str) -> bool {
 
 fn names(answer: &Answer, ip: IpAddr, bits: (u8, u8)) -> bool {
     answer.records().iter().any(|data| match data {
-        Data::A(a) => in_network(ip, IpAddr::V4(*a), bits.0),
-        Data::Aaaa(a) => in_network(ip, IpAddr::V6(*a), bits.1),
+        Data::A(a) => is_in(ip, IpAddr::V4(*a), bits.0),
+        Data::Aaaa(a) => is_in(ip, IpAddr::V6(*a), bits.1),
         _ => false,
     })
-}
-
-/// Whether the first `bits` of both are the same, and the family.
-pub fn in_network(ip: IpAddr, network: IpAddr, bits: u8) -> bool {
-    let same = |a: u128, b: u128, width: u32| {
-        let shift = width.saturating_sub(u32::from(bits));
-        shift >= width || a >> shift == b >> shift
-    };
-    match (ip, network) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => {
-            same(u128::from(u32::from(a)), u128::from(u32::from(b)), 32)
-        }
-        (IpAddr::V6(a), IpAddr::V6(b)) => same(a.into(), b.into(), 128),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ fn announces_what_holds_here_and_now() {
             "CHUNKING",
             "BINARYMIME",
             "DSN",
+            "LIMITS RCPTMAX=200",
             "STARTTLS"
         ]
     );

@@ -5,6 +5,7 @@ mod data;
 mod direct;
 mod ehlo;
 pub mod fake;
+mod gate;
 mod limits;
 mod mail;
 mod origin;

@@ -1,4 +1,5 @@
 //! EHLO and HELO (RFC 5321 §4.1.1.1): the greeting, and what the server can do.
+use crate::limits;
 use crate::smtp::session::{Hello, Next, Session};
 use crate::smtp::wire::reply::Reply;
 
@@ -7,9 +8,11 @@ pub(super) fn run(session: &mut Session, name: String) -> Next {
     session.reset();
     let config = &session.ctx.config;
     let mut text = format!(
-        "{} greets you\nPIPELINING\nSIZE {}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\nBINARYMIME\nDSN",
+        "{} greets you\nPIPELINING\nSIZE {}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\nBINARYMIME\nDSN\nLIMITS RCPTMAX={}",
         config.hostname,
         session.ctx.mail.message_size(),
+        // RFC 9422 §4
+        limits::RECIPIENTS,
     );
     if session.may_start_tls() {
         text.push_str("\nSTARTTLS");

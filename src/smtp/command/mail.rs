@@ -1,5 +1,4 @@
 //! MAIL (RFC 5321 §4.1.1.2): opens a transaction.
-use crate::config::Role;
 use crate::mail::{self, address::Address};
 use crate::smtp::incoming::{TOO_LARGE, refusal};
 use crate::smtp::policy;
@@ -12,7 +11,7 @@ pub(super) fn check(session: &Session) -> Result<(), Reply> {
     if session.hello.is_none() {
         return Err(Reply::new(503, Enhanced(5, 5, 1), "Say EHLO first"));
     }
-    if session.role != Role::Smtp && session.user.is_none() {
+    if session.is_submission() && session.user.is_none() {
         if !session.may_login() {
             return Err(Reply::new(
                 530,

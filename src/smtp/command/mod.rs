@@ -66,7 +66,7 @@ pub(super) async fn run(session: &mut Session, command: Command) -> Done {
         Command::Ehlo(name) => Ok(ehlo::run(session, name)),
         Command::Helo(name) => Ok(ehlo::helo(session, name)),
         Command::Mail(sender, params) => Ok(mail::run(session, sender, params)),
-        Command::Rcpt(to, params) => Ok(rcpt::run(session, &to, params)),
+        Command::Rcpt(to, params) => Ok(Box::pin(rcpt::run(session, &to, params)).await),
         // Boxed: their states are large, and an idle session should not hold room for them.
         Command::Data => Box::pin(data::run(session)).await,
         Command::Bdat { size, last } => Box::pin(bdat::run(session, size, last)).await,

@@ -1,10 +1,13 @@
 //! RCPT (RFC 5321 §4.1.1.3): one more recipient.
+use crate::config::{Role, Verify};
 use crate::limits;
+use crate::smtp::gate;
 use crate::smtp::policy::{self, Route};
 use crate::smtp::session::{Next, Rcpt, Session};
 use crate::smtp::wire::command::Recipient;
 use crate::smtp::wire::params::RcptParams;
 use crate::smtp::wire::reply::{Enhanced, Reply};
+use async_io::Timer;
 
 /// Inside a transaction whose message has not begun.
 pub(super) fn check(session: &Session) -> Result<(), Reply> {
@@ -23,10 +26,57 @@ pub(super) fn check(session: &Session) -> Result<(), Reply> {
 }
 
 /// Takes the recipient, or says why not.
-pub(super) fn run(session: &mut Session, to: &Recipient, params: RcptParams) -> Next {
+pub(super) async fn run(session: &mut Session, to: &Recipient, params: RcptParams) -> Next {
+    if session.role == Role::Smtp
+        && let Err(reply) = pass(session, to).await
+    {
+        return session.fail(reply);
+    }
     match consider(session, to, params) {
         Ok(reply) => session.answer(reply),
-        Err(reply) => session.fail(reply),
+        Err(reply) => {
+            if reply.enhanced == Some(Enhanced(5, 1, 1)) {
+                tarpit(session).await;
+            }
+            session.fail(reply)
+        }
+    }
+}
+
+/// What strangers have to pass.
+async fn pass(session: &mut Session, to: &Recipient) -> Result<(), Reply> {
+    let ctx = session.ctx.clone();
+    let (config, ip) = (&ctx.config, session.conn.peer_ip());
+    if !config.dnsbl.is_empty() && session.listed.is_none() {
+        let all = config.verify == Verify::All;
+        session.listed = Some(gate::listed(&ctx.dns, &config.dnsbl, ip, all).await);
+    }
+    if let Some(Some(zone)) = &session.listed {
+        let text = format!("Your address {ip} is listed at {zone}");
+        return Err(Reply::of(550, Enhanced(5, 7, 1), text));
+    }
+    // Nobody waits for an address that is not here: RFC 6647 §5.
+    let (Some(delay), Recipient::Mailbox(address)) = (config.greylist, to) else {
+        return Ok(());
+    };
+    if !config.verifies(ip) || !policy::owns(config, address) {
+        return Ok(());
+    }
+    let transaction = session.transaction.as_ref();
+    let sender = transaction
+        .and_then(|it| it.sender.as_ref())
+        .map(ToString::to_string);
+    let sender = sender.unwrap_or_default();
+    ctx.gate.greylist(delay, ip, &sender, &address.to_string())
+}
+
+/// Who guesses addresses waits longer for each answer.
+async fn tarpit(session: &mut Session) {
+    session.strangers += 1;
+    let over = session.strangers.saturating_sub(limits::TARPIT_FREE);
+    let delay = session.ctx.config.tarpit * over;
+    if !delay.is_zero() {
+        Timer::after(delay.min(limits::TARPIT_MOST)).await;
     }
 }
 
