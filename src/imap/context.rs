@@ -6,8 +6,10 @@
 
 use super::answer::{Answer, Stop};
 use super::command::criteria::Program;
+use super::command::fetch;
 use super::command::found::{Found, Head, set};
 use super::session::Session;
+use super::wire::fetch::Item;
 use super::wire::search::Options;
 use super::wire::{Numbers, encode};
 use crate::limits;
@@ -20,6 +22,8 @@ pub struct Context {
     tag: String,
     numbers: Numbers,
     program: Program,
+    /// What to tell of new messages that enter it (RFC 5465 §7).
+    fetch: Vec<Item>,
     /// How the results are sorted, if they are.
     order: Option<Order>,
     /// Its results, as UIDs.
@@ -53,6 +57,7 @@ impl Session {
         tag: &str,
         numbers: Numbers,
         mut program: Program,
+        fetch: Vec<Item>,
         order: Option<Order>,
         results: Found,
     ) -> Result<(), Stop> {
@@ -78,6 +83,7 @@ impl Session {
             tag: tag.to_owned(),
             numbers,
             program,
+            fetch,
             order,
             results,
             looked: clock::now(),
@@ -103,24 +109,34 @@ impl Session {
     }
 
     /// Tells which of the messages that changed or came enter or leave the results.
-    pub(super) async fn tell_contexts(&mut self, touched: &UidSet) -> Result<(), Stop> {
+    pub(super) async fn tell_contexts(
+        &mut self,
+        touched: &UidSet,
+        fresh: &UidSet,
+    ) -> Result<(), Stop> {
         let selected = self.selected_mut()?;
         if selected.contexts.is_empty() {
             return Ok(());
         }
         let mut contexts = std::mem::take(&mut selected.contexts);
         for context in &mut contexts {
-            self.update(context, touched).await?;
+            self.update(context, touched, fresh).await?;
         }
         self.selected_mut()?.contexts = contexts;
         Ok(())
     }
 
-    async fn update(&mut self, context: &mut Context, touched: &UidSet) -> Result<(), Stop> {
+    async fn update(
+        &mut self,
+        context: &mut Context,
+        touched: &UidSet,
+        fresh: &UidSet,
+    ) -> Result<(), Stop> {
         let now = clock::now();
         let aged = now.saturating_sub(context.looked) >= limits::IMAP_CONTEXT_CLOCK;
         let selected = self.selected()?;
         let mailbox = selected.mailbox;
+        let touched = touched.or(fresh);
         let touched = match context.program.key.uses_clock() && aged {
             true => selected.uids().clone(),
             false => touched.and(selected.uids()),
@@ -136,7 +152,13 @@ impl Session {
         let before = context.results.set();
         let change = context.remove(&before.and(&touched).minus(&holds));
         self.tell_change(context, change).await?;
-        let change = self.add(context, holds.minus(&before))?;
+        let entered = holds.minus(&before);
+        let new = entered.and(fresh);
+        if !new.is_empty() && !context.fetch.is_empty() {
+            // RFC 5465 §7: EXISTS, FETCH, and then ESEARCH.
+            Box::pin(fetch::unasked(self, &new, context.fetch.clone())).await?;
+        }
+        let change = self.add(context, entered)?;
         self.tell_change(context, change).await
     }
 

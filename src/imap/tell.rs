@@ -40,7 +40,7 @@ impl Session {
         if flags {
             self.tell_flags(&unheard, since).await?;
         }
-        self.tell_contexts(&unheard.or(&news.fresh)).await?;
+        self.tell_contexts(&unheard, &news.fresh).await?;
         // RFC 5465 §5.2: behind the contexts.
         let (uids, items) = self.unasked(&news.fresh);
         if !uids.is_empty() {

@@ -222,3 +222,25 @@ fn one_comparator() {
     let reply = imap.no("COMPARATOR \"cz;*\" i;basic");
     assert!(reply.tagged.contains("[BADCOMPARATOR]"), "{reply:?}");
 }
+
+/// Whatever a client sends, the answer is BAD or NO, and the next command works.
+#[test]
+fn hostile_criteria_are_refused() {
+    let (_server, mut imap) = filled();
+    imap.bad(&format!("SEARCH {}ALL", "NOT ".repeat(10_000)));
+    imap.bad(&format!(
+        "SEARCH {}ALL{}",
+        "(".repeat(10_000),
+        ")".repeat(10_000)
+    ));
+    imap.bad(&format!("SEARCH {}ALL", "FUZZY ".repeat(9_000)));
+    imap.bad(&format!("SEARCH {}", "ALL ".repeat(10_000)));
+    let reply = imap.bad(&format!("SEARCH UID {}1", "1,".repeat(1_000_000)));
+    assert!(reply.tagged.contains("[LIMIT]"), "{reply:?}");
+    imap.bad(&format!("SORT ({}DATE) UTF-8 ALL", "DATE ".repeat(5_000)));
+    assert_eq!(
+        hits(&mut imap, &format!("{}1", "3:1,".repeat(10_000))),
+        "1 2 3"
+    );
+    assert_eq!(hits(&mut imap, "OR 1 OR 2 3"), "1 2 3");
+}

@@ -42,7 +42,8 @@ pub async fn run(session: &mut Session, tag: &str, args: Esearch) -> Run {
             save(session, found.returned(options))?;
         }
         if options.update {
-            session.keep_context(tag, Numbers::Uid, program, None, found)?;
+            let fetch = args.search.fetch;
+            session.keep_context(tag, Numbers::Uid, program, fetch, None, found)?;
         }
         return Ok(Answer::ok("ESEARCH completed"));
     }

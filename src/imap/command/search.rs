@@ -27,7 +27,7 @@ pub async fn run(session: &mut Session, tag: &str, args: Search, numbers: Number
     let kept = kept.map(|_| Found::Set(set.clone()));
     tell(session, answer, args.options, Found::Set(set)).await?;
     if let Some(results) = kept {
-        session.keep_context(tag, numbers, program, None, results)?;
+        session.keep_context(tag, numbers, program, args.fetch, None, results)?;
     }
     Ok(Answer::ok("SEARCH completed"))
 }

@@ -39,7 +39,8 @@ pub async fn run(session: &mut Session, tag: &str, args: Sort, numbers: Numbers)
     let kept = kept.map(|_| Found::List(list.clone()));
     tell(session, answer, search.options, Found::List(list)).await?;
     if let Some(results) = kept {
-        session.keep_context(tag, numbers, program, Some(order), results)?;
+        let fetch = args.search.fetch;
+        session.keep_context(tag, numbers, program, fetch, Some(order), results)?;
     }
     Ok(Answer::ok("SORT completed"))
 }

@@ -46,9 +46,9 @@ pub fn esearch(c: &mut Cursor<'_>) -> Parsed<Esearch> {
             source(c)
         })?;
     }
-    let options = returns(c)?;
+    let returns = returns(c)?;
     c.space()?;
-    let search = program(c, options)?;
+    let search = program(c, returns)?;
     Ok(Esearch { sources, search })
 }
 

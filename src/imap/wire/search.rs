@@ -3,6 +3,7 @@
 //! (RFC 5032, RFC 5466 §3.1, RFC 6203 §3, RFC 7162 §3.1.5, RFC 8474 §6, RFC 8514 §4.3).
 
 use super::cursor::{Cursor, Error, Parsed};
+use super::fetch::{self, Item};
 use super::set::Set;
 use super::{date, flag};
 use crate::limits;
@@ -16,6 +17,8 @@ pub struct Search {
     pub charset: Option<String>,
     /// All of these must hold.
     pub key: Key,
+    /// What UPDATE wants to know of new messages (RFC 5465 §7).
+    pub fetch: Vec<Item>,
 }
 
 /// `RETURN` options (RFC 9051 §6.4.4).
@@ -227,13 +230,14 @@ impl Key {
 
 /// `[SP "RETURN" SP "(" options ")"] SP [CHARSET SP charset SP] key *(SP key)`
 pub fn search(c: &mut Cursor<'_>) -> Parsed<Search> {
-    let options = returns(c)?;
+    let returns = returns(c)?;
     c.space()?;
-    program(c, options)
+    program(c, returns)
 }
 
 /// `[CHARSET SP charset SP] key *(SP key)`
-pub fn program(c: &mut Cursor<'_>, options: Option<Options>) -> Parsed<Search> {
+pub fn program(c: &mut Cursor<'_>, returns: Returns) -> Parsed<Search> {
+    let (options, fetch) = returns;
     let mut charset = None;
     if c.eat_word("CHARSET ") {
         charset = Some(c.astring_text()?);
@@ -249,6 +253,7 @@ pub fn program(c: &mut Cursor<'_>, options: Option<Options>) -> Parsed<Search> {
         options,
         charset,
         key,
+        fetch,
     })
 }
 
@@ -263,12 +268,16 @@ pub fn criteria(c: &mut Cursor<'_>) -> Parsed<Key> {
     Ok(Key::And(keys))
 }
 
+/// Return options, if there are any, and what UPDATE wants to know of new messages.
+pub type Returns = (Option<Options>, Vec<Item>);
+
 /// `[SP "RETURN" SP "(" options ")"]`
-pub fn returns(c: &mut Cursor<'_>) -> Parsed<Option<Options>> {
+pub fn returns(c: &mut Cursor<'_>) -> Parsed<Returns> {
     if !c.eat_word(" RETURN ") {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
     let mut options = Options::default();
+    let mut fetch = Vec::new();
     let start = c.position();
     let found = c.list(true, |c| {
         let at = c.position();
@@ -279,7 +288,13 @@ pub fn returns(c: &mut Cursor<'_>) -> Parsed<Option<Options>> {
             "COUNT" => options.count = true,
             "SAVE" => options.save = true,
             "CONTEXT" => options.context = true,
-            "UPDATE" => options.update = true,
+            "UPDATE" => {
+                options.update = true;
+                // RFC 5465 §8 writes no space before the list, its example does.
+                if c.eat_word(" (") || c.eat(b'(') {
+                    fetch = items(c)?;
+                }
+            }
             "RELEVANCY" => options.relevancy = true,
             "PARTIAL" if options.partial.is_none() => {
                 c.space()?;
@@ -298,7 +313,17 @@ pub fn returns(c: &mut Cursor<'_>) -> Parsed<Option<Options>> {
         return Err(Error { at: start, wanted });
     }
     options.all |= found.is_empty();
-    Ok(Some(options))
+    Ok((Some(options), fetch))
+}
+
+/// `fetch-att *(SP fetch-att) ")"`
+fn items(c: &mut Cursor<'_>) -> Parsed<Vec<Item>> {
+    let mut items = vec![fetch::item(c)?];
+    while !c.eat(b')') {
+        c.space()?;
+        items.push(fetch::item(c)?);
+    }
+    Ok(items)
 }
 
 fn key(c: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<Key> {
@@ -524,6 +549,14 @@ mod tests {
             (1, 100, true)
         );
         assert!(options(" RETURN (UPDATE COUNT CONTEXT) ALL").update);
+        // RFC 5465 §7.
+        let text =
+            " RETURN (COUNT UPDATE (UID BODY[HEADER.FIELDS (TO FROM SUBJECT)])) FROM \"boss\"";
+        assert_eq!(parse(text).unwrap().fetch.len(), 2);
+        assert_eq!(
+            parse(" RETURN (UPDATE(UID) ALL) ALL").unwrap().fetch,
+            [Item::Uid]
+        );
         for bad in [
             " YOUNGER 0",
             " FILTER a/b",

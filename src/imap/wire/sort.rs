@@ -47,7 +47,7 @@ impl By {
 
 /// `[return options] SP "(" [REVERSE SP] key *(SP ...) ")" SP charset 1*(SP search-key)`
 pub fn sort(c: &mut Cursor<'_>) -> Parsed<Sort> {
-    let options = returns(c)?;
+    let (options, fetch) = returns(c)?;
     c.space()?;
     let at = c.position();
     let by = c.list(false, criterion)?;
@@ -73,6 +73,7 @@ pub fn sort(c: &mut Cursor<'_>) -> Parsed<Sort> {
         options,
         charset,
         key,
+        fetch,
     };
     Ok(Sort { by, search })
 }

@@ -42,6 +42,7 @@ pub fn thread(c: &mut Cursor<'_>) -> Parsed<Thread> {
         options: None,
         charset,
         key,
+        fetch: Vec::new(),
     };
     Ok(Thread { by, search })
 }
