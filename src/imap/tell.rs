@@ -303,9 +303,8 @@ pub fn batch(
     let reader = mail.reader()?;
     let mut rows = Vec::new();
     let mut next = None;
-    let rest = uids.and(&UidSet::range(first, Uid::MAX));
     // A run without rows costs a look-up too.
-    for (i, (start, end)) in rest.runs().enumerate() {
+    for (i, (start, end)) in uids.runs_from(first).enumerate() {
         if i >= limits::IMAP_ROWS {
             next = Some(start);
         }

@@ -90,6 +90,8 @@ pub struct Room {
 
 /// How many index rows one message-id may cost while looking for a thread.
 const ID_ROWS: usize = 64;
+/// Octets of bodies that wait together for a commit.
+const TOGETHER: usize = 512 * 1024;
 /// Emails whose id is below this; thread ids are 32 bits wide.
 const MOST_EMAILS: u64 = u32::MAX as u64;
 
@@ -116,6 +118,79 @@ impl Mail {
         added.pop().ok_or(Error::Unavailable)
     }
 
+    /// Makes emails, each for itself: one answer each, and one commit for as many as fit in memory
+    /// together. Rights as for [`Mail::commit`]; none of them may be held.
+    ///
+    /// Errors of one: as for [`Mail::add`], and [`Error::StateMismatch`].
+    pub async fn add_each(&self, mut expect: Expect, emails: Vec<NewEmail>) -> Vec<Result<Added>> {
+        let mut answers = Vec::with_capacity(emails.len());
+        let (mut adopted, mut together, mut weight) = (Vec::new(), Vec::new(), 0);
+        let mut left = emails.into_iter().peekable();
+        while let Some(mut new) = left.next() {
+            let octets = match new.hold {
+                true => Err(Error::NoPermission),
+                false => self.bring(&mut new, &mut adopted).await,
+            };
+            weight += octets.as_ref().copied().unwrap_or(0);
+            together.push(octets.map(|_| new));
+            let full = weight >= TOGETHER || together.len() >= crate::limits::GROUP;
+            if full || left.peek().is_none() {
+                let batch = std::mem::take(&mut together);
+                let count = batch.len();
+                let done = self.add_batch(expect, batch, weight).await;
+                let done = done.unwrap_or_else(|error| vec![Err(error); count]);
+                weight = 0;
+                if let (Expect(Some((kind, state))), Some(last)) =
+                    (&mut expect, done.iter().flatten().last())
+                {
+                    *state = last.own.after.of(*kind);
+                }
+                answers.extend(done);
+            }
+        }
+        answers
+    }
+
+    /// Some of them, in one commit.
+    async fn add_batch(
+        &self,
+        expect: Expect,
+        batch: Vec<Result<NewEmail>>,
+        weight: usize,
+    ) -> Result<Vec<Result<Added>>> {
+        let quota = (self.options.quota, self.options.quota_messages);
+        self.write_as(weight, move |txn, who| {
+            expect.check(txn)?;
+            let mut answers = Vec::with_capacity(batch.len());
+            for new in batch {
+                answers.push(match new {
+                    Ok(new) => match add_one(txn, who, new, quota) {
+                        Err(Fail::Refused(error)) => Err(error),
+                        done => Ok(done?),
+                    },
+                    Err(error) => Err(error),
+                });
+            }
+            Ok(answers)
+        })
+        .await
+    }
+
+    /// Sees to it that the bytes of a new email can be taken: those that an email has already are
+    /// copied, outside of the writer. Returns the octets that wait in memory.
+    async fn bring(&self, new: &mut NewEmail, adopted: &mut Vec<EmailId>) -> Result<usize> {
+        if let Source::Blob(email) = new.source {
+            match self.copy_of(email, adopted.contains(&email)).await? {
+                Some(copy) => new.source = Source::Staged(copy),
+                None => adopted.push(email),
+            }
+        }
+        Ok(match &new.source {
+            Source::Staged(staged) => staged.encoded.len(),
+            Source::Blob(_) => 0,
+        })
+    }
+
     /// Several things in one durable commit, or none of them. Needs `i` in every mailbox; flags that
     /// may not be set there are left out (RFC 4314 §4). What is outside of mailboxes is only for those
     /// who are trusted everywhere.
@@ -137,39 +212,16 @@ impl Mail {
         let mut weight = 0;
         let mut adopted = Vec::new();
         for new in &mut commit.add {
-            match &new.source {
-                Source::Staged(staged) => weight += staged.encoded.len(),
-                // A second use of the same bytes copies them, outside of the writer.
-                Source::Blob(email) => match self.copy_of(*email, adopted.contains(email)).await? {
-                    Some(copy) => {
-                        weight += copy.encoded.len();
-                        new.source = Source::Staged(copy);
-                    }
-                    None => adopted.push(*email),
-                },
-            }
+            weight += self.bring(new, &mut adopted).await?;
         }
         let quota = (self.options.quota, self.options.quota_messages);
         let expect = std::mem::take(&mut commit.expect);
         self.write_as(weight, move |txn, who| {
             expect.check(txn)?;
-            let before = txn.state.global.states;
-            // Refused: the staged pieces are still the sweeper's.
-            let mut added = match commit.loose {
-                true => txn.loosely(|txn| run(txn, who, &mut commit, quota))?,
-                false => run(txn, who, &mut commit, quota)?,
-            };
-            let own = Own {
-                before,
-                after: txn.state.global.states,
-            };
-            added.iter_mut().for_each(|added| added.own = own);
-            for new in &mut commit.add {
-                if let Source::Staged(staged) = &mut new.source {
-                    staged.keep();
-                }
+            match commit.loose {
+                true => txn.loosely(|txn| perform(txn, who, &mut commit, quota)),
+                false => perform(txn, who, &mut commit, quota),
             }
-            Ok(added)
         })
         .await
     }
@@ -313,6 +365,39 @@ fn read_upload_key(key: &[u8]) -> Option<(u32, EmailId)> {
         u32::from_be_bytes(expires.try_into().ok()?),
         EmailId(u64::from_be_bytes(email.try_into().ok()?)),
     ))
+}
+
+/// One new email as a commit of its own.
+fn add_one(txn: &mut Txn<'_>, who: &Check, new: NewEmail, quota: (u64, u32)) -> Done<Added> {
+    let mut commit = Commit {
+        add: vec![new],
+        ..Commit::default()
+    };
+    let added = perform(txn, who, &mut commit, quota)?.pop();
+    Ok(added.ok_or(Error::Unavailable)?)
+}
+
+/// Runs a commit and says what it did to the states.
+fn perform(
+    txn: &mut Txn<'_>,
+    who: &Check,
+    commit: &mut Commit,
+    quota: (u64, u32),
+) -> Done<Vec<Added>> {
+    let before = txn.state.global.states;
+    // Refused: the staged pieces are still the sweeper's.
+    let mut added = run(txn, who, commit, quota)?;
+    let own = Own {
+        before,
+        after: txn.state.global.states,
+    };
+    added.iter_mut().for_each(|added| added.own = own);
+    for new in &mut commit.add {
+        if let Source::Staged(staged) = &mut new.source {
+            staged.keep();
+        }
+    }
+    Ok(added)
 }
 
 /// `quota`: octets and emails, 0 for none.

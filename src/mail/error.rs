@@ -6,7 +6,7 @@ use std::fmt;
 
 /// Why an operation was refused. Every protocol maps it in one exhaustive match, so that a new
 /// variant does not compile until each has an answer for it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// No mailbox with this id or path, or none that the principal may know of.

@@ -6,7 +6,7 @@ use crate::store::{DataType, Gone, Kind, Pending, Row, Txn};
 
 /// Memberships ended in one commit; a larger EXPUNGE takes several, so that deliveries do not wait
 /// for all of it. Each message is gone or not, never half.
-const STEP: u32 = 1_000;
+pub(super) const STEP: u32 = 1_000;
 
 impl Mail {
     /// EXPUNGE: ends the memberships among `uids` (None: of the whole mailbox) that have `\Deleted`.
@@ -117,8 +117,7 @@ pub(super) fn end(txn: &mut Txn<'_>, row: &Row) -> Done<()> {
     let mut last = true;
     if row.flags.has(Flags::SHARED) {
         txn.delete_loc(row)?;
-        let head = txn.head(row.email)?.unwrap_or_default();
-        last = txn.memberships(row.email, &head)?.is_empty();
+        last = !txn.is_shown(row.email)?;
     }
     if last {
         destroy(txn, row)?;

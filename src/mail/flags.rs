@@ -35,6 +35,8 @@ pub struct FlagsChanged {
     pub changed: UidSet,
     /// Members refused by UNCHANGEDSINCE (RFC 7162 §3.1.3).
     pub modified: UidSet,
+    /// The modseq of the first change, if anything changed.
+    pub first: Modseq,
     /// The modseq of the last change; 0 when nothing changed.
     pub modseq: Modseq,
 }
@@ -83,9 +85,17 @@ impl Mail {
                 FlagMode::Add | FlagMode::Replace => resolve(txn, &change.keywords)?,
             };
             let given = asked.only(mine).with(keywords);
-            let mut out = FlagsChanged::default();
+            let start = txn.state.global.modseq;
+            let mut out = FlagsChanged {
+                first: start + 1,
+                ..FlagsChanged::default()
+            };
             each_row(txn, mailbox, &uids, |txn, row| {
-                if unchanged_since.is_some_and(|limit| row.modseq > limit) {
+                // What a copy in the same mailbox got from this very operation does not count.
+                let others = 0..=start;
+                if unchanged_since.is_some_and(|limit| row.modseq > limit)
+                    && others.contains(&row.modseq)
+                {
                     out.modified.insert(row.uid);
                     return Ok(());
                 }
@@ -95,7 +105,7 @@ impl Mail {
                     true => txn.row(row.mailbox, row.uid)?.unwrap_or(*row),
                     false => *row,
                 };
-                if fresh.modseq != row.modseq {
+                if fresh.modseq > start {
                     out.changed.insert(row.uid);
                 }
                 let row = &fresh;

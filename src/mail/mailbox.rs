@@ -3,7 +3,7 @@
 use super::access::{self, Check};
 use super::annotation;
 use super::copy::transfer;
-use super::expunge::end;
+use super::expunge::{self, end};
 use super::fail::{Done, Fail};
 use super::{
     Error, Expect, Mail, Mailbox, MailboxId, Own, Result, Rights, Role, UidSet, flags, is_inbox,
@@ -162,24 +162,33 @@ impl Mail {
 
     /// Deletes a mailbox; its memberships go only `with_messages`, but those with `\Deleted` always.
     ///
+    /// Of a large one the messages go first, some at a time, so that deliveries do not wait for all of
+    /// it; where a state is expected, all of it is one commit.
+    ///
     /// Errors: [`Error::NoSuchMailbox`], [`Error::InboxStays`], [`Error::MailboxHasChildren`],
     /// [`Error::MailboxNotEmpty`].
     pub async fn delete(&self, id: MailboxId, with_messages: bool, expect: Expect) -> Result<Own> {
-        self.write_own(expect, move |txn, who| {
-            let mailbox = txn.state.mailboxes.get(&id.0).ok_or(Error::NoSuchMailbox)?;
-            let created = mailbox.created;
-            who.need(txn.state, id, Rights::DELETE)?;
-            if mailbox.role == Role::Inbox as u8 {
-                return Err(Error::InboxStays.into());
-            }
-            if txn.state.mailboxes.values().any(|m| m.parent == id.0) {
-                return Err(Error::MailboxHasChildren.into());
-            }
-            // What has \Deleted is no email to whoever asks this way (RFC 8621 §4.1.1).
-            let shown = |c: &Counters| c.total > c.deleted;
-            if !with_messages && txn.state.counters.get(&id.0).is_some_and(shown) {
-                return Err(Error::MailboxNotEmpty.into());
-            }
+        let mut own: Option<Own> = None;
+        let mut more = expect.0.is_none();
+        while more {
+            let step = self.write_own(Expect::default(), move |txn, who| {
+                deletable(txn, who, id, with_messages)?;
+                end_some(txn, id)
+            });
+            let (left, step) = step.await?;
+            // What others did in between is not our own: only an unbroken row counts as one change.
+            own = Some(match own {
+                Some(own) if own.after == step.before => Own {
+                    before: own.before,
+                    ..step
+                },
+                _ => step,
+            });
+            more = left;
+        }
+        let last = self.write_own(expect, move |txn, who| {
+            deletable(txn, who, id, with_messages)?;
+            let created = txn.state.mailboxes.get(&id.0).map_or(0, |m| m.created);
             flags::each_row(txn, id, &UidSet::range(1, u32::MAX), end)?;
             let modseq = txn.state.bump();
             txn.state.changed(DataType::Mailbox, modseq);
@@ -193,9 +202,15 @@ impl Mail {
             annotation::forget(txn, id)?;
             txn.state.remove_mailbox(id);
             Ok(())
+        });
+        let ((), last) = last.await?;
+        Ok(match own {
+            Some(own) if own.after == last.before => Own {
+                before: own.before,
+                ..last
+            },
+            _ => last,
         })
-        .await
-        .map(|((), own)| own)
     }
 
     /// The mailboxes of a new store (RFC 6154 special uses, made at init).
@@ -209,6 +224,35 @@ impl Mail {
         })
         .await
     }
+}
+
+/// May this mailbox be deleted?
+fn deletable(txn: &Txn<'_>, who: &Check, id: MailboxId, with_messages: bool) -> Done<()> {
+    let mailbox = txn.state.mailboxes.get(&id.0).ok_or(Error::NoSuchMailbox)?;
+    who.need(txn.state, id, Rights::DELETE)?;
+    if mailbox.role == Role::Inbox as u8 {
+        return Err(Error::InboxStays.into());
+    }
+    if txn.state.mailboxes.values().any(|m| m.parent == id.0) {
+        return Err(Error::MailboxHasChildren.into());
+    }
+    // What has \Deleted is no email to whoever asks this way (RFC 8621 §4.1.1).
+    let shown = |c: &Counters| c.total > c.deleted;
+    if !with_messages && txn.state.counters.get(&id.0).is_some_and(shown) {
+        return Err(Error::MailboxNotEmpty.into());
+    }
+    Ok(())
+}
+
+/// Ends some of a large mailbox's memberships. False: what is left can go with the mailbox.
+fn end_some(txn: &mut Txn<'_>, id: MailboxId) -> Done<bool> {
+    let total = |txn: &Txn<'_>| txn.state.counters.get(&id.0).map_or(0, |c| c.total);
+    if total(txn) > expunge::STEP {
+        for row in txn.rows(id, 1, u32::MAX, expunge::STEP as usize)? {
+            end(txn, &row)?;
+        }
+    }
+    Ok(total(txn) > expunge::STEP)
 }
 
 /// Full path of a mailbox.

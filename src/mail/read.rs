@@ -187,7 +187,11 @@ impl Reader {
         let mut alive = Vec::with_capacity(emails.len());
         for email in emails {
             // The index keeps rows of emails that are gone until they are folded away.
-            if !self.memberships(email)?.is_empty() {
+            let shown = match self.sight {
+                None => self.inner.is_email(email)?,
+                Some(_) => !self.memberships(email)?.is_empty(),
+            };
+            if shown {
                 alive.push(email);
             }
         }

@@ -204,6 +204,15 @@ impl Reader {
         Ok(rows)
     }
 
+    /// Does any mailbox show this email?
+    pub fn is_email(&self, email: EmailId) -> Result<bool, Error> {
+        let Some(bytes) = table!(self, msg, MSG).get(email.0)? else {
+            return Ok(false);
+        };
+        let head = MsgRow::head(bytes.value()).ok_or_else(|| bad_row(email))?;
+        Ok(head.birth != 0)
+    }
+
     /// The folded emails of a thread, rising; dead ones included.
     pub fn thread(&self, thread: ThreadId) -> Result<Vec<EmailId>, Error> {
         let first = u128::from(thread.0) << 64;

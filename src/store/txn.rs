@@ -319,6 +319,19 @@ impl<'t> Txn<'t> {
         Ok(rows)
     }
 
+    /// Does any mailbox show this email? Stops at the first: there may be thousands.
+    pub fn is_shown(&mut self, email: EmailId) -> Result<bool, Error> {
+        let birth = self.head(email)?.map_or(0, |head| head.birth);
+        let at = |key: u64| (MailboxId((key >> 32) as u32), key as u32);
+        let (mailbox, uid) = at(birth);
+        if birth != 0 && self.row(mailbox, uid)?.is_some_and(|r| r.email == email) {
+            return Ok(true);
+        }
+        let range = u128::from(email.0) << 64..=u128::from(email.0) << 64 | u128::from(u64::MAX);
+        let first = table!(self, loc, LOC).range(range)?.next();
+        Ok(first.transpose()?.is_some())
+    }
+
     /// Remembers an end, and forgets the oldest ones beyond the bound.
     pub fn put_gone(&mut self, modseq: Modseq, gone: Gone) -> Result<(), Error> {
         self.touch();

@@ -331,6 +331,13 @@ async fn writes(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         mail.add_if(any, letter(mail, private).await).await,
         Error::NoSuchMailbox
     );
+    let each = mail.add_each(any, vec![letter(mail, private).await]).await;
+    no!(
+        tried,
+        "add_each",
+        each.into_iter().next().unwrap(),
+        Error::NoSuchMailbox
+    );
     let hold = Commit {
         hold: vec![scene.hidden],
         ..Commit::default()

@@ -553,3 +553,114 @@ fn uploads_are_bounded_and_the_oldest_goes() {
         mail.close().await;
     });
 }
+
+/// Answers of several at once: each for itself, in one commit.
+#[test]
+fn emails_made_together_are_answered_one_by_one() {
+    let folder = Folder::new("together");
+    smol::block_on(async {
+        let mail = folder.mail();
+        let inbox = inbox(&mail);
+        let upload = async |name: &str| {
+            let mut body = mail.body(None).expect("a body");
+            let text = message(name, "", name);
+            body.push(text.as_bytes()).await.expect("pushes");
+            let staged = body.finish(b"").await.expect("finishes");
+            mail.upload(staged, 1_000).await.expect("uploads")
+        };
+        let (one, two) = (upload("one").await, upload("two").await);
+        let import = |blob, mailbox| NewEmail {
+            source: Source::Blob(blob),
+            mailboxes: vec![mailbox],
+            flags: Flags::default(),
+            keywords: Vec::new(),
+            internaldate: None,
+            hold: false,
+        };
+        let wanted = vec![
+            import(one, inbox),
+            import(EmailId(900_000), inbox),
+            import(two, MailboxId(77)),
+            import(one, inbox),
+            import(two, inbox),
+        ];
+        let done = mail.add_each(Expect::default(), wanted).await;
+        let [a, b, c, d, e] = done.as_slice() else {
+            panic!("{done:?}");
+        };
+        assert!(matches!(b, Err(Error::NoSuchEmail)), "{b:?}");
+        assert!(matches!(c, Err(Error::NoSuchMailbox)), "{c:?}");
+        let [a, d, e] = [a, d, e].map(|done| done.as_ref().expect("is made"));
+        assert!(a.email == one && d.email != one);
+        assert_eq!(bytes(&mail, d.email), bytes(&mail, one));
+        assert_eq!(bytes(&mail, e.email), bytes(&mail, two));
+        // Each begins where the one before it ended: nobody came in between.
+        assert!(a.own.after == d.own.before && d.own.after == e.own.before);
+        assert_eq!(mail.meta().mailbox(inbox).expect("there").counters.total, 3);
+        check(&mail);
+        mail.close().await;
+    });
+}
+
+/// A message copied into one mailbox thousands of times, and a mailbox that is deleted in steps.
+#[test]
+fn a_thousand_copies_cost_a_thousand_steps() {
+    let folder = Folder::new("copies");
+    smol::block_on(async {
+        let mail = folder.mail();
+        let (inbox, archive) = (inbox(&mail), role(&mail, Role::Archive));
+        add(&mail, inbox, message("1", "", "x").as_bytes()).await;
+        mail.copy(inbox, &UidSet::range(1, 1), archive)
+            .await
+            .expect("copies");
+        for _ in 0..12 {
+            let all = UidSet::range(1, u32::MAX);
+            mail.copy(archive, &all, archive).await.expect("copies");
+        }
+        let counters = || mail.meta().mailbox(archive).expect("there").counters;
+        assert_eq!(counters().total, 4096);
+        let change = |flags| FlagChange {
+            mode: FlagMode::Add,
+            flags,
+            keywords: Vec::new(),
+        };
+        let started = std::time::Instant::now();
+        for flags in [Flags::SEEN, Flags::DELETED] {
+            let all = UidSet::range(1, 2_000);
+            let done = mail.set_flags(archive, &all, change(flags), None).await;
+            assert_eq!(done.expect("sets").changed.len(), 2_000);
+        }
+        assert_eq!(counters().unseen, 0);
+        let gone = mail.expunge(archive, None).await.expect("expunges");
+        assert_eq!((gone.len(), counters().total), (2_000, 2_096));
+        mail.delete(archive, true, Expect::default())
+            .await
+            .expect("deletes");
+        // Looking at every copy for each of them would take minutes here.
+        assert!(started.elapsed().as_secs() < 60);
+        let meta = mail.meta();
+        assert!(meta.mailbox(archive).is_none() && meta.emails == 1);
+        let reader = mail.reader().expect("reader");
+        assert_eq!(
+            reader
+                .memberships(EmailId(meta_first(&reader, inbox)))
+                .expect("reads")
+                .len(),
+            1
+        );
+        drop(reader);
+        check(&mail);
+        mail.close().await;
+    });
+}
+
+/// The email behind the first row.
+fn meta_first(reader: &Reader, mailbox: MailboxId) -> u64 {
+    let mut id = 0;
+    let rows = reader.rows(mailbox, 1, u32::MAX, |row| {
+        id = row.email.0;
+        false
+    });
+    rows.expect("reads");
+    id
+}

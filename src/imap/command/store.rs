@@ -39,12 +39,10 @@ pub fn own(
     done: &FlagsChanged,
     silent: bool,
 ) -> Result<(), Stop> {
-    let count = u64::from(done.changed.len());
-    if count == 0 {
+    if done.changed.is_empty() {
         return Ok(());
     }
-    // One modification sequence for each message changed, in a row.
-    let first = done.modseq.saturating_sub(count - 1);
+    let first = done.first;
     let selected = session.selected_mut()?;
     if !silent {
         selected.made(done.changed.clone(), first..=done.modseq);

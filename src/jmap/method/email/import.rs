@@ -11,7 +11,7 @@ use crate::jmap::wire::date;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id::BlobId;
 use crate::limits;
-use crate::mail::{Added, DataType, Expect, NewEmail, Source};
+use crate::mail::{DataType, NewEmail, Source};
 use crate::mime::header;
 
 /// Email/import.
@@ -27,19 +27,45 @@ pub async fn import(context: &mut Context, mut args: Args) -> Answer {
     if let Some(bad) = emails.keys().find(|id| !is_id(id)) {
         return Err(MethodError::invalid(format!("{bad:?} is no creation id")));
     }
+    let (mut names, mut ready) = (Vec::new(), Vec::new());
     for (name, value) in emails {
-        match one(context, value, done.next()).await {
-            Ok(added) => {
-                done.own(&added.own);
-                done.created(context, &name, made(&added));
+        match prepare(context, value).await {
+            Ok(email) => {
+                names.push(name);
+                // A part of another message is copied and may wait in memory: not many of them.
+                let copied = matches!(email.source, Source::Staged(_));
+                ready.push(email);
+                if copied {
+                    add(context, &mut done, &mut names, &mut ready).await;
+                }
             }
             Err(error) => done.not_created(&name, error),
         }
     }
+    add(context, &mut done, &mut names, &mut ready).await;
     done.answer_created()
 }
 
-async fn one(context: &Context, value: Value, expect: Expect) -> Result<Added, SetError> {
+/// Makes what is ready, in one commit where that can be.
+async fn add(
+    context: &mut Context,
+    done: &mut Done,
+    names: &mut Vec<String>,
+    ready: &mut Vec<NewEmail>,
+) {
+    let added = context.mail.add_each(done.next(), std::mem::take(ready));
+    for (name, added) in std::mem::take(names).into_iter().zip(added.await) {
+        match added {
+            Ok(added) => {
+                done.own(&added.own);
+                done.created(context, &name, made(&added));
+            }
+            Err(error) => done.not_created(&name, set_error(error)),
+        }
+    }
+}
+
+async fn prepare(context: &Context, value: Value) -> Result<NewEmail, SetError> {
     let Value::Object(mut map) = value else {
         return Err(SetError::new("invalidProperties").because("an EmailImport is an object"));
     };
@@ -69,16 +95,14 @@ async fn one(context: &Context, value: Value, expect: Expect) -> Result<Added, S
         return Err(SetError::new("invalidEmail").because("the blob has no header field"));
     }
     let internaldate = received.or_else(|| last_received(&head));
-    let email = NewEmail {
+    Ok(NewEmail {
         source,
         mailboxes,
         flags,
         keywords,
         internaldate,
         hold: false,
-    };
-    let added = context.mail.add_if(expect, email).await;
-    added.map_err(set_error)
+    })
 }
 
 /// Reads a `receivedAt`.
