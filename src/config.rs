@@ -250,6 +250,8 @@ pub struct Http {
     pub headers: Vec<(String, String)>,
     /// Origins that may call from a browser; `*` for all.
     pub cors_origins: Vec<String>,
+    /// Addresses of reverse proxies that are believed.
+    pub proxies: Vec<String>,
     /// Public base URL without a trailing slash, for the absolute URLs in the JMAP session.
     pub url: Option<String>,
 }
@@ -445,11 +447,6 @@ impl Config {
         let mut seen = std::collections::HashSet::new();
         all.retain(|a| seen.insert(a.to_lowercase()));
         all
-    }
-
-    /// Whether mail for others can be sent at all.
-    pub fn sends_away(&self) -> bool {
-        self.smarthost.is_some()
     }
 
     /// Whether the domain (any case) is one of ours.

@@ -229,6 +229,10 @@ pub struct Serve {
     /// web origin that may call from a browser, `*` for all; repeatable (default: none)
     #[argh(option, arg_name = "ORIGIN")]
     cors_origin: Vec<String>,
+    /// address of a reverse proxy, whose Forwarded or X-Forwarded-* fields are believed; repeatable
+    /// (default: none)
+    #[argh(option, arg_name = "ADDR")]
+    http_proxy: Vec<String>,
     /// public base URL of JMAP, like https://mail.example.org (default: what the client asked
     /// for)
     #[argh(option, arg_name = "URL")]
@@ -545,6 +549,7 @@ impl Serve {
         let http = Http {
             headers: Result::from_iter::<Vec<_>>(headers)?,
             cors_origins: self.cors_origin.clone(),
+            proxies: self.http_proxy.clone(),
             url: self
                 .http_url
                 .as_deref()

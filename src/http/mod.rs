@@ -7,6 +7,8 @@
 //! Limits: `HTTP_HEAD`, `HTTP_HEADERS`, `HTTP_IDLE`, `HTTP_STALL` in [`crate::limits`].
 mod body;
 mod exchange;
+mod forwarded;
+mod gzip;
 mod login;
 mod pace;
 mod policy;

@@ -1,4 +1,6 @@
 //! What the person who runs the server decided about HTTP: base URL, CORS, extra header fields.
+use std::net::IpAddr;
+
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderName, HeaderValue};
 
@@ -8,6 +10,7 @@ pub struct Policy {
     base: Option<String>,
     origins: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    proxies: Vec<IpAddr>,
     /// Passwords are accepted over plain HTTP from anywhere, not from this machine alone.
     pub plain_passwords: bool,
 }
@@ -79,6 +82,30 @@ impl Policy {
         }
         self.headers.push((name, value));
         Ok(())
+    }
+
+    /// `--http-proxy`: the address of a reverse proxy, whose word about its clients counts.
+    pub fn trust_proxy(&mut self, address: &str) -> Result<(), PolicyError> {
+        let address = address.parse::<IpAddr>().map_err(|_| {
+            PolicyError(format!(
+                "--http-proxy {address:?}: give the proxy's address, such as 127.0.0.1"
+            ))
+        })?;
+        self.proxies.push(address.to_canonical());
+        Ok(())
+    }
+
+    /// Whether a peer is such a proxy.
+    pub fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.proxies.contains(&peer.to_canonical())
+    }
+
+    /// A request's path without the prefix that `--http-url` has; a proxy may leave it on.
+    pub fn strip<'a>(&self, path: &'a str) -> &'a str {
+        let rest = self.base.as_deref().and_then(|base| base.split_once("://"));
+        let prefix = rest.and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
+        let inner = prefix.and_then(|prefix| path.strip_prefix(prefix));
+        inner.filter(|rest| rest.starts_with('/')).unwrap_or(path)
     }
 
     /// The URL in front of every path: from the flag, or else from the request. `None` when the

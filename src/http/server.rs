@@ -17,7 +17,10 @@ use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use super::body::drain;
 use super::route::{self, Route};
-use super::{Credentials, Exchange, Paced, Policy, Problem, Response, Takeover, login, problem};
+use super::{
+    Credentials, Exchange, Paced, Policy, Problem, Response, Takeover, forwarded, gzip, login,
+    problem,
+};
 use crate::limits;
 
 /// Why a log-in was refused.
@@ -112,7 +115,8 @@ async fn answer<S: Site>(
     request: Request<Incoming>,
     takeover: Rc<RefCell<Option<Takeover>>>,
 ) -> Response {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let origin = behind(&site, origin, &mut head.headers);
     let fields = head.headers.clone();
     let mut body = Some(body);
     let mut response = match dispatch(&site, origin, head, &mut body, takeover) {
@@ -131,12 +135,29 @@ async fn answer<S: Site>(
     {
         drain(body, limits::HTTP_DRAIN).await;
     }
+    gzip::compress(&fields, &mut response);
     site.policy().dress(&fields, response.headers_mut());
     response
 }
 
 type Checked<S> = Pin<Box<dyn Future<Output = Result<Rc<S>, Response>>>>;
 type Run<S> = fn(Exchange<S>) -> route::Answer;
+
+/// Who is behind a proxy that may say so; its word replaces the Host field.
+fn behind<S: Site>(site: &Rc<S>, mut origin: Origin, head: &mut HeaderMap) -> Origin {
+    if !site.policy().is_proxy(origin.peer.ip()) {
+        return origin;
+    }
+    let said = forwarded::read(head);
+    if let Some(peer) = said.peer {
+        origin.peer.set_ip(peer);
+    }
+    origin.secure = said.secure.unwrap_or(origin.secure);
+    if let Some(host) = said.host.and_then(|host| HeaderValue::from_str(&host).ok()) {
+        head.insert(header::HOST, host);
+    }
+    origin
+}
 
 /// Finds the route and prepares its log-in; an error is the answer.
 fn dispatch<S: Site>(
@@ -146,7 +167,7 @@ fn dispatch<S: Site>(
     body: &mut Option<Incoming>,
     takeover: Rc<RefCell<Option<Takeover>>>,
 ) -> Result<(Checked<S>, Run<S>, Exchange<S>), Box<Response>> {
-    let path = head.uri.path();
+    let path = site.policy().strip(head.uri.path());
     let here: Vec<(&Route<S>, Vec<String>)> = site
         .routes()
         .iter()

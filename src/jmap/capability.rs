@@ -18,6 +18,8 @@ pub enum Capability {
     Blob,
     /// RFC 9425.
     Quota,
+    /// RFC 9007.
+    Mdn,
 }
 
 impl Capability {
@@ -29,6 +31,7 @@ impl Capability {
             Capability::Submission => "urn:ietf:params:jmap:submission",
             Capability::Blob => "urn:ietf:params:jmap:blob",
             Capability::Quota => "urn:ietf:params:jmap:quota",
+            Capability::Mdn => "urn:ietf:params:jmap:mdn",
         }
     }
 }
@@ -92,7 +95,12 @@ pub fn session(max_upload: u64, base: &str) -> Map<String, Value> {
         "urn:ietf:params:jmap:websocket".into(),
         json!({ "url": websocket::url(base), "supportsPush": true }),
     );
-    for capability in [Capability::Submission, Capability::Blob, Capability::Quota] {
+    for capability in [
+        Capability::Submission,
+        Capability::Blob,
+        Capability::Quota,
+        Capability::Mdn,
+    ] {
         map.insert(capability.uri().into(), json!({}));
     }
     map
@@ -126,6 +134,7 @@ pub fn account(max_message: u64, top_level: bool) -> Map<String, Value> {
         }),
     );
     map.insert(Capability::Quota.uri().into(), json!({}));
+    map.insert(Capability::Mdn.uri().into(), json!({}));
     let delay = limits::SEND_DELAY.to_string();
     map.insert(
         Capability::Submission.uri().into(),

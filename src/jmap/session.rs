@@ -35,6 +35,7 @@ pub fn object(site: &Site, base: &str) -> Map<String, Value> {
             Capability::Submission.uri(): ACCOUNT,
             Capability::Blob.uri(): ACCOUNT,
             Capability::Quota.uri(): ACCOUNT,
+            Capability::Mdn.uri(): ACCOUNT,
         },
         "username": config.user,
         "apiUrl": format!("{base}/jmap/api"),

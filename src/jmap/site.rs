@@ -129,6 +129,9 @@ pub fn policy(http: &crate::config::Http) -> Result<Policy, http::PolicyError> {
     for origin in &http.cors_origins {
         policy.allow_origin(origin)?;
     }
+    for address in &http.proxies {
+        policy.trust_proxy(address)?;
+    }
     for (name, value) in &http.headers {
         policy.add_header(&format!("{name}: {value}"))?;
     }

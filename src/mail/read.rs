@@ -44,6 +44,9 @@ impl Message {
     }
 }
 
+/// Emails that name one message-id and are looked at.
+const NAMING: usize = 64;
+
 /// A consistent look at the store. Short-lived: never keep it across an await, it pins old pages.
 pub struct Reader {
     pub(super) inner: store::Reader,
@@ -196,6 +199,28 @@ impl Reader {
             }
         }
         Ok(alive)
+    }
+
+    /// The emails whose own Message-ID this is, as far as some dozens that name it can be looked at.
+    pub fn by_message_id(&self, id: &str) -> Result<Vec<EmailId>> {
+        let Some(hash) = mime::msgid::first_hash(id.as_bytes()) else {
+            return Ok(Vec::new());
+        };
+        let mut emails = self.inner.naming(hash, NAMING)?;
+        emails.extend(self.pending.iter().map(|(_, email)| *email));
+        emails.sort();
+        emails.dedup();
+        let mut found = Vec::new();
+        for email in emails {
+            let Some(message) = self.message(email)?.filter(Message::is_email) else {
+                continue;
+            };
+            let own = message.structure().envelope.message_id;
+            if own.and_then(|own| mime::msgid::first_hash(&own)) == Some(hash) {
+                found.push(email);
+            }
+        }
+        Ok(found)
     }
 
     /// A value of the key-value area, which is only for those who are trusted everywhere: to others

@@ -100,7 +100,9 @@ impl Queue {
     async fn never(&self, due: Vec<Work>, status: Enhanced, why: &str) -> mail::Result<()> {
         log::warn!("queue: {why}");
         for mut work in due {
-            self.mark(&mut work).await?;
+            if !self.mark(&mut work).await? {
+                continue;
+            }
             let outcome = Outcome::Failed {
                 status,
                 reply: why.to_owned(),
@@ -166,7 +168,9 @@ impl Queue {
             self.drop_row(&work).await?;
             return Ok(Ok(()));
         };
-        self.mark(&mut work).await?;
+        if !self.mark(&mut work).await? {
+            return Ok(Ok(()));
+        }
         let survey = body
             .survey(self.ctx.config.sign, work.envelope.binary)
             .await?;

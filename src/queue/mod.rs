@@ -180,7 +180,9 @@ impl Queue {
             let again = !due.local.is_empty();
             for mut work in due.local {
                 // Marked first: a delivery that fails (quota) must not keep others from their turn.
-                self.mark(&mut work).await?;
+                if !self.mark(&mut work).await? {
+                    continue;
+                }
                 let email = work.email;
                 if let Err(error) = self.deliver(work).await {
                     log::warn!("queue: email {email} not delivered here: {error}");
@@ -229,7 +231,10 @@ impl Queue {
     async fn rush(&self) -> mail::Result<()> {
         let mut puts = Vec::new();
         self.mail().reader()?.scan(outbound::BATCHES, |key, row| {
-            if let Some(mut batch) = Batch::decode(row).filter(|batch| !batch.held) {
+            // What waits for a time that its sender set is not late.
+            let hasty = |batch: &Batch| batch.attempts > 0 || batch.due <= clock::now();
+            let batch = Batch::decode(row).filter(|batch| !batch.held);
+            if let Some(mut batch) = batch.filter(hasty) {
                 // A lane that is at it now writes its row back itself.
                 let busy = outbound::parse_batch_key(key)
                     .is_some_and(|(_, domain)| self.is_busy(&self.lane_of(&domain)));
@@ -325,15 +330,14 @@ impl Queue {
     }
 
     /// Before an attempt: it counts, and its successor has a time. Should the power go now, the
-    /// message is not tried again the moment it comes back.
-    async fn mark(&self, work: &mut Work) -> mail::Result<()> {
+    /// message is not tried again the moment it comes back. False: its sender took it back.
+    async fn mark(&self, work: &mut Work) -> mail::Result<bool> {
         work.batch.attempts = work.batch.attempts.saturating_add(1);
         let delay = schedule::delay(&self.ctx.config.retry, work.batch.attempts, jitter());
         work.batch.due = clock::now().saturating_add(delay);
-        let key = outbound::batch_key(work.item, &work.domain);
         self.ctx
             .mail
-            .put(vec![(key, Some(work.batch.encode()))])
+            .claim(work.item, &work.domain, &work.batch)
             .await
     }
 

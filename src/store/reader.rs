@@ -213,6 +213,17 @@ impl Reader {
         Ok(head.birth != 0)
     }
 
+    /// Up to `most` emails that name this message-id, as far as the index is folded; some may be gone.
+    pub fn naming(&self, id: u64, most: usize) -> Result<Vec<EmailId>, Error> {
+        let table = self.txn.open_table(tables::MID)?;
+        let range = u128::from(id) << 64..=u128::from(id) << 64 | u128::from(u64::MAX);
+        let mut out = Vec::new();
+        for entry in table.range(range)?.take(most) {
+            out.push(EmailId(entry?.0.value() as u64));
+        }
+        Ok(out)
+    }
+
     /// The folded emails of a thread, rising; dead ones included.
     pub fn thread(&self, thread: ThreadId) -> Result<Vec<EmailId>, Error> {
         let first = u128::from(thread.0) << 64;

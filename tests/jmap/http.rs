@@ -142,3 +142,100 @@ fn broken_heads() {
 fn client_done(server: &Server) -> bool {
     server.connections() == 0
 }
+
+#[test]
+fn compressed_where_it_helps() {
+    use std::io::Read;
+    let (_server, mut jmap) = start();
+    let body = |size: usize| {
+        let call = serde_json::json!(["Core/echo", { "x": "hello ".repeat(size) }, "0"]);
+        serde_json::json!({ "using": ["urn:ietf:params:jmap:core"], "methodCalls": [call] })
+            .to_string()
+    };
+    let mut ask = |size: usize, accept: &str| {
+        let fields = [
+            ("Content-Type", "application/json"),
+            ("Accept-Encoding", accept),
+        ];
+        jmap.ask("POST", "/jmap/api", &fields, body(size).as_bytes())
+    };
+    // In one piece, and as a stream.
+    for size in [1_000, 100_000] {
+        let got = ask(size, "br, gzip;q=0.5");
+        assert_eq!(got.field("content-encoding"), "gzip");
+        assert!(got.field("vary").contains("Accept-Encoding"));
+        assert!(got.body.len() < size, "{}", got.body.len());
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(got.body.as_slice())
+            .read_to_string(&mut text)
+            .unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let echoed = answer["methodResponses"][0][1]["x"].as_str().unwrap();
+        assert_eq!(echoed.len(), 6 * size);
+        assert!(answer["sessionState"].is_string());
+    }
+    for (size, accept) in [
+        (10, "gzip"),
+        (1_000, "gzip;q=0"),
+        (1_000, "br"),
+        (1_000, ""),
+    ] {
+        let got = ask(size, accept);
+        assert_eq!(got.field("content-encoding"), "", "{size} {accept}");
+        got.json();
+    }
+}
+
+#[test]
+fn behind_a_proxy() {
+    let server = Server::with(|config| config.http.proxies = vec!["127.0.0.1".into()]);
+    let mut jmap = Jmap::new(&server);
+    let mut url = |fields: &[(&str, &str)]| {
+        let got = jmap.ask("GET", "/jmap/session", fields, b"");
+        match got.status {
+            200 => got.json()["apiUrl"].as_str().unwrap().to_owned(),
+            status => status.to_string(),
+        }
+    };
+    let forwarded = "for=192.0.2.60;proto=https;host=mail.example.org";
+    assert_eq!(
+        url(&[("Forwarded", forwarded)]),
+        "https://mail.example.org/jmap/api"
+    );
+    let older = [
+        ("X-Forwarded-For", "198.51.100.1"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "mail.example.net"),
+    ];
+    assert_eq!(url(&older), "https://mail.example.net/jmap/api");
+    // The client's own way was open: no password over that.
+    assert_eq!(url(&[("Forwarded", "for=192.0.2.60;proto=http")]), "403");
+    // Of anybody else it is not believed.
+    let server = Server::start();
+    let mut jmap = Jmap::new(&server);
+    let got = jmap.ask("GET", "/jmap/session", &[("Forwarded", forwarded)], b"");
+    assert!(
+        got.json()["apiUrl"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://127.0.0.1")
+    );
+}
+
+#[test]
+fn with_a_prefix() {
+    let server = Server::with(|config| config.http.url = Some("https://example.org/mail".into()));
+    let mut jmap = Jmap::new(&server);
+    for path in [
+        "/mail/jmap/session",
+        "/jmap/session",
+        "/mail/.well-known/jmap",
+    ] {
+        let session = jmap.get(path).json();
+        assert_eq!(session["apiUrl"], "https://example.org/mail/jmap/api");
+        let socket = &session["capabilities"]["urn:ietf:params:jmap:websocket"]["url"];
+        assert_eq!(socket, "wss://example.org/mail/jmap/ws");
+    }
+    assert_eq!(jmap.get("/mailjmap/session").status, 404);
+    assert_eq!(jmap.get("/mail").status, 404);
+}

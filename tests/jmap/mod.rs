@@ -6,6 +6,7 @@ mod email;
 mod http;
 mod identity;
 mod mailbox;
+mod mdn;
 mod query;
 mod quota;
 mod session;

@@ -73,6 +73,7 @@ fn values_are_checked() {
         &["--http-url", "mail.example.org"],
         &["--http-url", "https://mail.example.org?x"],
         &["--cors-origin", "app.example.org"],
+        &["--http-proxy", "proxy.example.org"],
         &["--nonsense"],
     ] {
         assert!(config(bad).is_err(), "{bad:?}");

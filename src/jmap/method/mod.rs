@@ -7,6 +7,7 @@ mod email;
 mod get;
 mod identity;
 mod mailbox;
+mod mdn;
 mod query;
 mod quota;
 mod set;
@@ -67,6 +68,8 @@ methods! {
     "Blob/upload" Blob blob::upload,
     "Blob/get" Blob blob::get,
     "Blob/lookup" Blob blob::lookup,
+    "MDN/send" Mdn mdn::send,
+    "MDN/parse" Mdn mdn::parse,
     "Quota/get" Quota quota::get,
     "Quota/changes" Quota quota::changes,
     "Quota/query" Quota quota::query,

@@ -235,9 +235,9 @@ fn permit(context: &Context, envelope: &Envelope) -> Result<(), SetError> {
     if !unknown.is_empty() {
         return Err(invalid_recipients(unknown));
     }
-    if !config.sends_away() && to().any(|to| !owns(to)) {
+    if to().any(|to| !owns(to) && config.way(to.domain()).is_none()) {
         return Err(SetError::new("forbiddenToSend").because(
-            "mail to other domains needs a smarthost: start the server with --smarthost HOST:PORT",
+            "mail to other domains needs --smarthost HOST:PORT or --direct when the server starts",
         ));
     }
     Ok(())
