@@ -2,7 +2,8 @@
 use super::body::Body;
 use super::report::{Action, Entry, Report};
 use super::{Queue, Work, schedule};
-use crate::mail::outbound::{self, Item, Notify, Recipient};
+use crate::mail::address::Address;
+use crate::mail::outbound::{self, Envelope, Item, Notify, Recipient};
 use crate::mail::submission::{self, Delivered};
 use crate::mail::{self, Commit, EmailId, Flags, NewEmail, Put, Role, Source, Staged};
 use crate::mime::DateTime;
@@ -18,6 +19,32 @@ struct Told {
     action: Action,
     status: Enhanced,
     diagnostic: String,
+}
+
+/// A report that leaves: which of the commit's new emails it is, and to whom.
+struct Away {
+    at: usize,
+    item: Item,
+    to: Address,
+}
+
+impl Away {
+    /// Its rows. From nobody, and nobody is told of it (RFC 3464 §2, RFC 3461 §6.2).
+    fn rows(self, email: EmailId) -> Vec<Put> {
+        let envelope = Envelope {
+            sender: None,
+            envid: None,
+            full: None,
+            binary: false,
+            created: clock::now(),
+        };
+        let to = Recipient {
+            address: self.to,
+            notify: Some(Notify::default()),
+            orcpt: None,
+        };
+        outbound::rows(self.item, email, &envelope, vec![to])
+    }
 }
 
 /// The recipients, parted.
@@ -55,10 +82,9 @@ impl Queue {
         }
         work.batch.recipients = parted.waiting;
         work.batch.warned |= late;
-        if let Some(report) = self.report(&work, &parted.told, remote).await? {
-            commit.add.push(self.to_inbox(report)?);
-        }
-        self.commit(work, commit).await
+        let report = self.report(&work, &parted.told, remote).await?;
+        let away = self.address(&work, &mut commit, report)?;
+        self.commit(work, commit, away).await
     }
 
     /// Local recipients of a queued message: into INBOX.
@@ -98,11 +124,37 @@ impl Queue {
                 .push(self.to_inbox(writer.finish(prefix.as_bytes()).await?)?);
         }
         let told = told_locally(known, unknown);
-        if let Some(report) = self.report(&work, &told, None).await? {
-            commit.add.push(self.to_inbox(report)?);
-        }
+        let report = self.report(&work, &told, None).await?;
+        let away = self.address(&work, &mut commit, report)?;
         log::info!("queue: email {} delivered here", work.email);
-        self.commit(work, commit).await
+        self.commit(work, commit, away).await
+    }
+
+    /// Where a report goes: into INBOX, for it is the user's mail that it is about; or, about mail that
+    /// came in and wanted to be reported (RFC 3461 §4.1), back to who sent it, through the queue.
+    fn address(
+        &self,
+        work: &Work,
+        commit: &mut Commit,
+        report: Option<Staged>,
+    ) -> mail::Result<Option<Away>> {
+        let (Some(report), Some(sender)) = (report, work.envelope.sender.as_ref()) else {
+            return Ok(None);
+        };
+        let mut email = self.to_inbox(report)?;
+        let config = &self.ctx.config;
+        if policy::owns(config, sender) || config.way(sender.domain()).is_none() {
+            commit.add.push(email);
+            return Ok(None);
+        }
+        email.mailboxes.clear();
+        email.hold = true;
+        commit.add.push(email);
+        Ok(Some(Away {
+            at: commit.add.len() - 1,
+            item: Item::new(clock::now())?,
+            to: sender.clone(),
+        }))
     }
 
     /// The email has no octets any more: its row goes.
@@ -113,7 +165,7 @@ impl Queue {
     }
 
     /// Writes the batch back, or removes it, and with the last batch everything of the message.
-    async fn commit(&self, work: Work, mut commit: Commit) -> mail::Result<()> {
+    async fn commit(&self, work: Work, mut commit: Commit, away: Option<Away>) -> mail::Result<()> {
         let key = outbound::batch_key(work.item, &work.domain);
         let mut puts: Vec<Put> = Vec::new();
         let _guard = self.settling.lock().await;
@@ -126,8 +178,20 @@ impl Queue {
         } else {
             puts.push((key, Some(work.batch.encode())));
         }
-        commit.put = Some(Box::new(move |_| puts));
-        self.mail().commit(commit).await.map(drop)
+        let leaves = away.is_some();
+        commit.put = Some(Box::new(move |added| {
+            if let Some(away) = away
+                && let Some(report) = added.get(away.at)
+            {
+                puts.extend(away.rows(report.email));
+            }
+            puts
+        }));
+        self.mail().commit(commit).await?;
+        if leaves {
+            outbound::ring();
+        }
+        Ok(())
     }
 
     fn is_last(&self, item: Item, key: &[u8]) -> mail::Result<bool> {

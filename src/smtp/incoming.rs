@@ -164,10 +164,12 @@ async fn file(
         .unwrap_or_default();
     let count = transaction.recipients.len();
     let envelope = envelope(&transaction);
-    // The queue reports success (RFC 3461 §4.1), so what the user wants reported goes through it.
-    // Strangers get no such reports: their sender address is not proved.
-    let reported =
-        |to: &Rcpt| session.user.is_some() && to.params.notify.is_some_and(|notify| notify.success);
+    // The queue reports success (RFC 3461 §4.1), so what is to be reported goes through it. Strangers
+    // get reports where their address is proved and there is a way to it: else whoever writes a
+    // false sender would have us send mail to anybody.
+    let known =
+        session.user.is_some() || origin.proved && !origin.junk && has_way(session, &envelope);
+    let reported = |to: &Rcpt| known && to.params.notify.is_some_and(|notify| notify.success);
     let (local, remote): (Vec<Rcpt>, Vec<Rcpt>) = transaction
         .recipients
         .into_iter()
@@ -203,6 +205,12 @@ async fn file(
     let email = added.first().map_or(EmailId(0), |it| it.email);
     log::info!("[{number}] {id} from <{shown}> to {count}, {size} octets: email {email}");
     Ok(())
+}
+
+/// Is there a way to whoever sent it?
+fn has_way(session: &Session, envelope: &outbound::Envelope) -> bool {
+    let sender = envelope.sender.as_ref();
+    sender.is_some_and(|sender| session.ctx.config.way(sender.domain()).is_some())
 }
 
 /// INBOX, or Junk if there is one.

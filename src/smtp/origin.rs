@@ -5,7 +5,7 @@ use super::wire::reply::{Enhanced, Reply};
 use crate::config::Dmarc;
 use crate::sys::{clock, random};
 use crate::verify::dmarc::{Outcome, Policy};
-use crate::verify::spf::Sender;
+use crate::verify::spf::{self, Sender};
 use crate::verify::{self, Scan, Verdict, results};
 
 /// What follows for a message that is taken.
@@ -15,6 +15,8 @@ pub(super) struct Origin {
     pub results: String,
     /// It belongs into Junk.
     pub junk: bool,
+    /// SPF says that the sender's address is whose it says it is: reports may go there.
+    pub proved: bool,
 }
 
 /// Checks a complete message. An error is the refusal.
@@ -48,6 +50,7 @@ pub(super) async fn check(
     let mut origin = Origin {
         results: results::field(&ctx.config.hostname, &sender, &verdict),
         junk: false,
+        proved: verdict.spf.outcome == spf::Outcome::Pass && transaction.sender.is_some(),
     };
     let dmarc = &verdict.dmarc;
     // RFC 7489 §6.6.1: a message without one author fits no domain's policy.

@@ -190,3 +190,55 @@ fn the_local_network_and_submissions_are_not_checked() {
             .all(|text| !text.contains("Authentication-Results"))
     );
 }
+
+/// RFC 3461 §4.1: success is reported to a stranger who asks for it, but only to an address that SPF
+/// proves: nobody is written to in another's name.
+#[test]
+fn success_is_reported_to_whose_address_is_proved() {
+    let dns = zone();
+    let fake = super::fake::Fake::taking_all();
+    let (address, smarthost) = (dns.address(), fake.smarthost());
+    let server = Server::with(move |config| {
+        config.dns = vec![address];
+        config.verify = Verify::All;
+        config.dmarc = Dmarc::Ignore;
+        config.smarthost = Some(smarthost);
+    });
+    let mut client = hello(&server, Role::Smtp);
+    let mut send = |from: &str| {
+        talk(
+            &mut client,
+            &[
+                (&format!("MAIL FROM:<{from}> ENVID=QQ314159"), "250 2.1.0"),
+                ("RCPT TO:<anna@example.org> NOTIFY=SUCCESS", "250 2.1.5"),
+                ("DATA", "354 "),
+                ("Subject: hello\r\n\r\nx\r\n.", "250 2.0.0"),
+            ],
+        );
+    };
+    send("eve@no-such-domain.test");
+    send("joe@football.example.com");
+    let reports = fake.wait(1);
+    super::wait_for_empty_queue(&server);
+    assert_eq!(reports.len(), 1);
+    let report = &reports[0];
+    assert!(
+        report.envelope[0].starts_with("MAIL FROM:<>"),
+        "{:?}",
+        report.envelope
+    );
+    assert!(report.envelope[1].starts_with("RCPT TO:<joe@football.example.com>"));
+    let text = String::from_utf8_lossy(&report.raw).into_owned();
+    for part in [
+        "To: <joe@football.example.com>\r\n",
+        "Original-Envelope-Id: QQ314159\r\n",
+        "Final-Recipient: rfc822; anna@example.org\r\n",
+        "Action: delivered\r\n",
+        "Status: 2.1.5\r\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.starts_with("Return-Path"));
+    // Both have arrived, and no report stays here.
+    assert_eq!(filed(&server, Mailbox::Inbox).len(), 2);
+}
