@@ -25,7 +25,7 @@ impl Base {
 pub fn base(value: &[u8]) -> Base {
     let decoded = header::text(value);
     // Step 1: every run of spaces, tabs and line ends becomes one space.
-    let words = decoded.split(|it| matches!(it, ' ' | '\t' | '\r' | '\n'));
+    let words = decoded.split([' ', '\t', '\r', '\n']);
     let words = words.filter(|word| !word.is_empty());
     let whole = words.collect::<Vec<_>>().join(" ");
     let mut reply = false;
