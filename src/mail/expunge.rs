@@ -3,10 +3,14 @@
 use super::fail::Done;
 use super::{Error, Flags, Mail, MailboxId, Result, Rights, UidSet, flags};
 use crate::store::{DataType, Gone, Kind, Pending, Row, Txn};
+use smol::future::yield_now;
 
 /// Memberships ended in one commit; a larger EXPUNGE takes several, so that deliveries do not wait
 /// for all of it. Each message is gone or not, never half.
 pub(super) const STEP: u32 = 1_000;
+
+/// Rows looked at in a row.
+const LOOK: u32 = 4_096;
 
 impl Mail {
     /// EXPUNGE: ends the memberships among `uids` (None: of the whole mailbox) that have `\Deleted`.
@@ -37,7 +41,7 @@ impl Mail {
             false => Rights::READ.with(Rights::REMOVE),
         };
         self.need(mailbox, needed)?;
-        let victims = self.victims(mailbox, uids, only_deleted)?;
+        let victims = self.victims(mailbox, uids, only_deleted).await?;
         let mut at = 0;
         while let Some(first) = victims.nth(at) {
             let last = victims
@@ -65,22 +69,36 @@ impl Mail {
         Ok(gone)
     }
 
-    /// What there is to end, by one look before the writer is asked.
-    fn victims(&self, mailbox: MailboxId, uids: &UidSet, only_deleted: bool) -> Result<UidSet> {
+    /// What there is to end, by a look before the writer is asked; others have their turn between its
+    /// pieces.
+    async fn victims(
+        &self,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        only_deleted: bool,
+    ) -> Result<UidSet> {
         let meta = self.meta();
         let counters = meta.mailbox(mailbox).ok_or(Error::NoSuchMailbox)?.counters;
         let mut victims = UidSet::new();
         if only_deleted && counters.deleted == 0 {
             return Ok(victims);
         }
-        let reader = self.reader()?;
         for (first, last) in uids.runs() {
-            reader.rows(mailbox, first, last, |row| {
-                if !only_deleted || row.flags.has(Flags::DELETED) {
-                    victims.insert(row.uid);
+            let mut next = Some(first);
+            while let Some(from) = next.take() {
+                let mut looked = 0;
+                self.reader()?.rows(mailbox, from, last, |row| {
+                    if !only_deleted || row.flags.has(Flags::DELETED) {
+                        victims.insert(row.uid);
+                    }
+                    looked += 1;
+                    next = (looked == LOOK && row.uid < last).then_some(row.uid + 1);
+                    looked < LOOK
+                })?;
+                if next.is_some() {
+                    yield_now().await;
                 }
-                true
-            })?;
+            }
         }
         Ok(victims)
     }
