@@ -67,8 +67,8 @@ struct Add {
     name: String,
 }
 
-/// List the app passwords: made, last used, end, protocols, mailboxes, name (days are UTC; a use is
-/// known for certain after the server has stopped).
+/// List the app passwords: made, last used, end, protocols, mailboxes, name. Days are UTC; after a power
+/// cut a last use may be a day old.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "list", help_triggers("-h", "--help", "help"))]
 struct List {

@@ -114,7 +114,7 @@ impl Door {
             assert!(
                 offered
                     .iter()
-                    .any(|l| l.contains("AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 "))
+                    .any(|l| l.contains("AUTH SCRAM-SHA-256 PLAIN"))
             );
         }
         client
@@ -184,7 +184,8 @@ fn nobody_in_between() {
         let mut client = door.open(&server);
         let scram = Scram::new(PASSWORD, Binding::Unoffered);
         let line = door.run(&mut client, "SCRAM-SHA-256", &scram);
-        assert!(!is_ok(&line), "{line}");
+        // SMTP takes it, and does not tell of it: there the client is right.
+        assert_eq!(is_ok(&line), door.role == Role::Submissions, "{line}");
         // A proof made for another connection.
         let mut other = door.open(&server);
         let mut client = door.open(&server);

@@ -359,6 +359,77 @@ fn tokens_are_made_listed_and_revoked() {
 }
 
 #[test]
+fn app_passwords_are_made_listed_and_revoked() {
+    let dir = TempDir::new();
+    let app = |args: &[&str]| once(&dir, &[&["app-password"], args].concat());
+    fails(
+        &dir,
+        &["app-password", "list"],
+        4,
+        &["no store at mail.redb"],
+    );
+    assert_eq!(once(&dir, &["init", "--domain", "example.org"]).0, 0);
+    // With the server down, and up.
+    let (code, phone, _) = app(&["add", "my phone"]);
+    assert!(code == 0 && phone.trim().len() == 24, "{phone}");
+    let run = serve(&dir, &[]);
+    run.ready();
+    assert!(can_log_in(&run, "me", phone.trim()));
+    let limits = [
+        "--protocols",
+        "imap",
+        "--mailboxes",
+        "INBOX:readonly,Drafts:lrswi",
+        "--expires",
+        "2099-12-31",
+    ];
+    let (code, tablet, _) = app(&[&["add", "tablet"][..], &limits].concat());
+    assert_eq!(code, 0);
+    assert!(can_log_in(&run, "me", tablet.trim()));
+    let (_, list, _) = app(&["list"]);
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(
+        lines[0].contains("used ") && lines[0].ends_with("imap,pop3,smtp,jmap  all  my phone"),
+        "{list}"
+    );
+    assert!(
+        lines[1].contains("ends 2099-12-31") && lines[1].ends_with("INBOX:lr,Drafts:lrswi  tablet"),
+        "{list}"
+    );
+    for (args, words) in [
+        (&["add", "tablet"][..], "exists already"),
+        (
+            &["add", "x", "--mailboxes", "Nix:lr"],
+            "there is no mailbox Nix; there are: INBOX",
+        ),
+        (&["revoke", "x"], "no app password named x"),
+    ] {
+        fails(&dir, &[&["app-password"], args].concat(), 10, &[words]);
+    }
+    for (args, words) in [
+        (&["add", "x", "--mailboxes", "INBOX"][..], "MAILBOX:RIGHTS"),
+        (&["add", "x", "--mailboxes", "INBOX:q"], "is no right"),
+        (&["add", "x", "--protocols", "gopher"], "is no protocol"),
+        (&["add", "x", "--expires", "yesterday"], "--expires wants"),
+    ] {
+        fails(&dir, &[&["app-password"], args].concat(), 2, &[words]);
+    }
+    assert_eq!(app(&["revoke", "my phone"]).1, "Revoked.\n");
+    assert!(!can_log_in(&run, "me", phone.trim()));
+    assert!(can_log_in(&run, "me", tablet.trim()));
+    let (_, help, _) = once(&dir, &["app-password", "add", "--help"]);
+    for word in [
+        "--protocols",
+        "--mailboxes",
+        "--expires",
+        "readonly",
+        "insertonly",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+#[test]
 fn a_path_too_long_for_a_socket_works() {
     let dir = TempDir::new();
     let deep = "d".repeat(120);

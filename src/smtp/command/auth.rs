@@ -48,7 +48,11 @@ pub(super) async fn run(session: &mut Session, mechanism: &str, initial: Option<
             "Unrecognized mechanism, see EHLO",
         )));
     };
-    let client = session.ctx.client(&session.conn, Protocol::Smtp);
+    let mut client = session.ctx.client(&session.conn, Protocol::Smtp);
+    // EHLO does not tell of channel binding (see there): a client that says so is right.
+    if mechanism != Mechanism::ScramSha256Plus {
+        client.binding = None;
+    }
     let mut exchange = session.ctx.auth.sasl(mechanism, client);
     let mut line = Vec::new();
     // An empty initial response is `=` on the wire (RFC 4954 §4).
