@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const GLOBAL: usize = 80;
 
-/// Email ids that are skipped at each opening: those that were told before a durable commit knew of
-/// them must not become others' after a power cut.
-const SKIPPED_IDS: u64 = 128;
+/// Email ids and modseqs that are skipped at each opening: those that were told before a durable
+/// commit knew of them must not become others' after a power cut.
+const SKIPPED: u64 = 128;
 
 /// The global row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,8 +102,8 @@ pub struct State {
     pub dead: Vec<Pending>,
     /// Counts reopenings: pieces staged under another number may be lost.
     pub epoch: u32,
-    /// `next_email` of the last durable commit.
-    pub(super) durable_email: u64,
+    /// `next_email` and `modseq` of the last durable commit.
+    durable: (u64, Modseq),
     dirty: BTreeSet<u32>,
     dirty_mailboxes: BTreeSet<u32>,
     dirty_keywords: bool,
@@ -247,11 +247,12 @@ impl State {
             None => return Err(Error::Damaged("no global row".into())),
         };
         let mut state = State {
-            durable_email: global.next_email,
+            durable: (global.next_email, global.modseq),
             global,
             ..State::default()
         };
-        state.global.next_email += SKIPPED_IDS;
+        state.global.next_email += SKIPPED;
+        state.global.modseq += SKIPPED;
         for entry in table.range(1..)? {
             let (id, row) = entry?;
             state
@@ -293,9 +294,14 @@ impl State {
         self.dirty_keywords = true;
         &mut self.keywords
     }
-    /// Would the ids handed out so far be skipped at the next opening?
-    pub(super) fn ids_are_safe(&self) -> bool {
-        self.global.next_email - self.durable_email <= SKIPPED_IDS
+    /// Would the ids and modseqs handed out so far be skipped at the next opening?
+    pub(super) fn skips(&self) -> bool {
+        let (email, modseq) = self.durable;
+        self.global.next_email - email <= SKIPPED && self.global.modseq - modseq <= SKIPPED
+    }
+    /// Notes a durable commit.
+    pub(super) fn kept(&mut self) {
+        self.durable = (self.global.next_email, self.global.modseq);
     }
     /// The next modseq.
     pub fn bump(&mut self) -> Modseq {

@@ -106,13 +106,13 @@ impl<'t> Txn<'t> {
     }
 
     /// Runs an operation that need not be durable before its answer: the next durable commit, at
-    /// the latest after two quiet seconds, keeps it. Where an id that is told could come back after a
-    /// power cut, it is durable all the same.
+    /// the latest after two quiet seconds, keeps it. Where an id or a modseq that is told could come
+    /// back after a power cut, it is durable all the same.
     pub fn loosely<T, E>(&mut self, run: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         let (durable, dirty) = (self.durable, self.dirty);
         self.dirty = false;
         let done = run(self);
-        if self.dirty && self.state.ids_are_safe() {
+        if self.dirty && self.state.skips() {
             self.durable = durable;
             self.loose = true;
         }

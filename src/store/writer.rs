@@ -225,7 +225,7 @@ impl Writer {
     fn kept(&mut self, durable: bool, loose: bool) {
         self.loose = !durable && (loose || self.loose);
         if durable {
-            self.state.durable_email = self.state.global.next_email;
+            self.state.kept();
             self.unsealed |= self.shared.len() >= SEAL_FROM;
         }
     }
