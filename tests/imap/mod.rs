@@ -22,6 +22,7 @@ mod metadata;
 mod model;
 mod r#move;
 mod notify;
+mod oracle;
 mod qresync;
 mod quota;
 mod search;
@@ -104,15 +105,23 @@ impl Imap {
         imap
     }
 
-    /// A whole response; octets that are no UTF-8 are replaced.
+    /// A whole response; octets that are no UTF-8 are replaced. Another parser has to accept it too.
     pub fn response(&mut self) -> String {
-        let mut text = self.client.line();
-        while let Some(size) = literal(&text) {
-            text.push_str("\r\n");
-            text.push_str(&String::from_utf8_lossy(&self.client.octets(size)));
-            text.push_str(&self.client.line());
+        let mut text = Vec::new();
+        loop {
+            let Some(line) = self.client.try_line() else {
+                panic!("closed behind {:?}", String::from_utf8_lossy(&text));
+            };
+            text.extend_from_slice(&line);
+            text.extend_from_slice(b"\r\n");
+            match literal(&String::from_utf8_lossy(&line)) {
+                Some(size) => text.extend(self.client.octets(size)),
+                None => break,
+            }
         }
-        text
+        oracle::accepts(&text);
+        text.truncate(text.len() - 2);
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// Sends a command without waiting; returns its tag.

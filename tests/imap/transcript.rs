@@ -325,6 +325,9 @@ fn in_order(line: &str, recent: bool) -> String {
 
 /// `a OK` and the response code, if the line is a status response.
 fn status(line: &str) -> Option<(&str, Option<&str>)> {
+    if line == "+" {
+        return Some(("+", None));
+    }
     let (tag, rest) = line.split_once(' ')?;
     if tag == "+" {
         return Some(("+", None));

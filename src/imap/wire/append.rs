@@ -48,7 +48,7 @@ pub enum Step {
 /// True if `text`, which a literal's head follows, is an APPEND or REPLACE that has its mailbox
 /// already, and the literal is (part of) a message. `more`: the text stands behind a message.
 pub fn wants_message(text: &[u8], more: bool) -> bool {
-    let mut c = Cursor::new(text, true);
+    let mut c = Cursor::new(text, false);
     let mut begin = || -> Parsed<bool> {
         c.take_while(|b| b != b' ');
         c.space()?;

@@ -206,7 +206,17 @@ impl<'a> Cursor<'a> {
         Ok(String::from_utf8_lossy(&self.astring()?).into_owned())
     }
 
+    /// Where UTF-8 was agreed on, anything else in quotes is an error (RFC 6855 §3).
     fn quoted(&mut self) -> Parsed<Cow<'a, [u8]>> {
+        let start = self.clone();
+        let text = self.quoted_octets()?;
+        if self.utf8 && std::str::from_utf8(&text).is_err() {
+            return start.fail("UTF-8 in quotes");
+        }
+        Ok(text)
+    }
+
+    fn quoted_octets(&mut self) -> Parsed<Cow<'a, [u8]>> {
         self.must(b'"', "a quoted string")?;
         let plain = self.take_while(|b| !matches!(b, b'"' | b'\\' | b'\r' | b'\n' | 0));
         if self.eat(b'"') {
@@ -330,6 +340,8 @@ mod tests {
         );
         assert_eq!(cursor("a]b c").astring().unwrap().as_ref(), b"a]b");
         assert_eq!(cursor("nil").nstring().unwrap(), None);
+        assert!(Cursor::new(b"\"\xff\"", true).string().is_err());
+        assert!(Cursor::new(b"\"\xff\"", false).string().is_ok());
         for bad in [
             "\"",
             "\"a",
