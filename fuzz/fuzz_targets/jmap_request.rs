@@ -5,12 +5,13 @@ use pillarbox::jmap::wire::filter::{self, Filter};
 use pillarbox::jmap::wire::header::HeaderProperty;
 use pillarbox::jmap::wire::id::{self, BlobId};
 use pillarbox::jmap::wire::request::{Bounds, Request};
-use pillarbox::jmap::wire::{date, patch, reference};
+use pillarbox::jmap::wire::{date, frame, patch, reference};
 use serde_json::Value;
 
 const BOUNDS: Bounds = Bounds { values: 2_000, calls: 16 };
 
 fuzz_target!(|input: &[u8]| {
+    frames(input);
     let Ok(request) = Request::parse(input, BOUNDS, |_| true) else { return };
     let mut done = Vec::new();
     let mut budget = 100_000;
@@ -24,6 +25,23 @@ fuzz_target!(|input: &[u8]| {
         done.push(call);
     }
 });
+
+/// The same octets as WebSocket frames: whatever is taken makes the input shorter.
+fn frames(input: &[u8]) {
+    let mut rest = input.to_vec();
+    loop {
+        let before = rest.len();
+        match frame::take(&mut rest, 1000) {
+            Ok(Some(taken)) => {
+                assert!(rest.len() < before && taken.payload.len() <= 1000);
+                let mut out = Vec::new();
+                frame::put(&mut out, taken.opcode, taken.last, &taken.payload);
+                assert!(out.len() >= taken.payload.len() + 2);
+            }
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
 
 fn look(value: &Value) {
     let _ = Filter::parse(value.clone(), &mut |name, value| Ok((name.to_owned(), value)))

@@ -136,6 +136,12 @@ async fn answer<S: Site>(
         drain(body, limits::HTTP_DRAIN).await;
     }
     gzip::compress(&fields, &mut response);
+    // RFC 9112 §6.1: a Content-Length beside it was thrown away before we could see it, and whoever
+    // is between us and the client may have believed it. What follows on this connection is not read.
+    if fields.contains_key(header::TRANSFER_ENCODING) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     site.policy().dress(&fields, response.headers_mut());
     response
 }

@@ -239,3 +239,83 @@ fn with_a_prefix() {
     assert_eq!(jmap.get("/mailjmap/session").status, 404);
     assert_eq!(jmap.get("/mail").status, 404);
 }
+
+/// Whoever disagrees with us about where a request ends must not get another one answered (RFC 9112
+/// §6, §11.2).
+#[test]
+fn nothing_is_smuggled() {
+    let server = Server::start();
+    let behind = "GET /jmap/smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+    let ask = |head: &str, body: &str| {
+        let mut client = server.client(Role::Http);
+        let octets = format!("POST /jmap/api HTTP/1.1\r\nHost: x\r\n{head}\r\n{body}{behind}");
+        client.send_raw(octets.as_bytes());
+        client.shutdown_write();
+        String::from_utf8_lossy(&client.rest()).into_owned()
+    };
+    let chunks = "0\r\n\r\n";
+    for (head, body) in [
+        (
+            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            chunks,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+            chunks,
+        ),
+        ("Transfer-Encoding: chunked\r\n", chunks),
+        ("Transfer-Encoding: chunked\r\n", "5 \r\nabc"),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "ffffffffffffffffff\r\nabc",
+        ),
+        ("Transfer-Encoding: chunked\r\n", "+3\r\nabc\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked, identity\r\n", chunks),
+        ("Transfer-Encoding: xchunked\r\n", chunks),
+        ("Content-Length: 0\r\nContent-Length: 5\r\n", ""),
+        ("Content-Length: +0\r\n", ""),
+        ("Content-Length: 0x0\r\n", ""),
+        ("Content-Length : 0\r\n", ""),
+        (
+            "X: a\r\n Content-Length: 0\r\nContent-Length\x0b: 0\r\n",
+            "",
+        ),
+    ] {
+        let got = ask(head, body);
+        let answers = got.matches("HTTP/1.1 ").count();
+        assert!(
+            answers <= 1 && !got.contains(" 404 "),
+            "{head:?} {body:?}: {got}"
+        );
+    }
+    // An honest one behind an honest one is answered.
+    assert_eq!(
+        ask("Content-Length: 2\r\n", "{}")
+            .matches("HTTP/1.1 ")
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn asks_before_it_sends() {
+    let (_server, mut jmap) = start();
+    let auth = jmap.auth.clone();
+    let ask = |length: u64| {
+        format!(
+            "POST /jmap/upload/a1 HTTP/1.1\r\nHost: x\r\nAuthorization: {auth}\r\n\
+             Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+        )
+    };
+    jmap.client().send_raw(ask(3).as_bytes());
+    jmap.client().expect("HTTP/1.1 100");
+    jmap.client().expect("");
+    jmap.client().send_raw(b"abc");
+    let (status, head) = jmap.head();
+    assert_eq!(status, 201);
+    let length = head["content-length"].parse().unwrap();
+    jmap.client().octets(length);
+    // What is too large is refused before it is sent.
+    jmap.client().send_raw(ask(1 << 40).as_bytes());
+    assert_eq!(jmap.head().0, 400);
+}

@@ -178,6 +178,40 @@ fn events() {
         "{event}"
     );
     assert_eq!(once.chunk(), None);
+    // Whoever comes back says what it was told last, and hears of what it missed.
+    let told = event
+        .lines()
+        .find_map(|l| l.strip_prefix("id: "))
+        .unwrap()
+        .to_owned();
+    import(&mut jmap, "Three", 3, json!({}));
+    let mut back = Jmap::new(&server);
+    let head = format!(
+        "GET /jmap/events?types=Email&closeafter=no&ping=5 HTTP/1.1\r\nHost: x\r\n\
+         Authorization: {auth}\r\nLast-Event-ID: {told}\r\n\r\n"
+    );
+    back.client().send_raw(head.as_bytes());
+    assert_eq!(back.head().0, 200);
+    assert_eq!(back.chunk().unwrap(), b":\n\n");
+    let event = String::from_utf8(back.chunk().unwrap()).unwrap();
+    assert!(event.contains(&jmap.email_state()), "{event}");
+    // A change is there within moments of its commit, whatever else this machine does.
+    let id = jmap.query(json!({}))[0].clone();
+    let quickest = (0..20).map(|n| {
+        let on = json!({"update": {id.clone(): {format!("keywords/k{n}"): true}}});
+        jmap.call("Email/set", on);
+        let answered = std::time::Instant::now();
+        back.chunk().unwrap();
+        answered.elapsed()
+    });
+    let quickest = quickest.min().unwrap();
+    assert!(
+        quickest < std::time::Duration::from_millis(10),
+        "{quickest:?}"
+    );
+    // Silence is broken after the time that was asked for.
+    let event = String::from_utf8(back.chunk().unwrap()).unwrap();
+    assert_eq!(event, "event: ping\ndata: {\"interval\":5}\n\n");
     let bad = jmap.get("/jmap/events?types=*&closeafter=never&ping=0");
     assert_eq!(bad.status, 400);
 }
