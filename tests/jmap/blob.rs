@@ -145,7 +145,8 @@ fn too_large_without_a_length() {
         (answer.status, answer.json()["limit"].clone()),
         (400, json!("maxSizeUpload"))
     );
-    // The connection goes on.
+    // The connection ends there (RFC 9112 §6.1), the server goes on.
+    let mut jmap = super::Jmap::new(&server);
     assert_eq!(jmap.get("/jmap/session").status, 200);
 }
 
