@@ -148,6 +148,8 @@ async fn answer<S: Site>(
 
 type Checked<S> = Pin<Box<dyn Future<Output = Result<Rc<S>, Response>>>>;
 type Run<S> = fn(Exchange<S>) -> route::Answer;
+/// A request whose route is found: its log-in, what answers it, and itself.
+type Prepared<S> = (Checked<S>, Run<S>, Exchange<S>);
 
 /// Who is behind a proxy that may say so; its word replaces the Host field.
 fn behind<S: Site>(site: &Rc<S>, mut origin: Origin, head: &mut HeaderMap) -> Origin {
@@ -172,7 +174,7 @@ fn dispatch<S: Site>(
     head: hyper::http::request::Parts,
     body: &mut Option<Incoming>,
     takeover: Rc<RefCell<Option<Takeover>>>,
-) -> Result<(Checked<S>, Run<S>, Exchange<S>), Box<Response>> {
+) -> Result<Prepared<S>, Box<Response>> {
     let path = site.policy().strip(head.uri.path());
     let here: Vec<(&Route<S>, Vec<String>)> = site
         .routes()
