@@ -573,3 +573,39 @@ fn a_password_is_asked_for_at_a_terminal() {
     run.ready();
     assert!(can_log_in(&run, "me", "typed word"));
 }
+
+#[test]
+fn records_and_the_queue_with_the_server_up_and_down() {
+    let dir = TempDir::new();
+    let init = [
+        "init",
+        "--domain",
+        "example.org",
+        "--hostname",
+        "mail.example.org",
+    ];
+    assert_eq!(once(&dir, &init).0, 0);
+    let (code, zone, _) = once(&dir, &["dns"]);
+    assert_eq!(code, 0);
+    for record in [
+        "example.org. 3600 IN MX 10 mail.example.org.\n",
+        "example.org. 3600 IN TXT \"v=spf1 mx -all\"\n",
+        "pillarbox-r1._domainkey.example.org. 3600 IN TXT ( \"v=DKIM1; k=rsa; p=MIIBIjANBg",
+        "pillarbox-e1._domainkey.example.org. 3600 IN TXT \"v=DKIM1; k=ed25519; p=",
+        "_dmarc.example.org. 3600 IN TXT \"v=DMARC1; p=quarantine;",
+    ] {
+        assert!(zone.contains(record), "{record}: {zone}");
+    }
+    let run = serve(&dir, &[]);
+    run.ready();
+    // The same keys, asked of the server that has the store.
+    assert_eq!(once(&dir, &["dns"]).1, zone);
+    assert_eq!(once(&dir, &["queue", "list"]).1, "Nothing waits.\n");
+    fails(
+        &dir,
+        &["queue", "retry", "all"],
+        10,
+        &["nothing in the queue is all"],
+    );
+    drop(run);
+}
