@@ -101,6 +101,7 @@ pub const TABLE: &[Capability] = &[
     row("QUOTA=RES-STORAGE", 9208, After, &[]),
     row("REPLACE", 8508, After, &["REPLACE", "UID REPLACE"]),
     row("RIGHTS=kxte", 4314, If(has_acl), &[]),
+    row("SAVEDATE", 8514, After, &[]),
     row("SEARCH=FUZZY", 6203, After, &[]),
     row("SEARCHRES", 5182, After, &[]),
     row("SORT", 5256, After, &["SORT", "UID SORT"]),

@@ -353,7 +353,8 @@ mod tests {
             Just("a"), Just(" "), Just("FETCH"), Just("UID"), Just("SEARCH"), Just("("), Just(")"),
             Just("1:*"), Just("BODY["), Just("]"), Just("<0."), Just("{3}\r\n"), Just("\""),
             Just("NOT"), Just("OR"), Just("LIST"), Just("RETURN"), Just("STORE"), Just("+FLAGS"),
-            Just("HEADER"), Just("HEADER.FIELDS"), Just("STATUS"), Just("\\Seen"), Just("\\"),
+            Just("HEADER"), Just("HEADER.FIELDS"), Just("SORT"), Just("THREAD"), Just("ESEARCH"),
+            Just("IN"), Just("PARTIAL"), Just("UPDATE"), Just("FUZZY"), Just("REFERENCES"), Just("STATUS"), Just("\\Seen"), Just("\\"),
         ], 0..30), utf8: bool) {
             let _ = command(words.concat().as_bytes(), utf8);
         }
