@@ -169,6 +169,11 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
     reader.all_rows(none).unwrap();
     assert!(reader.message(scene.hidden).unwrap().is_none());
     assert!(reader.memberships(scene.hidden).unwrap().is_empty());
+    assert!(reader.by_message_id("<one@x>").unwrap().is_empty());
+    let whole = scene.mail.reader().unwrap();
+    assert_eq!(whole.by_message_id("<one@x>").unwrap(), [scene.hidden]);
+    drop(whole);
+    tried.insert("reader.by_message_id".into());
     let thread = ThreadId(scene.hidden.0 as u32);
     assert!(reader.thread(thread).unwrap().is_empty());
     assert!(
