@@ -227,6 +227,7 @@ fn commands(mut c: Client, octets: &[u8]) {
         let tag = format!("t{n}");
         let mut line = format!("{tag} ").into_bytes();
         let mut rest = text;
+        let mut refused = false;
         loop {
             let at = rest.iter().position(|b| *b >= 0xfd).unwrap_or(rest.len());
             // A line end would be another command.
@@ -245,14 +246,14 @@ fn commands(mut c: Client, octets: &[u8]) {
             line.extend(format!("{{{}{plus}}}\r\n", value.len()).bytes());
             if *mark != 0xfd {
                 c.send(&std::mem::take(&mut line));
-                if !invited(&mut c, &tag) {
-                    line.clear();
+                refused = !invited(&mut c, &tag);
+                if refused {
                     break;
                 }
             }
             line.extend(value);
         }
-        if line.is_empty() {
+        if refused {
             continue;
         }
         line.extend(b"\r\n");

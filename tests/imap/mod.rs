@@ -13,6 +13,7 @@ mod esearch;
 mod expunge;
 mod fetch;
 mod framing;
+mod hostile;
 mod idle;
 mod jmapaccess;
 mod list;
