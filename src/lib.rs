@@ -44,6 +44,12 @@
 //! Level-triggered: a waiter wakes, and reads what changed since *its own* modseq. Nothing is
 //! queued for it, so nothing can overflow or be missed.
 //!
+//! ## Rights
+//! A [`mail::Mail`] is a handle: the owner's, or that of an app password. A session takes the one of
+//! its log-in ([`server::Ctx::granted`]) and asks for nothing more: the engine shows it what it may
+//! see and refuses what it may not do, whatever the protocol. `tests/engine/access.rs` knows every
+//! operation by name, so that a new one has to say what it is to a stranger.
+//!
 //! ## A message's way
 //! `smtp::session` takes commands one by one; `smtp::command::rcpt` asks `smtp::policy` about each
 //! recipient; `smtp::incoming` hands the octets to a [`mail::BodyWriter`], which scans
