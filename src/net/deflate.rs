@@ -32,12 +32,12 @@ const EMPTY: u32 = 4;
 
 type Compressor = zlib_rs::Deflate;
 /// Where a connection's compressor is while it has one.
-type Slot = Rc<Cell<Option<Box<Compressor>>>>;
+type Slot = Rc<Place>;
+type Place = Cell<Option<Box<Compressor>>>;
 
 thread_local! {
     /// The connections that have a compressor, the one that wrote last at the end.
-    static OWNERS: RefCell<VecDeque<Weak<Cell<Option<Box<Compressor>>>>>> =
-        const { RefCell::new(VecDeque::new()) };
+    static OWNERS: RefCell<VecDeque<Weak<Place>>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// The layer over a stream.
