@@ -6,6 +6,7 @@ DIR/WORKER.log, as many.py's workers do.
 
 import os
 import random
+import signal
 import sys
 import time
 
@@ -104,4 +105,6 @@ def main(name, directory):
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    # Killed, it takes its Thunderbird along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     main(*sys.argv[1:])
