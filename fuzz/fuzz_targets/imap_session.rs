@@ -14,6 +14,7 @@ use pillarbox::mail::{Mail, Options};
 use pillarbox::server::{self, Server};
 use std::cell::RefCell;
 use std::io::{Read, Write};
+use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ struct World {
 }
 
 thread_local! {
-    static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
+    // Not dropped at the end of the process, when there is nothing left to stop a server with.
+    static WORLD: RefCell<Option<ManuallyDrop<World>>> = const { RefCell::new(None) };
 }
 
 impl World {
@@ -79,7 +81,10 @@ impl World {
              Content-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nx\r\n--b--\r\n",
             "Subject: Re: one\r\nReferences: <a@b>\r\n\r\n\u{e4}\r\n",
         ] {
-            c.ask(&format!("a APPEND INBOX (\\Flagged k) {{{}+}}\r\n{text}", text.len()));
+            c.ask(&format!(
+                "a APPEND INBOX (\\Flagged k) {{{}+}}\r\n{text}",
+                text.len()
+            ));
         }
         c.ask("a CREATE box/below");
     }
@@ -145,7 +150,10 @@ impl Client {
         let n = match self.socket.read(&mut chunk) {
             Ok(n) => n,
             Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => 0,
-            Err(e) => panic!("no answer: {e}; unread {:?}", String::from_utf8_lossy(&self.buffer)),
+            Err(e) => panic!(
+                "no answer: {e}; unread {:?}",
+                String::from_utf8_lossy(&self.buffer)
+            ),
         };
         let mut octets = &chunk[..n];
         match &mut self.packed {
@@ -284,12 +292,18 @@ fn answered(c: &mut Client, tag: &str) -> Answer {
         }
         let rest = response.strip_prefix(tag.as_bytes());
         if rest.is_some_and(|rest| {
-            [&b" OK "[..], b" NO ", b" BAD "].iter().any(|s| rest.starts_with(s))
+            [&b" OK "[..], b" NO ", b" BAD "]
+                .iter()
+                .any(|s| rest.starts_with(s))
         }) {
             return Answer::Tagged;
         }
         // A tag that is none: `* BAD`.
-        assert!(response.starts_with(b"* "), "{}", String::from_utf8_lossy(&response));
+        assert!(
+            response.starts_with(b"* "),
+            "{}",
+            String::from_utf8_lossy(&response)
+        );
     }
     assert!(c.bye, "{tag} was not answered, and no BYE said why");
     Answer::Ended
@@ -307,14 +321,17 @@ fuzz_target!(|input: &[u8]| {
     let lower = rest.to_ascii_lowercase();
     let has = |word: &[u8]| lower.windows(word.len()).any(|w| w == word);
     // Failed log-ins are slowed down; a second compression would have to be followed.
-    if (how & 3 == 0 && (has(b"login") || has(b"authenticate"))) || has(b"compress") || has(b"unauth") {
+    if (how & 3 == 0 && (has(b"login") || has(b"authenticate")))
+        || has(b"compress")
+        || has(b"unauth")
+    {
         return;
     }
     WORLD.with_borrow_mut(|world| {
         if world.as_ref().is_none_or(|w| w.sessions >= SESSIONS) {
-            *world = None;
+            world.take().map(ManuallyDrop::into_inner);
         }
-        let world = world.get_or_insert_with(World::new);
+        let world = world.get_or_insert_with(|| ManuallyDrop::new(World::new()));
         world.sessions += 1;
         let mut c = Client::connect(world.address);
         if how & 3 > 0 {
