@@ -229,7 +229,7 @@ fn writer(n: u32, write: fn(&mut Vec<u8>, &Structure)) {
 fn flags(out: &mut Vec<u8>) {
     encode::formatted(out, format_args!("* {} FETCH (UID {} FLAGS ", 1234, 56789));
     let names = ["\\Answered", "\\Seen", "$Forwarded"];
-    encode::list(out, names.into_iter(), |out, name| {
+    encode::list(out, names, |out, name| {
         out.extend_from_slice(name.as_bytes());
     });
     out.extend_from_slice(b")\r\n");

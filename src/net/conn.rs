@@ -449,9 +449,8 @@ impl Conn {
         if self.end_listener.is_none() {
             self.end_listener = end.listener();
         }
-        match &mut self.end_listener {
-            Some(listener) => ready!(Pin::new(listener).poll(cx)),
-            None => {}
+        if let Some(listener) = &mut self.end_listener {
+            ready!(Pin::new(listener).poll(cx));
         }
         self.end_listener = None;
         Poll::Ready(Error::Revoked)

@@ -210,7 +210,7 @@ impl Queue {
 
     /// The DKIM-Signature fields of a message, if its author is at a domain of ours.
     async fn signatures(&self, message: &Scanned) -> String {
-        let author = dmarc::author(message).ok();
+        let author = dmarc::author(message);
         let Some(domain) = author.filter(|domain| self.ctx.config.is_own_domain(domain)) else {
             return String::new();
         };

@@ -91,7 +91,7 @@ pub async fn run(ctx: Rc<Ctx>) {
         retries: Cell::new(outbound::retries()),
     });
     let executor = Rc::new(LocalExecutor::new());
-    executor.run(queue.main(&executor)).await;
+    executor.run(Box::pin(queue.main(&executor))).await;
 }
 
 fn wait(at: u32) -> Duration {

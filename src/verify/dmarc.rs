@@ -215,15 +215,15 @@ fn record(name: &str, answers: &Answers) -> Result<Result<Option<Record>, Unknow
     }))
 }
 
-/// The domain of the one author (§6.6.1). `Err`: From is missing, twice, or has several domains.
-pub fn author(message: &Scanned) -> Result<String, ()> {
+/// The domain of the one author (§6.6.1). `None`: From is missing, twice, or has several domains.
+pub fn author(message: &Scanned) -> Option<String> {
     let fields = message.fields();
     let mut froms = fields.iter().filter(|field| field.is("From"));
     let (Some(from), None) = (froms.next(), froms.next()) else {
-        return Err(());
+        return None;
     };
     if message.unfit.is_some() {
-        return Err(());
+        return None;
     }
     let mut domains: Vec<String> = mime::address::parse(from.value(), limits::MIME_ADDRESSES)
         .iter()
@@ -238,8 +238,8 @@ pub fn author(message: &Scanned) -> Result<String, ()> {
         .collect();
     domains.dedup();
     match domains.as_slice() {
-        [domain] if is_domain(domain) => Ok(domain.clone()),
-        _ => Err(()),
+        [domain] if is_domain(domain) => Some(domain.clone()),
+        _ => None,
     }
 }
 
@@ -254,7 +254,7 @@ pub fn check(
     dice: u8,
     answers: &Answers,
 ) -> Result<Checked, Need> {
-    let Ok(from) = author(message) else {
+    let Some(from) = author(message) else {
         return Ok(Checked {
             outcome: Outcome::PermError,
             policy: Policy::None,

@@ -284,7 +284,7 @@ fn remainder(number: &Big, small: u64) -> u64 {
 /// E^-1 modulo `modulus`: (1 + k * modulus) / E, with the k that makes it whole.
 fn inverse_of_e(modulus: &Big) -> Option<Big> {
     let rest = remainder(modulus, E);
-    let k = (1..E).find(|k| (1 + k * rest) % E == 0)?;
+    let k = (1..E).find(|k| (1 + k * rest).is_multiple_of(E))?;
     let mut sum = multiply(modulus, &vec![k]);
     let mut carry = true;
     for limb in &mut sum {
