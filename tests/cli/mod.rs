@@ -203,7 +203,7 @@ fn a_store_that_is_open_elsewhere() {
     again.extend(QUIET);
     fails(&dir, &again, 3, &["mail.redb", "another process"]);
     // The first one does not care.
-    let password = shown_password(&first.out());
+    let password = shown_password(&first.printed("Change it:"));
     assert!(can_log_in(&first, "me", &password));
 }
 
@@ -319,7 +319,7 @@ fn the_password_changes_with_the_server_up_and_down() {
     let dir = TempDir::new();
     let run = serve(&dir, &["--domain", "example.org"]);
     run.ready();
-    let first = shown_password(&run.out());
+    let first = shown_password(&run.printed("Change it:"));
     assert_eq!(mode(&dir.join("mail.redb.sock")), 0o600);
     let passwd = |word: &str| pillarbox(dir.path(), &["passwd", "--stdin"], &format!("{word}\n"));
     assert_eq!(passwd("second").0, 0);
@@ -516,7 +516,7 @@ fn a_clock_at_1970() {
     let run = Run::start_with_env(dir.path(), &[&preload], &args);
     run.find("the clock is not set");
     run.ready();
-    let password = shown_password(&run.out());
+    let password = shown_password(&run.printed("Change it:"));
     assert!(can_log_in(&run, "me", &password));
     assert_eq!(run.stop().0, 0);
 }

@@ -113,6 +113,20 @@ impl Run {
         }
     }
 
+    /// Standard output, once these words are in it: it is another pipe than the log.
+    #[track_caller]
+    pub fn printed(&self, words: &str) -> String {
+        let (lock, bell) = &*self.out;
+        let mut text = lock.lock().unwrap();
+        while !text.0.contains(words) {
+            assert!(!text.1, "ended without printing {words:?}: {}", text.0);
+            let (next, late) = bell.wait_timeout(text, Duration::from_secs(20)).unwrap();
+            text = next;
+            assert!(!late.timed_out(), "never printed {words:?}: {}", text.0);
+        }
+        text.0.clone()
+    }
+
     #[track_caller]
     pub fn ready(&self) {
         self.find("ready: ");
