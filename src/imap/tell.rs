@@ -209,6 +209,7 @@ impl Session {
     pub(super) async fn tell_flags(&mut self, uids: &UidSet, since: Modseq) -> Result<(), Stop> {
         let mail = self.mail();
         let mailbox = self.selected()?.mailbox;
+        let say_uid = self.says_uid_unasked();
         let mut from = uids.first();
         while let Some(first) = from {
             let (rows, next) = batch(&mail, mailbox, uids, first)?;
@@ -216,13 +217,21 @@ impl Session {
             let meta = mail.meta();
             for row in rows.iter().filter(|row| row.modseq > since) {
                 if !self.selected()?.is_own(row.uid, row.modseq) {
-                    self.flags_response(&meta, row)?;
+                    self.flags_response(&meta, row, say_uid)?;
                 }
             }
             from = next;
             self.breathe(from.is_some()).await?;
         }
         Ok(())
+    }
+
+    /// Do FETCH responses that nobody asked for say the UID? RFC 9051 §7.5.2, RFC 7162 §3.2.4 and
+    /// RFC 5465 §5.1 want it. RFC 3501 does not, and its clients are better off without: Thunderbird
+    /// takes the highest UID it ever read for the last message it knows of, asks for what lies above
+    /// it, and does not show those below that it was told of by EXISTS alone.
+    fn says_uid_unasked(&self) -> bool {
+        self.enabled.rev2 || self.enabled.condstore || self.notify.is_some()
     }
 
     /// Between the pieces of something long: the output leaves, and others have their turn.
@@ -250,7 +259,12 @@ impl Session {
     }
 
     /// `* 3 FETCH (UID 7 FLAGS (...))`, with MODSEQ where CONDSTORE is on (RFC 7162 §3.2.4).
-    pub(super) fn flags_response(&mut self, meta: &Meta, row: &Row) -> Result<(), Stop> {
+    pub(super) fn flags_response(
+        &mut self,
+        meta: &Meta,
+        row: &Row,
+        say_uid: bool,
+    ) -> Result<(), Stop> {
         if !self.fetch_head(row.uid)? {
             return Ok(());
         }
@@ -262,7 +276,7 @@ impl Session {
         } = self.enabled;
         let recent = !rev2 && self.selected()?.recent.contains(row.uid);
         let out = self.conn.out();
-        if !uid_only {
+        if say_uid && !uid_only {
             encode::formatted(out, format_args!("UID {} ", row.uid));
         }
         out.extend_from_slice(b"FLAGS ");

@@ -78,6 +78,43 @@ fn thunderbird_opens_a_folder() {
     imap.ok("close");
 }
 
+/// It asks for what is above the highest UID that it has read anywhere. A flag of the second of two
+/// new messages must not hide the first.
+#[test]
+fn thunderbird_hears_of_a_flag_before_it_looks_at_new_mail() {
+    let server = Server::start();
+    let mut other = Imap::inbox(&server);
+    other.fill("INBOX", 1);
+    let mut imap = Imap::login(&server);
+    imap.ok("select \"INBOX\"");
+    imap.ok("UID fetch 1:* (FLAGS)");
+    let highest = |replies: &[String]| {
+        let uid = |line: &String| line.split_once("UID ")?.1.split(' ').next()?.parse().ok();
+        replies.iter().filter_map(uid).max().unwrap_or(1u32)
+    };
+    // It is busy: what it hears by the way are a number, and the flags of one of the two.
+    other.fill("INBOX", 2);
+    imap.ok("uid store 1 +Flags (\\Seen)").one("3 EXISTS");
+    other.ok("STORE 3 +FLAGS (\\Flagged)");
+    let reply = imap.ok("uid store 1 +Flags ($label1)");
+    reply.one("1 FETCH (UID 1 FLAGS (");
+    reply.one("3 FETCH (");
+    let next = highest(&reply.untagged) + 1;
+    let reply = imap.ok(&format!("UID fetch {next}:* (FLAGS)"));
+    assert_eq!(reply.with("FETCH (UID").len(), 2, "{reply:#?}");
+
+    // Whoever goes by modification sequences needs the UID (RFC 7162 §3.2.4), and so does IMAP4rev2
+    // (RFC 9051 §7.5.2).
+    for (n, enabled) in ["CONDSTORE", "IMAP4rev2"].into_iter().enumerate() {
+        let mut other = Imap::inbox(&server);
+        let mut imap = Imap::login(&server);
+        imap.ok(&format!("ENABLE {enabled}"));
+        imap.ok("SELECT INBOX");
+        other.ok(&format!("STORE 2 +FLAGS (word{n})"));
+        imap.ok("NOOP").one("2 FETCH (UID 2 FLAGS (");
+    }
+}
+
 /// Its saved draft must not keep a message to oneself from arriving, which has the same Message-ID.
 #[test]
 fn a_mail_to_oneself_is_not_dropped_for_its_draft() {

@@ -108,7 +108,7 @@ async fn report(session: &mut Session, done: &FlagsChanged, args: &Store) -> Res
         let meta = mail.meta();
         for row in &rows {
             if !args.silent || done.modified.contains(row.uid) {
-                session.flags_response(&meta, row)?;
+                session.flags_response(&meta, row, true)?;
             } else if session.fetch_head(row.uid)? {
                 let uid_only = session.enabled.uid_only;
                 let out = session.conn.out();
