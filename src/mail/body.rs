@@ -194,12 +194,11 @@ impl BodyWriter {
         structure.encode(&mut encoded_structure);
         let facts = &structure.facts;
         let mut ids: Vec<u64> = facts.message_id.into_iter().collect();
-        ids.extend(
-            facts
-                .references
-                .iter()
-                .filter(|id| Some(**id) != facts.message_id),
-        );
+        for id in &facts.references {
+            if !ids.contains(id) {
+                ids.push(*id);
+            }
+        }
         ids.truncate(u8::MAX as usize);
         let stored = self.blocks.iter().map(|b| b.stored).sum();
         let row = MsgRow {

@@ -592,12 +592,7 @@ fn ancestors(facts: &Facts, known: &mut Known<'_>, out: &mut Facing) -> Result<(
         }
         out.references.push(Some(*id));
     }
-    let last = usize::from(ancestry.last);
-    out.parent = facts.references.get(last).copied();
-    // Each id is stored once: where the last one came before, it is the child of what stands there.
-    if last + 1 < listed {
-        out.references.push(out.parent);
-    }
+    out.parent = out.references.last().copied().flatten();
     Ok(())
 }
 

@@ -204,8 +204,8 @@ fn put_facts(out: &mut Vec<u8>, facts: &Facts) {
         .references
         .iter()
         .for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
-    if let Some(Ancestry { listed, last, gap }) = facts.ancestry {
-        out.extend_from_slice(&[listed | u8::from(gap) << 7, last]);
+    if let Some(Ancestry { listed, gap }) = facts.ancestry {
+        out.push(listed | u8::from(gap) << 7);
     }
 }
 
@@ -453,10 +453,8 @@ fn facts(from: &mut Reader) -> Option<Facts> {
     };
     let subject = from.hash()?;
     let references = from.list(Reader::hash)?;
-    let ancestry = from.byte().zip(from.byte());
-    let ancestry = ancestry.map(|(listed, last)| Ancestry {
+    let ancestry = from.byte().map(|listed| Ancestry {
         listed: listed & 0x7f,
-        last,
         gap: listed >= 0x80,
     });
     Some(Facts {

@@ -219,13 +219,19 @@ impl Collector {
         let mut all = std::mem::take(&mut self.references);
         let mut ancestry = self.ancestry;
         for id in self.in_reply_to.drain(..) {
-            let (_, cut) = add_reference(&mut all, id);
-            if cut && ancestry.listed > 0 {
-                // The one that gave way was of References.
-                ancestry.gap = true;
-                ancestry.listed -= 1;
-                ancestry.last = after_cut(ancestry.last);
+            if all.contains(&id) {
+                continue;
             }
+            if all.len() >= MIME_REFERENCES {
+                // The middle of References gives way, never its last id, the parent.
+                if usize::from(ancestry.listed) <= MIME_REFERENCES / 2 + 1 {
+                    break;
+                }
+                all.remove(MIME_REFERENCES / 2);
+                ancestry.listed -= 1;
+                ancestry.gap = true;
+            }
+            all.push(id);
         }
         self.facts.references = all;
         self.facts.ancestry = Some(ancestry);
@@ -300,38 +306,22 @@ fn group_mark(address: &Address) -> Option<bool> {
     }
 }
 
-/// The ids of a References or In-Reply-To value, each once. A value without brackets counts as one
+/// The ids of a References or In-Reply-To value as they stand. Beyond the bound the middle gives way:
+/// the root of a thread and the nearest ancestors say most. A value without brackets counts as one
 /// id, but not as an ancestor (RFC 5256 §3: "valid Message IDs").
 fn references(value: &[u8]) -> (Vec<u64>, Ancestry) {
     let mut list = Vec::new();
     let mut ancestry = Ancestry::default();
     for id in msgid::bracketed(value) {
-        let (at, cut) = add_reference(&mut list, msgid::hash(&msgid::normal(&id)));
-        ancestry.gap |= cut;
-        ancestry.last = u8::try_from(at).unwrap_or(0);
+        if list.len() >= MIME_REFERENCES {
+            list.remove(MIME_REFERENCES / 2);
+            ancestry.gap = true;
+        }
+        list.push(msgid::hash(&msgid::normal(&id)));
     }
     ancestry.listed = u8::try_from(list.len()).unwrap_or(0);
     if list.is_empty() {
         list.extend(msgid::first_hash(&header::unfold(value)));
     }
     (list, ancestry)
-}
-
-/// Adds an id once; says where it is, and whether another gave way. Beyond the bound that is the
-/// middle: the root of a thread and the nearest ancestors say most.
-fn add_reference(list: &mut Vec<u64>, id: u64) -> (usize, bool) {
-    if let Some(at) = list.iter().position(|it| *it == id) {
-        return (at, false);
-    }
-    let full = list.len() >= MIME_REFERENCES;
-    if full {
-        list.remove(MIME_REFERENCES / 2);
-    }
-    list.push(id);
-    (list.len() - 1, full)
-}
-
-/// Where an id is after the middle gave way.
-fn after_cut(at: u8) -> u8 {
-    at - u8::from(usize::from(at) > MIME_REFERENCES / 2)
 }

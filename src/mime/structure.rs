@@ -304,8 +304,8 @@ pub struct Facts {
     pub message_id: Option<u64>,
     /// Hash of the base subject (RFC 5256 §2.1, letter case ignored); 0 where it is empty.
     pub subject: u64,
-    /// Hashes of the ids in References then In-Reply-To, each once, oldest first; of a longer list
-    /// the first and the last ones.
+    /// Hashes of the ids in References as they stand there, oldest first, then of those in
+    /// In-Reply-To that are not among them; of a longer list the first and the last ones.
     pub references: Vec<u64>,
     /// Which of them are the message's ancestors by RFC 5256 §3; `None` where the message was stored
     /// before this was noted.
@@ -317,8 +317,6 @@ pub struct Facts {
 pub struct Ancestry {
     /// So many of the list, from its start, are of References.
     pub listed: u8,
-    /// The place in the list of the one that stands last there.
-    pub last: u8,
     /// Some in the middle were left out.
     pub gap: bool,
 }
