@@ -322,7 +322,7 @@ pub const SORT_MEMORY: usize = 4 * 1024 * 1024;
 /// Octets of a folded text that messages are sorted by; what is behind does not count.
 pub const SORT_TEXT: usize = 8 * 1024;
 
-/// Messages and messages referred to that THREAD can hold, 40 octets each; beyond it: `NO [LIMIT]`.
+/// Messages and messages referred to that THREAD can hold, 32 octets each; beyond it: `NO [LIMIT]`.
 pub const THREAD_NODES: usize = 1_000_000;
 
 /// Words of a search text that a fuzzy search looks for; further ones do not count.

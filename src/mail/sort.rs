@@ -184,7 +184,9 @@ impl Keys {
             from += run.len();
         }
         drop(self);
-        (entries.into_iter().map(|entry| entry.uid).collect(), open)
+        let mut uids: Vec<Uid> = entries.into_iter().map(|entry| entry.uid).collect();
+        uids.shrink_to_fit();
+        (uids, open)
     }
 }
 
@@ -235,7 +237,11 @@ impl Mail {
     ) -> Result<(Vec<Uid>, Vec<(usize, usize)>)> {
         let (order, room) = (order.clone(), room(within.len()));
         let mut keys = Keys::default();
-        keys.entries.reserve_exact(within.len() as usize);
+        // As much as can come at most, once: nothing moves while it grows, and what is not used is
+        // never touched.
+        let most = within.len() as usize;
+        keys.entries.reserve_exact(most);
+        keys.octets.reserve_exact(most.saturating_mul(room));
         let pace = order.pace();
         let within = Arc::new(within);
         let keys = self

@@ -2,7 +2,7 @@
 //! REFERENCES without merging by subject, threads in the order of their newest message
 //! (draft-ietf-morg-inthread-01; where it is silent, as Dovecot does).
 //!
-//! The tree is arrays of small nodes, 40 octets for each message and each message that others refer
+//! The tree is arrays of small nodes, 32 octets for each message and each message that others refer
 //! to, `limits::THREAD_NODES` of them at most. Nothing recurses: a thread may be as deep as the
 //! mailbox is long.
 
@@ -39,8 +39,6 @@ const FLAGS: u64 = 7;
 /// A message, or one that is only referred to (its UID is 0).
 #[derive(Clone, Copy)]
 struct Node {
-    /// Hash of the Message-ID.
-    id: u64,
     /// Hash of the base subject, 0 where that is empty, with the flags in its low bits.
     subject: u64,
     /// Sent date, in seconds since 1970.
@@ -49,11 +47,27 @@ struct Node {
     parent: u32,
     /// The first child...
     first: u32,
-    /// ...and the next sibling, once the tree is done.
+    /// ...and the next sibling, once all messages are in. Before, both together are the id.
     next: u32,
 }
 
 impl Node {
+    /// A node without links. `id`: hash of the Message-ID.
+    fn new(id: u64) -> Node {
+        Node {
+            subject: 0,
+            date: i64::MIN,
+            uid: 0,
+            parent: NONE,
+            first: (id >> 32) as u32,
+            next: id as u32,
+        }
+    }
+
+    fn id(&self) -> u64 {
+        u64::from(self.first) << 32 | u64::from(self.next)
+    }
+
     fn is_dummy(&self) -> bool {
         self.uid == 0
     }
@@ -63,7 +77,7 @@ impl Node {
     }
 }
 
-/// Finds nodes by a key that they hold: open addressing over their numbers.
+/// Finds nodes by their ids: open addressing over their numbers.
 #[derive(Default)]
 struct Index {
     slots: Vec<u32>,
@@ -73,25 +87,23 @@ struct Index {
 }
 
 impl Index {
-    /// The slot of the node with this key, or the free one for it.
-    fn slot(&mut self, nodes: &[Node], key: u64, of: fn(&Node) -> u64) -> &mut u32 {
-        if (self.used + 1) * 4 > self.slots.len() * 3 {
-            self.grow(nodes, of);
+    /// The slot of the node with this id, or the free one for it.
+    fn slot(&mut self, nodes: &[Node], id: u64) -> &mut u32 {
+        if (self.used + 1) * 8 > self.slots.len() * 7 {
+            self.grow(nodes);
         }
-        let at = self.probe(nodes, key, of);
+        let at = self.probe(nodes, id);
         // A free slot is about to be taken.
         self.used += usize::from(self.slots.get(at) == Some(&NONE));
         &mut self.slots[at]
     }
 
-    fn probe(&self, nodes: &[Node], key: u64, of: fn(&Node) -> u64) -> usize {
+    fn probe(&self, nodes: &[Node], id: u64) -> usize {
         let mask = self.slots.len() - 1;
-        let mut at = self.hasher.hash_one(key) as usize & mask;
+        let mut at = self.hasher.hash_one(id) as usize & mask;
         while let Some(slot) = self.slots.get(at).filter(|slot| **slot != NONE) {
-            if nodes
-                .get(*slot as usize)
-                .is_some_and(|node| of(node) == key)
-            {
+            let node = nodes.get(*slot as usize);
+            if node.is_some_and(|node| node.id() == id) {
                 break;
             }
             at = (at + 1) & mask;
@@ -99,11 +111,11 @@ impl Index {
         at
     }
 
-    fn grow(&mut self, nodes: &[Node], of: fn(&Node) -> u64) {
+    fn grow(&mut self, nodes: &[Node]) {
         let old = std::mem::take(&mut self.slots);
         self.slots = vec![NONE; (old.len() * 2).max(64)];
         for number in old.into_iter().filter(|number| *number != NONE) {
-            let at = self.probe(nodes, of(&nodes[number as usize]), of);
+            let at = self.probe(nodes, nodes[number as usize].id());
             self.slots[at] = number;
         }
     }
@@ -114,7 +126,7 @@ struct Builder {
     algorithm: Algorithm,
     nodes: Vec<Node>,
     ids: Index,
-    /// Keys of ids and subjects cannot be chosen to collide.
+    /// Keys of subjects cannot be chosen to collide.
     hasher: RandomState,
     /// There were too many nodes.
     full: bool,
@@ -149,12 +161,13 @@ impl Builder {
     fn read(&self, reader: &Reader, row: &Row) -> Result<Facing> {
         let mut known = Known::new(reader, row)?;
         let facts = known.facts();
+        let by_id = self.algorithm != Algorithm::OrderedSubject;
         let mut facing = Facing {
             uid: row.uid,
             date: known.sent(&facts),
             subject: 0,
             reply: false,
-            id: facts.message_id,
+            id: facts.message_id.filter(|_| by_id),
             references: Vec::new(),
             parent: None,
         };
@@ -165,7 +178,7 @@ impl Builder {
                 facing.subject = self.hasher.hash_one(text).max(FLAGS + 1) & !FLAGS;
             }
         }
-        if self.algorithm != Algorithm::OrderedSubject {
+        if by_id {
             ancestors(&facts, &mut known, &mut facing)?;
         }
         Ok(facing)
@@ -221,7 +234,7 @@ impl Builder {
 
     fn of_id(&mut self, id: u64) -> u32 {
         let next = self.nodes.len() as u32;
-        let slot = self.ids.slot(&self.nodes, id, |node| node.id);
+        let slot = self.ids.slot(&self.nodes, id);
         if *slot != NONE {
             return *slot;
         }
@@ -233,17 +246,9 @@ impl Builder {
         let number = self.nodes.len() as u32;
         if self.nodes.len() == self.nodes.capacity() {
             // Not twice as much: memory is short where this matters.
-            self.nodes.reserve_exact(self.nodes.len() / 4 + 64);
+            self.nodes.reserve_exact(self.nodes.len() / 8 + 64);
         }
-        self.nodes.push(Node {
-            id,
-            subject: 0,
-            date: 0,
-            uid: 0,
-            parent: NONE,
-            first: NONE,
-            next: NONE,
-        });
+        self.nodes.push(Node::new(id));
         number
     }
 
@@ -269,6 +274,7 @@ impl Builder {
 
     fn finish(mut self) -> Threads {
         drop(std::mem::take(&mut self.ids));
+        self.forget_links();
         let roots = match self.algorithm {
             Algorithm::OrderedSubject => self.by_subject(),
             _ => self.by_references(),
@@ -276,6 +282,13 @@ impl Builder {
         Threads {
             stack: vec![roots],
             nodes: self.nodes,
+        }
+    }
+
+    /// No children are known: where ids were, or links that are to be made anew.
+    fn forget_links(&mut self) {
+        for node in &mut self.nodes {
+            (node.first, node.next) = (NONE, NONE);
         }
     }
 
@@ -393,37 +406,44 @@ impl Builder {
 
     /// Steps 4 and 5: threads of the same subject become one.
     fn merge(&mut self) {
-        let mut roots: Vec<u32> = (0..self.nodes.len() as u32)
-            .filter(|number| self.is_root(*number))
-            .collect();
-        roots.sort_unstable_by_key(|number| self.rank(*number));
-        // The subject table: the roots in it, found by their subject.
-        let mut table = Table::new(roots.len());
-        for current in &roots {
-            let subject = self.thread_subject(*current);
-            if subject == 0 {
-                continue;
+        let roots = (0..self.nodes.len() as u32).filter(|number| self.is_root(*number));
+        let mut all = Vec::new();
+        all.reserve_exact(roots.clone().count());
+        all.extend(roots);
+        // What has one subject stands together, in the order of step 4: no table is needed.
+        all.sort_unstable_by_key(|number| (self.thread_subject(*number), self.rank(*number)));
+        let mut rest = &all[..];
+        while let Some(first) = rest.first() {
+            let subject = self.thread_subject(*first);
+            let same = |number: &&u32| self.thread_subject(**number) == subject;
+            let (threads, others) = rest.split_at(rest.iter().take_while(same).count());
+            if subject != 0 {
+                self.merge_same(threads);
             }
-            let found = table.slot(subject);
-            let Some(chosen) = found.filter(|number| *number != NONE) else {
-                table.set(subject, *current);
-                continue;
-            };
-            let (one, other) = (self.nodes[chosen as usize], self.nodes[*current as usize]);
-            let original = one.has(REPLY) && !other.has(REPLY);
-            if !one.is_dummy() && (other.is_dummy() || original) {
-                table.set(subject, *current);
-            }
-        }
-        for current in roots {
-            let subject = self.thread_subject(current);
-            let chosen = table.slot(subject).filter(|_| subject != 0);
-            if let Some(chosen) = chosen.filter(|number| *number != NONE && *number != current) {
-                let one = self.join(chosen, current);
-                table.set(subject, one);
-            }
+            rest = others;
         }
         self.bury();
+    }
+
+    /// Step 5 for the threads of one subject.
+    fn merge_same(&mut self, threads: &[u32]) {
+        let mut chosen = NONE;
+        for current in threads {
+            let Some(one) = self.nodes.get(chosen as usize) else {
+                chosen = *current;
+                continue;
+            };
+            let other = self.nodes[*current as usize];
+            let original = one.has(REPLY) && !other.has(REPLY);
+            if !one.is_dummy() && (other.is_dummy() || original) {
+                chosen = *current;
+            }
+        }
+        for current in threads {
+            if *current != chosen {
+                chosen = self.join(chosen, *current);
+            }
+        }
     }
 
     /// Step 5 (C): puts the current thread to the chosen one of its subject; gives the node that
@@ -447,7 +467,8 @@ impl Builder {
             }
             _ => {
                 let dummy = self.push(0);
-                self.nodes[dummy as usize].first = chosen;
+                let above = &mut self.nodes[dummy as usize];
+                (above.first, above.next) = (chosen, NONE);
                 self.nodes[chosen as usize].parent = dummy;
                 self.nodes[current as usize].parent = dummy;
                 dummy
@@ -489,15 +510,13 @@ impl Builder {
         all.sort_unstable_by_key(|number| {
             let node = self.nodes[*number as usize];
             let rank = match refs && node.parent == NONE {
-                // `id` holds the thread's latest date, see `latest`.
-                true => (node.id as i64, self.rank(*number).1),
+                // The thread's latest date, see `latest`.
+                true => (node.date, self.rank(*number).1),
                 false => self.rank(*number),
             };
             (node.parent, rank)
         });
-        self.nodes.iter_mut().for_each(|node| {
-            (node.first, node.next) = (NONE, NONE);
-        });
+        self.forget_links();
         let mut roots = NONE;
         for number in all.into_iter().rev() {
             let parent = self.nodes[number as usize].parent;
@@ -511,12 +530,9 @@ impl Builder {
         roots
     }
 
-    /// REFS orders threads by their newest message: notes its date in the root's `id`.
+    /// REFS orders threads by their newest message: the root takes its date.
     fn latest(&mut self) {
         let mut tops: Vec<u32> = self.nodes.iter().map(|node| node.parent).collect();
-        for node in &mut self.nodes {
-            node.id = i64::MIN as u64;
-        }
         for number in 0..self.nodes.len() {
             let mut top = number as u32;
             while let Some(above) = tops.get(top as usize).filter(|above| **above != NONE) {
@@ -531,41 +547,9 @@ impl Builder {
             let node = self.nodes[number];
             if !node.is_dummy() {
                 let root = &mut self.nodes[top as usize];
-                root.id = (root.id as i64).max(node.date) as u64;
+                root.date = root.date.max(node.date);
             }
         }
-    }
-}
-
-/// The subject table: values by a key that is a hash already.
-struct Table {
-    slots: Vec<(u64, u32)>,
-}
-
-impl Table {
-    fn new(most: usize) -> Table {
-        let size = (most * 4 / 3 + 1).next_power_of_two();
-        Table {
-            slots: vec![(0, NONE); size],
-        }
-    }
-
-    fn at(&self, key: u64) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut at = (key >> 3) as usize & mask;
-        while self.slots[at].0 != 0 && self.slots[at].0 != key {
-            at = (at + 1) & mask;
-        }
-        at
-    }
-
-    fn slot(&self, key: u64) -> Option<u32> {
-        (key != 0).then(|| self.slots[self.at(key)].1)
-    }
-
-    fn set(&mut self, key: u64, value: u32) {
-        let at = self.at(key);
-        self.slots[at] = (key, value);
     }
 }
 

@@ -32,31 +32,36 @@ impl Mail {
         S: Send + 'static,
         F: Fn(&mut S, &Reader, &Row) -> Result<()> + Send + Sync + 'static,
     {
-        // Only so many at a time: each one fills a core.
-        let _turn = match pace.aside {
-            true => Some(WALKS.acquire().await),
-            false => None,
-        };
         let (mut state, mut next) = (state, within.first());
-        let each = Arc::new(each);
-        while let Some(from) = next {
-            if pace.aside {
-                let (mail, within, each) = (self.clone(), within.clone(), each.clone());
-                let done = smol::unblock(move || {
-                    let next = slice(&mail, mailbox, &within, from, pace.rows, |reader, row| {
-                        each(&mut state, reader, row)
-                    });
-                    next.map(|next| (state, next))
-                });
-                (state, next) = done.await?;
-            } else {
+        if !pace.aside {
+            while let Some(from) = next {
                 next = slice(self, mailbox, within, from, pace.rows, |reader, row| {
                     each(&mut state, reader, row)
                 })?;
+                yield_now().await;
             }
-            yield_now().await;
+            return Ok(state);
         }
-        Ok(state)
+        // Only so many at a time: each one fills a core.
+        let _turn = WALKS.acquire().await;
+        // One thread from the first slice to the last: an allocator that keeps memory for each
+        // thread would keep it several times.
+        let waiting = Arc::new(());
+        let waits = Arc::downgrade(&waiting);
+        let (mail, within) = (self.clone(), within.clone());
+        let done = smol::unblock(move || {
+            // Nobody waits any more: the walk was dropped.
+            while let Some(from) = next.filter(|_| waits.strong_count() > 0) {
+                next = slice(&mail, mailbox, &within, from, pace.rows, |reader, row| {
+                    each(&mut state, reader, row)
+                })?;
+                std::thread::yield_now();
+            }
+            Ok(state)
+        })
+        .await;
+        drop(waiting);
+        done
     }
 }
 
