@@ -334,6 +334,9 @@ pub const FUZZY_WORD: usize = 48;
 /// Searches of headers and bodies at a time; more wait.
 pub const SEARCHES: usize = 2;
 
+/// Sorts and threadings at a time, for each holds memory by the messages it is of; more wait.
+pub const SORTS: usize = 2;
+
 /// Octets of one header block that a search looks at.
 pub const SEARCH_HEADER: u32 = 1024 * 1024;
 

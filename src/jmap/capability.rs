@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use super::method::blob;
 use super::websocket;
 use crate::limits;
+use crate::mime::casemap::Collation;
 
 /// A specification whose methods are served here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +88,7 @@ pub fn session(max_upload: u64, base: &str) -> Map<String, Value> {
             "maxCallsInRequest": limits::JMAP_CALLS,
             "maxObjectsInGet": limits::JMAP_GET,
             "maxObjectsInSet": limits::JMAP_SET,
-            "collationAlgorithms": COLLATIONS,
+            "collationAlgorithms": Collation::NAMES,
         }),
     );
     map.insert(Capability::Mail.uri().into(), json!({}));
@@ -105,9 +106,6 @@ pub fn session(max_upload: u64, base: &str) -> Map<String, Value> {
     }
     map
 }
-
-/// The collations that a sort may name (RFC 4790 §9, RFC 5051).
-pub const COLLATIONS: [&str; 2] = ["i;ascii-casemap", "i;unicode-casemap"];
 
 /// The `accountCapabilities` (RFC 8621 §1.3.1).
 pub fn account(max_message: u64, top_level: bool) -> Map<String, Value> {

@@ -6,6 +6,7 @@
 
 use super::search::{Prepared, Query};
 use super::{EmailId, Error, Flags, Mail, MailboxId, Reader, Result, Row, ThreadId, Uid, UidSet};
+use crate::mime::casemap::Collation;
 use crate::mime::{Address, address, subject};
 use smol::future::yield_now;
 use std::cmp::Ordering;
@@ -29,11 +30,11 @@ pub enum SortKey {
     /// `sentAt`; where there is none, when it was received.
     Sent,
     /// Name or address of the first `from`.
-    From,
+    From(Collation),
     /// Name or address of the first `to`.
-    To,
+    To(Collation),
     /// The base subject.
-    Subject,
+    Subject(Collation),
     /// `hasKeyword`
     Has(Flags),
     /// `allInThreadHaveKeyword`
@@ -375,16 +376,17 @@ fn inside(
         ));
     }
     let envelope = view.and_then(|view| view.envelope()).unwrap_or_default();
-    let text = match key {
-        SortKey::From => person(&envelope.from),
-        SortKey::To => person(&envelope.to),
-        _ => subject::base(envelope.subject.as_deref().unwrap_or_default()).text,
+    let (text, collation) = match key {
+        SortKey::From(collation) => (person(&envelope.from), collation),
+        SortKey::To(collation) => (person(&envelope.to), collation),
+        SortKey::Subject(collation) => {
+            let subject = envelope.subject.as_deref().unwrap_or_default();
+            (subject::base(subject).text, collation)
+        }
+        _ => return Ok(Key::Number(0)),
     };
     Ok(Key::Text(
-        text.chars()
-            .flat_map(char::to_lowercase)
-            .take(COMPARED)
-            .collect(),
+        collation.fold(&text).chars().take(COMPARED).collect(),
     ))
 }
 

@@ -222,14 +222,10 @@ impl Prepared {
 
     /// How to go through messages with it.
     pub(super) fn pace(&self) -> Pace {
-        let rows = match self.cost {
-            0 => 1024,
-            1 => 64,
-            _ => 16,
-        };
-        Pace {
-            rows,
-            aside: self.cost > 1,
+        match self.cost {
+            0 => Pace::ROWS,
+            1 => Pace::FACTS,
+            _ => Pace::BODIES,
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::facts::{Known, List};
 use super::search::{Prepared, Query};
-use super::walk::Pace;
+use super::walk::{self, Pace};
 use super::{Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
 use crate::limits;
 use std::sync::Arc;
@@ -71,14 +71,8 @@ impl Order {
         let heavy = self.query.as_ref().map(Prepared::pace);
         match (light, heavy) {
             (_, Some(pace)) if pace.aside => pace,
-            (true, _) => Pace {
-                rows: 1024,
-                aside: false,
-            },
-            _ => Pace {
-                rows: 256,
-                aside: true,
-            },
+            (true, _) => Pace::ROWS,
+            _ => Pace::FACTS,
         }
     }
 
@@ -200,6 +194,7 @@ impl Mail {
         order: Order,
     ) -> Result<Vec<Uid>> {
         let order = Arc::new(order);
+        let _turn = walk::turn().await;
         let (mut uids, open) = self.sort_part(mailbox, within.clone(), &order, 0).await?;
         let mut open: Vec<_> = open
             .into_iter()

@@ -7,7 +7,7 @@
 //! mailbox is long.
 
 use super::facts::Known;
-use super::walk::Pace;
+use super::walk::{self, Pace};
 use super::{Error, Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
 use crate::limits;
 use crate::mime::{Facts, msgid};
@@ -646,21 +646,24 @@ impl Mail {
         within: &UidSet,
         algorithm: Algorithm,
     ) -> Result<Threads> {
+        let _turn = walk::turn().await;
         let builder = Builder::new(algorithm, within.len() as usize);
         let within = Arc::new(within.clone());
-        let pace = Pace {
-            rows: 256,
-            aside: true,
-        };
         let builder = self
-            .walk(mailbox, &within, pace, builder, |builder, reader, row| {
-                let found = builder.read(reader, row)?;
-                builder.add(found);
-                match builder.full {
-                    true => Err(Error::Limit("messages and references in threads")),
-                    false => Ok(()),
-                }
-            })
+            .walk(
+                mailbox,
+                &within,
+                Pace::FACTS,
+                builder,
+                |builder, reader, row| {
+                    let found = builder.read(reader, row)?;
+                    builder.add(found);
+                    match builder.full {
+                        true => Err(Error::Limit("messages and references in threads")),
+                        false => Ok(()),
+                    }
+                },
+            )
             .await?;
         Ok(smol::unblock(move || builder.finish()).await)
     }

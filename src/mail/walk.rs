@@ -4,10 +4,11 @@
 use super::{Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
 use crate::limits;
 use smol::future::yield_now;
-use smol::lock::Semaphore;
+use smol::lock::{Semaphore, SemaphoreGuard};
 use std::sync::Arc;
 
 static WALKS: Semaphore = Semaphore::new(limits::SEARCHES);
+static SORTS: Semaphore = Semaphore::new(limits::SORTS);
 
 /// How a walk goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,29 @@ pub(super) struct Pace {
     pub rows: usize,
     /// Beside the sessions' thread, because a slice takes long; `limits::SEARCHES` at a time.
     pub aside: bool,
+}
+
+impl Pace {
+    /// For what the rows tell.
+    pub const ROWS: Pace = Pace {
+        rows: 1024,
+        aside: false,
+    };
+    /// For what is stored about messages.
+    pub const FACTS: Pace = Pace {
+        rows: 64,
+        aside: false,
+    };
+    /// For what is in messages.
+    pub const BODIES: Pace = Pace {
+        rows: 16,
+        aside: true,
+    };
+}
+
+/// A sort's or threading's turn: so many of them at a time have memory that grows with the mailbox.
+pub(super) async fn turn() -> SemaphoreGuard<'static> {
+    SORTS.acquire().await
 }
 
 impl Mail {

@@ -14,6 +14,38 @@ const HANGUL_LAST: u32 = 0xd7a3;
 const VOWELS: u32 = 21;
 const TRAILING: u32 = 28;
 
+/// A collation by which texts can be put in order (RFC 4790).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Collation {
+    /// i;ascii-casemap (RFC 4790 §9.2): the letters of ASCII without case, all else as it is.
+    Ascii,
+    /// i;unicode-casemap (RFC 5051).
+    #[default]
+    Unicode,
+}
+
+impl Collation {
+    /// The names of them all (RFC 4790 §9, RFC 5051 §2).
+    pub const NAMES: [&str; 2] = ["i;ascii-casemap", "i;unicode-casemap"];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Collation> {
+        match name {
+            "i;ascii-casemap" => Some(Collation::Ascii),
+            "i;unicode-casemap" => Some(Collation::Unicode),
+            _ => None,
+        }
+    }
+
+    /// What compares octet by octet as `text` does by this collation.
+    pub fn fold(self, text: &str) -> String {
+        match self {
+            Collation::Ascii => text.to_ascii_uppercase(),
+            Collation::Unicode => fold(text),
+        }
+    }
+}
+
 /// The folded form of `text`: each character in title case, then decomposed (RFC 5051 §2).
 pub fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

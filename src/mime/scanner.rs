@@ -693,6 +693,30 @@ mod tests {
         assert_eq!(facts.sent_at.unwrap().offset, -360);
     }
 
+    #[test]
+    fn references_stay_as_they_stand() {
+        let hash = |id: &str| crate::mime::msgid::hash(id.as_bytes());
+        let facts = scan(b"References: <a@b> <b@c> <a@b>\nIn-Reply-To: <b@c> <z@z>\n\n").facts;
+        assert_eq!(facts.references, ["a@b", "b@c", "a@b", "z@z"].map(hash));
+        assert_eq!(
+            facts.ancestry.map(|it| (it.listed, it.gap)),
+            Some((3, false))
+        );
+        // In-Reply-To never takes the place of the parent.
+        let ids = |letter: char| {
+            (0..99)
+                .map(|n| format!("<{letter}{n}@x>"))
+                .collect::<String>()
+        };
+        let many = format!("References: {}\nIn-Reply-To: {}\n\n", ids('r'), ids('i'));
+        let facts = scan(many.as_bytes()).facts;
+        let listed = usize::from(facts.ancestry.unwrap().listed);
+        assert!(facts.ancestry.unwrap().gap);
+        assert_eq!(facts.references[0], hash("r0@x"));
+        assert_eq!(facts.references[listed - 1], hash("r98@x"));
+        assert_eq!(facts.references.len(), crate::limits::MIME_REFERENCES);
+    }
+
     fn stored(structure: &Structure) -> usize {
         let mut out = Vec::new();
         structure.encode(&mut out);

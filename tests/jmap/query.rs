@@ -252,6 +252,27 @@ fn sorts() {
     assert_eq!(jmap.call("Email/query", bad)["error"], "invalidArguments");
 }
 
+/// RFC 8620 §5.5: i;unicode-casemap (RFC 5051) by default, i;ascii-casemap (RFC 4790 §9.2) by name.
+#[test]
+fn collations() {
+    let (_server, mut jmap) = start();
+    let names = ["été", "Zoo", "ÉTÉ", "eta"];
+    let ids: Vec<String> = (1..)
+        .zip(names)
+        .map(|(n, name)| import(&mut jmap, name, n, json!({})))
+        .collect();
+    for (collation, want) in [
+        (json!(null), [3, 2, 0, 1]),
+        (json!("i;unicode-casemap"), [3, 2, 0, 1]),
+        (json!("i;ascii-casemap"), [3, 1, 2, 0]),
+    ] {
+        let sort = json!([{"property": "subject", "collation": collation},
+            {"property": "receivedAt", "isAscending": false}]);
+        let want = want.map(|at| ids[at].clone());
+        assert_eq!(jmap.query(json!({"sort": sort})), want, "{collation}");
+    }
+}
+
 #[test]
 fn collapsed() {
     let (_server, mut jmap) = start();

@@ -2,6 +2,7 @@
 use serde_json::{Map, Value};
 
 use super::error::MethodError;
+use crate::mime::casemap::Collation;
 
 /// Levels of AND / OR / NOT.
 const DEPTH: usize = 32;
@@ -109,8 +110,8 @@ pub struct Comparator {
     pub property: String,
     /// Not descending.
     pub ascending: bool,
-    /// The collation asked for.
-    pub collation: Option<String>,
+    /// The collation asked for, or else i;unicode-casemap.
+    pub collation: Collation,
     /// The keyword of the `...Keyword` sorts (RFC 8621 §4.4.2).
     pub keyword: Option<String>,
 }
@@ -147,7 +148,11 @@ fn comparator(value: Value) -> Result<Comparator, MethodError> {
         Value::Bool(value) => value,
         _ => return Err(MethodError::invalid("isAscending must be true or false")),
     };
-    let collation = args.text("collation")?;
+    let collation = match args.text("collation")? {
+        Some(name) => Collation::named(&name)
+            .ok_or_else(|| MethodError::new("unsupportedSort").because("unknown collation"))?,
+        None => Collation::default(),
+    };
     let keyword = args.text("keyword")?;
     // RFC 8620 §5.5: a comparator may have further properties; some clients send a query's.
     Ok(Comparator {

@@ -2,7 +2,6 @@
 use std::collections::HashSet;
 
 use super::{Answer, changes, filter, visible};
-use crate::jmap::capability::COLLATIONS;
 use crate::jmap::context::{Context, method_error};
 use crate::jmap::method::query::{QuerySince, Window};
 use crate::jmap::wire::args::Args;
@@ -160,13 +159,6 @@ impl Question {
 /// A comparator (RFC 8621 §4.4.2).
 fn sort_key(by: &Comparator, keywords: &Keywords) -> Result<SortKey, MethodError> {
     let unsupported = || MethodError::new("unsupportedSort").because(by.property.clone());
-    if by
-        .collation
-        .as_deref()
-        .is_some_and(|c| !COLLATIONS.contains(&c))
-    {
-        return Err(MethodError::new("unsupportedSort").because("unknown collation"));
-    }
     let flags = || -> Result<Flags, MethodError> {
         let name = by.keyword.as_deref();
         let name = name.ok_or_else(|| MethodError::invalid("this sort needs a keyword"))?;
@@ -176,9 +168,9 @@ fn sort_key(by: &Comparator, keywords: &Keywords) -> Result<SortKey, MethodError
         "receivedAt" => SortKey::Received,
         "size" => SortKey::Size,
         "sentAt" => SortKey::Sent,
-        "from" => SortKey::From,
-        "to" => SortKey::To,
-        "subject" => SortKey::Subject,
+        "from" => SortKey::From(by.collation),
+        "to" => SortKey::To(by.collation),
+        "subject" => SortKey::Subject(by.collation),
         "hasKeyword" => SortKey::Has(flags()?),
         "allInThreadHaveKeyword" => SortKey::AllInThread(flags()?),
         "someInThreadHaveKeyword" => SortKey::SomeInThread(flags()?),

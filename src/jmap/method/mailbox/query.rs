@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Answer;
-use crate::jmap::capability::COLLATIONS;
 use crate::jmap::context::{Context, method_error};
 use crate::jmap::method::query::{QuerySince, Window};
 use crate::jmap::wire::args::Args;
@@ -14,6 +13,7 @@ use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::filter::{self, Comparator, Filter};
 use crate::jmap::wire::id;
 use crate::mail::{DataType, Mailbox, MailboxId, Meta};
+use crate::mime::casemap;
 
 /// Mailbox/query (RFC 8621 §2.3).
 pub async fn query(context: &mut Context, mut args: Args) -> Answer {
@@ -74,7 +74,7 @@ impl Condition {
             ("parentId", Value::Null) => Ok(Condition::Parent(None)),
             ("parentId", Value::String(text)) => Ok(id::to_mailbox(context.resolve(&text))
                 .map_or(Condition::Nowhere, |id| Condition::Parent(Some(id)))),
-            ("name", Value::String(text)) => Ok(Condition::Name(text.to_lowercase())),
+            ("name", Value::String(text)) => Ok(Condition::Name(casemap::fold(&text))),
             ("role", Value::Null) => Ok(Condition::Role(None)),
             ("role", Value::String(role)) => Ok(Condition::Role(Some(role))),
             ("hasAnyRole", Value::Bool(any)) => Ok(Condition::AnyRole(any)),
@@ -90,7 +90,7 @@ impl Condition {
         match self {
             Condition::Parent(parent) => mailbox.parent == *parent,
             Condition::Nowhere => false,
-            Condition::Name(part) => mailbox.name.to_lowercase().contains(part),
+            Condition::Name(part) => casemap::fold(&mailbox.name).contains(part),
             Condition::Role(role) => mailbox.role.map(|r| r.name()) == role.as_deref(),
             Condition::AnyRole(any) => mailbox.role.is_some() == *any,
             Condition::Subscribed(subscribed) => mailbox.subscribed == *subscribed,
@@ -114,8 +114,7 @@ impl Question {
         let sort = filter::sort(args.value("sort"))?;
         for by in &sort {
             let known = matches!(by.property.as_str(), "sortOrder" | "name" | "parentId");
-            let collation = by.collation.as_deref();
-            if !known || collation.is_some_and(|c| !COLLATIONS.contains(&c)) {
+            if !known {
                 return Err(MethodError::new("unsupportedSort").because(by.property.clone()));
             }
         }
@@ -181,7 +180,7 @@ impl Question {
             let order = match by.property.as_str() {
                 "sortOrder" => a.sort_order.cmp(&b.sort_order),
                 "parentId" => a.parent.cmp(&b.parent),
-                _ => a.name.to_lowercase().cmp(&b.name.to_lowercase()),
+                _ => by.collation.fold(&a.name).cmp(&by.collation.fold(&b.name)),
             };
             let order = if by.ascending { order } else { order.reverse() };
             if order != Ordering::Equal {
