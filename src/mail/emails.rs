@@ -1,15 +1,15 @@
 //! Emails across mailboxes: JMAP's queries and sorts (RFC 8621 §4.4).
 //!
 //! A page of a mailbox by date costs its rows, while dates and UIDs agree; every other order costs
-//! one scan of the rows and 32 octets for each that matches (more where it sorts by what is inside
-//! the messages). Emails with `\Deleted` are not there (RFC 8621 §4.1.1).
+//! one scan of the rows, and 44 octets for each that matches beside what it is sorted by. Emails with `\Deleted` are not there (RFC 8621 §4.1.1).
 
 use super::search::{Prepared, Query};
-use super::{EmailId, Error, Flags, Mail, MailboxId, Reader, Result, Row, ThreadId, Uid, UidSet};
+use super::{
+    EmailId, Error, Flags, Mail, MailboxId, Message, Reader, Result, Row, ThreadId, Uid, UidSet,
+};
 use crate::mime::casemap::Collation;
 use crate::mime::{Address, address, subject};
 use smol::future::yield_now;
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -17,8 +17,10 @@ use std::sync::Arc;
 const SLICE: usize = 4096;
 /// Messages in one look at the store, for what is inside them.
 const INSIDE: usize = 64;
-/// Characters of a name or subject that are compared.
-const COMPARED: usize = 128;
+/// Emails for which room is made at once.
+const RESERVED: usize = 128 * 1024;
+/// Octets of a folded name or subject that are compared.
+const COMPARED: usize = 256;
 
 /// What emails are sorted by (RFC 8621 §4.4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +92,26 @@ impl Hit {
     }
 }
 
-/// A key that had to be read.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Number(i64),
-    Text(String),
+/// What hits are sorted by: for each a run of octets that compares as all its keys do.
+#[derive(Default)]
+struct Keys {
+    octets: Vec<u8>,
+    places: Vec<Place>,
+}
+
+/// A hit, by its number, and where its keys are.
+struct Place {
+    hit: u32,
+    from: u32,
+    len: u16,
+}
+
+impl Keys {
+    fn of(&self, place: &Place) -> &[u8] {
+        let from = place.from as usize;
+        let to = from + usize::from(place.len);
+        self.octets.get(from..to).unwrap_or_default()
+    }
 }
 
 /// Keywords of a thread.
@@ -134,11 +151,15 @@ impl Mail {
         if let Some(ascending) = self.by_rows(question) {
             return self.page(question, ascending).await;
         }
-        let mut hits = self.hits(question).await?;
-        self.sort(&mut hits, &question.sort).await?;
+        let hits = self.hits(question).await?;
+        let order = self.sort(&hits, &question.sort).await?;
         let mut threads = HashSet::new();
-        hits.retain(|hit| !question.collapse || threads.insert(hit.thread));
-        Ok(hits.into_iter().map(|hit| hit.email).collect())
+        Ok(order
+            .iter()
+            .filter_map(|place| hits.get(place.hit as usize))
+            .filter(|hit| !question.collapse || threads.insert(hit.thread))
+            .map(|hit| hit.email)
+            .collect())
     }
 
     /// The direction to walk a mailbox in, when that gives the order asked for.
@@ -204,6 +225,11 @@ impl Mail {
             None => self.meta().mailboxes.iter().map(|m| m.id).collect(),
         };
         let mut hits = Vec::new();
+        // Room for all at once: nothing moves, and what is not used is never touched.
+        let meta = self.meta();
+        let counters = mailboxes.iter().filter_map(|id| meta.mailbox(*id));
+        let most: usize = counters.map(|it| it.counters.total as usize).sum();
+        hits.reserve_exact(most.min(RESERVED));
         let mut shared = HashSet::new();
         for mailbox in mailboxes {
             let within = match question.query.is_of_row() {
@@ -268,57 +294,57 @@ impl Mail {
         }
     }
 
-    async fn sort(&self, hits: &mut Vec<Hit>, sort: &[(SortKey, bool)]) -> Result<()> {
+    /// The hits in order.
+    async fn sort(&self, hits: &[Hit], sort: &[(SortKey, bool)]) -> Result<Vec<Place>> {
         let newest_first = [(SortKey::Received, false)];
         let sort = if sort.is_empty() { &newest_first } else { sort };
         let received = sort.iter().find(|(key, _)| *key == SortKey::Received);
         let tie_ascending = received.is_some_and(|(_, ascending)| *ascending);
-        let tie = |a: &Hit, b: &Hit| match tie_ascending {
-            true => a.tie.cmp(&b.tie),
-            false => b.tie.cmp(&a.tie),
+        let tie = |place: &Place| {
+            let tie = hits.get(place.hit as usize).map_or(0, |hit| hit.tie);
+            if tie_ascending { tie } else { !tie }
         };
-        if sort.iter().all(|(key, _)| key.is_outside()) {
-            hits.sort_unstable_by(|a, b| {
-                let order = sort.iter().map(|(key, up)| turn(outside(*key, a, b), *up));
-                order
-                    .fold(Ordering::Equal, Ordering::then)
-                    .then_with(|| tie(a, b))
-            });
-            return Ok(());
-        }
-        let mut keyed = self.keys(std::mem::take(hits), sort).await?;
-        keyed.sort_unstable_by(|(a, ka), (b, kb)| {
-            let order = sort.iter().enumerate().map(|(at, (key, up))| {
-                let order = match key.is_outside() {
-                    true => outside(*key, a, b),
-                    false => ka.get(at).cmp(&kb.get(at)),
-                };
-                turn(order, *up)
-            });
-            order
-                .fold(Ordering::Equal, Ordering::then)
-                .then_with(|| tie(a, b))
+        let mut keys = self.keys(hits, sort).await?;
+        let mut places = std::mem::take(&mut keys.places);
+        places.sort_unstable_by(|a, b| {
+            let order = keys.of(a).cmp(keys.of(b));
+            order.then_with(|| tie(a).cmp(&tie(b)))
         });
-        *hits = keyed.into_iter().map(|(hit, _)| hit).collect();
-        Ok(())
+        Ok(places)
     }
 
-    /// Reads the keys that the rows do not hold.
-    async fn keys(&self, hits: Vec<Hit>, sort: &[(SortKey, bool)]) -> Result<Vec<(Hit, Vec<Key>)>> {
+    /// Reads what the hits are sorted by.
+    async fn keys(&self, hits: &[Hit], sort: &[(SortKey, bool)]) -> Result<Keys> {
         let mut threads: HashMap<ThreadId, ThreadFlags> = HashMap::new();
-        let mut keyed = Vec::with_capacity(hits.len());
-        for slice in hits.chunks(INSIDE) {
+        let mut keys = Keys::default();
+        keys.places.reserve_exact(hits.len());
+        keys.octets.reserve_exact(hits.len().min(RESERVED) * 16);
+        let look = match sort.iter().all(|(key, _)| key.is_outside()) {
+            true => SLICE,
+            false => INSIDE,
+        };
+        for slice in hits.chunks(look) {
             let reader = self.reader()?;
             for hit in slice {
-                let keys = sort
-                    .iter()
-                    .map(|(key, _)| inside(&reader, &mut threads, hit, *key));
-                keyed.push((*hit, keys.collect::<Result<_>>()?));
+                let from = keys.octets.len();
+                for (key, ascending) in sort {
+                    let at = keys.octets.len();
+                    write_key(&reader, &mut threads, hit, *key, &mut keys.octets)?;
+                    if !ascending {
+                        let written = keys.octets.iter_mut().skip(at);
+                        written.for_each(|octet| *octet = !*octet);
+                    }
+                }
+                keys.places.push(Place {
+                    hit: keys.places.len() as u32,
+                    from: from as u32,
+                    len: (keys.octets.len() - from) as u16,
+                });
             }
             drop(reader);
             yield_now().await;
         }
-        Ok(keyed)
+        Ok(keys)
     }
 }
 
@@ -326,68 +352,53 @@ fn fits(prepared: &Prepared, reader: &Reader, row: &Row) -> Result<bool> {
     Ok(!row.flags.has(Flags::DELETED) && prepared.matches(reader, row)?)
 }
 
-fn turn(order: Ordering, ascending: bool) -> Ordering {
-    if ascending { order } else { order.reverse() }
-}
-
-/// Compares by what the rows hold; false comes before true (RFC 8620 §5.5).
-fn outside(key: SortKey, a: &Hit, b: &Hit) -> Ordering {
-    match key {
-        SortKey::Received => a.received.cmp(&b.received),
-        SortKey::Size => a.size.cmp(&b.size),
-        SortKey::Has(flags) => a.flags.has(flags).cmp(&b.flags.has(flags)),
-        _ => Ordering::Equal,
-    }
-}
-
-fn inside(
+/// Writes a key so that octets compare as it does; false comes before true (RFC 8620 §5.5).
+fn write_key(
     reader: &Reader,
     threads: &mut HashMap<ThreadId, ThreadFlags>,
     hit: &Hit,
     key: SortKey,
-) -> Result<Key> {
-    if let SortKey::AllInThread(flags) | SortKey::SomeInThread(flags) = key {
-        let found = match threads.get(&hit.thread) {
-            Some(found) => *found,
-            None => thread_flags(reader, hit.thread)?,
-        };
-        threads.insert(hit.thread, found);
-        let all = matches!(key, SortKey::AllInThread(_));
-        let holds = if all {
-            found.all.has(flags)
-        } else {
-            found.some.has(flags)
-        };
-        return Ok(Key::Number(holds.into()));
-    }
-    if key.is_outside() {
-        return Ok(Key::Number(0));
-    }
-    let Some(message) = reader.message(hit.email)? else {
-        return Ok(Key::Number(0));
-    };
-    let view = message.view();
-    if key == SortKey::Sent {
-        let sent = view
-            .and_then(|view| view.facts())
-            .and_then(|facts| facts.sent_at);
-        return Ok(Key::Number(
-            sent.map_or(i64::from(hit.received), |at| at.secs),
-        ));
-    }
-    let envelope = view.and_then(|view| view.envelope()).unwrap_or_default();
-    let (text, collation) = match key {
-        SortKey::From(collation) => (person(&envelope.from), collation),
-        SortKey::To(collation) => (person(&envelope.to), collation),
-        SortKey::Subject(collation) => {
-            let subject = envelope.subject.as_deref().unwrap_or_default();
-            (subject::base(subject).text, collation)
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    match key {
+        SortKey::Received => out.extend(hit.received.to_be_bytes()),
+        SortKey::Size => out.extend(hit.size.to_be_bytes()),
+        SortKey::Has(flags) => out.push(hit.flags.has(flags).into()),
+        SortKey::AllInThread(flags) | SortKey::SomeInThread(flags) => {
+            let found = match threads.get(&hit.thread) {
+                Some(found) => *found,
+                None => thread_flags(reader, hit.thread)?,
+            };
+            threads.insert(hit.thread, found);
+            let all = matches!(key, SortKey::AllInThread(_));
+            let of = if all { found.all } else { found.some };
+            out.push(of.has(flags).into());
         }
-        _ => return Ok(Key::Number(0)),
-    };
-    Ok(Key::Text(
-        collation.fold(&text).chars().take(COMPARED).collect(),
-    ))
+        SortKey::Sent => {
+            let message = reader.message(hit.email)?;
+            let view = message.as_ref().and_then(Message::view);
+            let facts = view.and_then(|view| view.facts());
+            let sent = facts.and_then(|facts| facts.sent_at);
+            let sent = sent.map_or(i64::from(hit.received), |at| at.secs);
+            // The sign's bit turned: negative numbers come first.
+            out.extend((sent as u64 ^ 1 << 63).to_be_bytes());
+        }
+        SortKey::From(collation) | SortKey::To(collation) | SortKey::Subject(collation) => {
+            let message = reader.message(hit.email)?;
+            let view = message.as_ref().and_then(Message::view);
+            let envelope = view.and_then(|view| view.envelope()).unwrap_or_default();
+            let text = match key {
+                SortKey::From(_) => person(&envelope.from),
+                SortKey::To(_) => person(&envelope.to),
+                _ => subject::base(envelope.subject.as_deref().unwrap_or_default()).text,
+            };
+            // A text ends below any octet of another.
+            let folded = collation.fold(&text);
+            let octets = folded.bytes().filter(|octet| *octet > 0);
+            out.extend(octets.take(COMPARED).chain([0]));
+        }
+    }
+    Ok(())
 }
 
 /// The first mailbox's name, or else its address.
