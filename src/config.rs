@@ -1,8 +1,11 @@
 //! What a run of the server is told by its flags, checked once and turned into types.
 //!
 //! The meaning and default of every flag stand in `cli::serve`; here is what became of them.
+mod addresses;
+
 use crate::limits;
 use crate::sys::network::Network;
+pub use addresses::{Alias, Aliases};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -267,8 +270,8 @@ pub struct Config {
     pub user: String,
     /// Our domains, lower-case, the first being the main one.
     pub domains: Vec<String>,
-    /// Further own addresses, lower-case.
-    pub aliases: Vec<String>,
+    /// Further own addresses.
+    pub aliases: Aliases,
     /// Whether every local part at our domains is ours.
     pub catch_all: bool,
     /// Characters that start a detail in a local part (`user+detail`).
@@ -347,7 +350,7 @@ impl Config {
             hostname: domain.to_ascii_lowercase(),
             user: user.to_owned(),
             domains: vec![domain.to_ascii_lowercase()],
-            aliases: Vec::new(),
+            aliases: Aliases::default(),
             catch_all: false,
             detail_separators: "+".into(),
             listen: Vec::new(),
@@ -421,87 +424,6 @@ impl Config {
             Verify::All => true,
         }
     }
-
-    /// The user's main address.
-    pub fn address(&self) -> String {
-        if self.user.contains('@') {
-            return self.user.clone();
-        }
-        format!(
-            "{}@{}",
-            self.user,
-            self.domains.first().map_or("localhost", String::as_str)
-        )
-    }
-
-    /// All addresses the user may send as by name: the user at each domain, then the aliases.
-    pub fn addresses(&self) -> Vec<String> {
-        let mut all = vec![self.address()];
-        let local = self.user.split('@').next().unwrap_or_default();
-        all.extend(
-            self.domains
-                .iter()
-                .map(|domain| format!("{local}@{domain}")),
-        );
-        all.extend(self.aliases.iter().cloned());
-        let mut seen = std::collections::HashSet::new();
-        all.retain(|a| seen.insert(a.to_lowercase()));
-        all
-    }
-
-    /// Whether the domain (any case) is one of ours.
-    pub fn is_own_domain(&self, domain: &str) -> bool {
-        self.domains
-            .iter()
-            .any(|own| own.eq_ignore_ascii_case(domain))
-    }
-
-    /// Whether mail to this address is for the user: an own address, one with a detail behind a
-    /// separator, anything at our domains with `--catch-all`, and `postmaster` (RFC 5321
-    /// §4.5.1) and `abuse` (RFC 2142) at our domains always. Local parts are compared without
-    /// case, as people write them.
-    pub fn owns(&self, address: &str) -> bool {
-        let Some((local, domain)) = address.rsplit_once('@') else {
-            return address.eq_ignore_ascii_case("postmaster");
-        };
-        if self.is_own_address(local, domain) {
-            return true;
-        }
-        let detail = |(at, c): &(usize, char)| *at > 0 && self.detail_separators.contains(*c);
-        if let Some((at, _)) = local.char_indices().find(detail)
-            && self.is_own_address(local.get(..at).unwrap_or_default(), domain)
-        {
-            return true;
-        }
-        self.is_own_domain(domain)
-            && (self.catch_all
-                || local.eq_ignore_ascii_case("postmaster")
-                || local.eq_ignore_ascii_case("abuse"))
-    }
-
-    /// Whether `local@domain` is exactly one of the user's addresses.
-    fn is_own_address(&self, local: &str, domain: &str) -> bool {
-        let own = self.user.split('@').next().unwrap_or_default();
-        if self.is_own_domain(domain) && local.to_lowercase() == own.to_lowercase() {
-            return true;
-        }
-        self.aliases
-            .iter()
-            .chain(std::iter::once(&self.user))
-            .any(|a| {
-                a.rsplit_once('@').is_some_and(|(l, d)| {
-                    d.eq_ignore_ascii_case(domain) && l.to_lowercase() == local.to_lowercase()
-                })
-            })
-    }
-
-    /// Whether this log-in name is the user: the name itself or an own address, in any case.
-    pub fn is_user(&self, name: &str) -> bool {
-        name.to_lowercase() == self.user.to_lowercase()
-            || name
-                .rsplit_once('@')
-                .is_some_and(|(local, domain)| self.is_own_address(local, domain))
-    }
 }
 
 /// Whether an address is of the Internet at large: not loopback, not of a local network, not of a
@@ -537,42 +459,5 @@ mod tests {
             ports,
             [2525, 2526, 2587, 2465, 2143, 2993, 2110, 2995, 8080, 8443]
         );
-    }
-
-    #[test]
-    fn own_addresses() {
-        let mut c = Config::new("anna", "Example.org");
-        c.domains.push("example.net".into());
-        c.aliases.push("shop@else.where".into());
-        for own in [
-            "anna@example.org",
-            "ANNA@EXAMPLE.NET",
-            "anna+list@example.org",
-            "shop@Else.where",
-            "shop+1@else.where",
-            "postmaster@example.net",
-            "Postmaster",
-            "abuse@example.org",
-        ] {
-            assert!(c.owns(own), "{own}");
-        }
-        for other in [
-            "bob@example.org",
-            "anna@else.where",
-            "anna",
-            "+anna@example.org",
-            "anna@example.org.",
-            "annax@example.org",
-            "@example.org",
-            "",
-            "postmaster@else.where",
-        ] {
-            assert!(!c.owns(other), "{other}");
-        }
-        c.catch_all = true;
-        assert!(c.owns("bob@example.org"));
-        assert!(!c.owns("bob@else.where"));
-        assert!(c.is_user("Anna") && c.is_user("anna@example.net") && c.is_user("shop@else.where"));
-        assert!(!c.is_user("anna+x@example.org") && !c.is_user("") && !c.is_user("bob"));
     }
 }

@@ -658,3 +658,6 @@ pub const TARPIT_MOST: Duration = Duration::from_secs(10);
 
 /// How long a proxy may take for its header.
 pub const PROXY_TIME: Duration = Duration::from_secs(5);
+
+/// Further own addresses; `pillarbox alias` refuses one more.
+pub const ALIASES: usize = 1000;

@@ -6,6 +6,7 @@
 //! 3. [`Server::start`]: one thread per socket; then ready.
 //! 4. [`Server::stop`]: no new connections, sessions say good-bye, a bounded wait, the store is sealed.
 pub mod account;
+mod aliases;
 pub mod control;
 mod failure;
 pub mod zone;

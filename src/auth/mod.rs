@@ -186,6 +186,11 @@ impl Auth {
         })
     }
 
+    /// The configuration that it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Whether a password has been set.
     pub fn has_password(&self) -> bool {
         lock(&self.state).record.is_some()

@@ -1,6 +1,5 @@
 //! `pillarbox app-password`: a password of its own for each device and program.
-use super::passwd::perform;
-use super::{existing_db_path, print};
+use super::act::{Action, act, parse};
 use crate::auth::Protocols;
 use crate::mail::Rights;
 use crate::server::Failure;
@@ -9,45 +8,30 @@ use crate::sys::clock;
 use argh::FromArgs;
 use time::{Date, Month, OffsetDateTime};
 
-/// Make, list and revoke app passwords: one per device or program, limited as you like.
+/// Make, list and revoke app passwords: one per device or program, limited as you like. A new one is printed
+/// once and cannot be shown again; the log-in name stays the user's. The list: made, last used, end,
+/// protocols, mailboxes, name. Days are UTC; after a power cut a last use may be a day old. The connections
+/// that came in by a revoked one end at once.
 #[derive(FromArgs)]
 #[argh(
     subcommand,
     name = "app-password",
-    help_triggers("-h", "--help", "help")
-)]
-pub struct AppPassword {
-    #[argh(subcommand)]
-    action: Action,
-}
-
-#[derive(FromArgs)]
-#[argh(subcommand)]
-enum Action {
-    Add(Add),
-    List(List),
-    Revoke(Revoke),
-}
-
-/// Make an app password and print it; it cannot be shown again. The log-in name stays the user's.
-#[derive(FromArgs)]
-#[argh(
-    subcommand,
-    name = "add",
     help_triggers("-h", "--help", "help"),
-    example = "{command_name} phone",
-    example = "{command_name} scanner --protocols imap --mailboxes Scans:insertonly",
-    example = "{command_name} tablet --mailboxes Family:readonly --expires 90d",
+    example = "{command_name} add phone",
+    example = "{command_name} add scanner --protocols imap --mailboxes Scans:insertonly",
+    example = "{command_name} add tablet --mailboxes Family:readonly --expires 90d",
+    example = "{command_name} list",
+    example = "{command_name} revoke phone",
     note = "Rights are letters of RFC 4314 (l list, r read, s \\Seen, w other flags, i put in, k make \
             mailboxes below, x delete it, t \\Deleted, e expunge, a change rights), or readonly \
             (lr), insertonly (li), full (all but a)."
 )]
-struct Add {
+pub struct AppPassword {
     /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else
     /// /var/lib/pillarbox/mail.redb)
     #[argh(option, short = 'd', arg_name = "FILE")]
     db: Option<String>,
-    /// where it works: a list of imap, pop3, smtp (sending) and jmap (default: all)
+    /// add: where it works, a list of imap, pop3, smtp (sending) and jmap (default: all)
     #[argh(
         option,
         arg_name = "LIST",
@@ -55,68 +39,51 @@ struct Add {
         from_str_fn(Protocols::parse)
     )]
     protocols: Protocols,
-    /// the only mailboxes it is for, with its rights: MAILBOX:RIGHTS,... (default: all mailboxes,
+    /// add: the only mailboxes it is for, with its rights: MAILBOX:RIGHTS,... (default: all mailboxes,
     /// all rights); can be given several times
     #[argh(option, arg_name = "LIST")]
     mailboxes: Vec<String>,
-    /// when it ends: 12h, 30d, 8w, 1y from now, or a day such as 2030-12-31 (UTC, when it begins)
+    /// add: when it ends: 12h, 30d, 8w, 1y from now, or a day such as 2030-12-31 (UTC, when it begins)
     #[argh(option, arg_name = "WHEN")]
     expires: Option<String>,
-    /// what to call it, for instance the device it is for
+    /// add, list or revoke, and the name: for instance of the device it is for
     #[argh(positional)]
-    name: String,
+    action: Vec<String>,
 }
 
-/// List the app passwords: made, last used, end, protocols, mailboxes, name. Days are UTC; after a power
-/// cut a last use may be a day old.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "list", help_triggers("-h", "--help", "help"))]
-struct List {
-    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else
-    /// /var/lib/pillarbox/mail.redb)
-    #[argh(option, short = 'd', arg_name = "FILE")]
-    db: Option<String>,
-}
-
-/// Revoke an app password; the connections that came in by it end at once.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "revoke", help_triggers("-h", "--help", "help"))]
-struct Revoke {
-    /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else
-    /// /var/lib/pillarbox/mail.redb)
-    #[argh(option, short = 'd', arg_name = "FILE")]
-    db: Option<String>,
-    /// its name
-    #[argh(positional)]
-    name: String,
-}
+const ACTIONS: [Action; 3] = [("add", "NAME"), ("list", ""), ("revoke", "NAME")];
 
 impl AppPassword {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let (db, request) = match self.action {
-            Action::Add(a) => (a.db.clone(), Request::AppAdd(wanted(a)?)),
-            Action::List(a) => (a.db, Request::AppList),
-            Action::Revoke(a) => (a.db, Request::AppRevoke(a.name)),
-        };
-        let db = existing_db_path(db.as_deref())?;
-        let lines = perform(&db, &request)?;
-        match request {
-            Request::AppAdd(_) => print(&format!("{}\n", lines.concat())),
-            Request::AppList => lines.iter().for_each(|line| print(&row(line))),
-            _ => print("Revoked.\n"),
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        let (verb, name) = parse("app-password", &ACTIONS, std::mem::take(&mut self.action))?;
+        let limited = self.protocols != Protocols::ALL || self.expires.is_some();
+        if verb != "add" && (limited || !self.mailboxes.is_empty()) {
+            return Err(Failure::usage(
+                "--protocols, --mailboxes and --expires go with `app-password add` only",
+            ));
         }
-        Ok(())
+        let db = self.db.as_deref();
+        match verb {
+            "add" => act(
+                db,
+                &Request::AppAdd(wanted(&self, name)?),
+                "",
+                str::to_owned,
+            ),
+            "revoke" => act(db, &Request::AppRevoke(name), "Revoked.", str::to_owned),
+            _ => act(db, &Request::AppList, "", row),
+        }
     }
 }
 
-fn wanted(add: Add) -> Result<AppAdd, Failure> {
+fn wanted(add: &AppPassword, name: String) -> Result<AppAdd, Failure> {
     let mut mailboxes = Vec::new();
     for item in add.mailboxes.iter().flat_map(|list| list.split(',')) {
         mailboxes.push(mailbox(item.trim()).map_err(Failure::usage)?);
     }
     let expires = add.expires.as_deref().map(|text| when(text, clock::now()));
     Ok(AppAdd {
-        name: add.name,
+        name,
         protocols: add.protocols,
         mailboxes: (!add.mailboxes.is_empty()).then_some(mailboxes),
         expires: expires.transpose().map_err(Failure::usage)?,
@@ -198,10 +165,11 @@ fn row(line: &str) -> String {
         seconds => format!("ends {}", date(seconds)),
     };
     let (protocols, boxes, name) = (next(), next(), next());
-    format!("{made}  {used:15}  {ends:15}  {protocols:19}  {boxes}  {name}\n")
+    format!("{made}  {used:15}  {ends:15}  {protocols:19}  {boxes}  {name}")
 }
 
-fn date(seconds: &str) -> String {
+/// A second as a day.
+pub(super) fn date(seconds: &str) -> String {
     let at = OffsetDateTime::from_unix_timestamp(seconds.parse().unwrap_or(0));
     at.map_or_else(|_| "?".into(), |at| at.date().to_string())
 }

@@ -84,13 +84,11 @@ impl Wanted {
         } else if account.hostname.is_empty() {
             account.hostname = main;
         }
-        if !self.aliases.is_empty() {
-            account.aliases = self.aliases;
+        account.fill(&mut config);
+        for alias in &self.aliases {
+            config.aliases.add(alias);
         }
-        config.user = account.user.clone();
-        config.domains = account.domains.clone();
-        config.hostname = account.hostname.clone();
-        config.aliases = account.aliases.clone();
+        account.aliases = config.aliases.list();
         let config = Arc::new(config);
         let (tls, self_signed) = account::certificate(&config, &**mail).await?;
         let auth =

@@ -1,4 +1,6 @@
 //! The command line: one file per command, argh for the flags.
+mod act;
+mod alias;
 mod app_password;
 mod args;
 mod create;
@@ -54,6 +56,7 @@ enum Command {
     Passwd(passwd::Passwd),
     Token(token::TokenCommand),
     AppPassword(app_password::AppPassword),
+    Alias(alias::AliasCommand),
     Queue(queue::QueueCommand),
     Dns(dns::Dns),
 }
@@ -99,6 +102,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some(Command::Passwd(command)) => command.run()?,
         Some(Command::Token(command)) => command.run()?,
         Some(Command::AppPassword(command)) => command.run()?,
+        Some(Command::Alias(command)) => command.run()?,
         Some(Command::Queue(command)) => command.run()?,
         Some(Command::Dns(command)) => command.run()?,
         None => {
@@ -149,14 +153,14 @@ fn open(db: &Path, options: Options) -> Result<Arc<Mail>, Failure> {
 
 /// Opens a store that must be there, with its account, for a short command.
 fn open_existing(db: &Path) -> Result<(Arc<Mail>, Arc<Auth>), Failure> {
-    let config = Config::new("", "");
+    let mut config = Config::new("", "");
     let options = Options {
         cache: 1 << 20,
         message_size: config.max_message_size,
         ..Options::default()
     };
     let mail = open(db, options)?;
-    if Account::recall(&*mail)?.is_none() {
+    let Some(account) = Account::recall(&*mail)? else {
         return Err(Failure::new(
             Kind::Store,
             format!(
@@ -164,7 +168,8 @@ fn open_existing(db: &Path) -> Result<(Arc<Mail>, Arc<Auth>), Failure> {
                 db.display()
             ),
         ));
-    }
+    };
+    account.fill(&mut config);
     let auth =
         Auth::open(Arc::new(config), mail.clone()).map_err(|e| Failure::new(Kind::Store, e))?;
     Ok((mail, Arc::new(auth)))

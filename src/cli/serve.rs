@@ -40,7 +40,8 @@ pub struct Serve {
     /// main domain)
     #[argh(option, arg_name = "HOST")]
     hostname: Option<String>,
-    /// further own address, also at another domain; repeatable (default: as remembered)
+    /// further own address, also at another domain; repeatable; it is remembered like those of
+    /// `pillarbox alias`, which switches each off and on (default: none more)
     #[argh(option, arg_name = "ADDRESS")]
     alias: Vec<String>,
     /// accept mail to every local part at the own domains (default: off)

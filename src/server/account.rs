@@ -1,7 +1,7 @@
 //! The account and the certificate that live in the store beside the mail: made once, then found.
 use super::failure::{Failure, Kind};
 use crate::auth::Settings;
-use crate::config::Config;
+use crate::config::{Alias, Config};
 use crate::mail::Mail;
 use crate::net::tls::{self, SelfSigned, Tls};
 use std::future::Future;
@@ -31,7 +31,7 @@ impl Settings for Mail {
 }
 
 /// What was said when the account was made, so that a later start needs no flags for it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Account {
     /// Log-in name.
     pub user: String,
@@ -40,7 +40,7 @@ pub struct Account {
     /// Host name.
     pub hostname: String,
     /// Further addresses.
-    pub aliases: Vec<String>,
+    pub aliases: Vec<Alias>,
 }
 
 impl Account {
@@ -61,11 +61,22 @@ impl Account {
                 Some(("user", value)) => account.user = value.into(),
                 Some(("domain", value)) => account.domains.push(value.into()),
                 Some(("hostname", value)) => account.hostname = value.into(),
-                Some(("alias", value)) => account.aliases.push(value.into()),
+                Some((word @ ("alias" | "off"), value)) => account.aliases.push(Alias {
+                    address: value.into(),
+                    on: word == "alias",
+                }),
                 _ => {}
             }
         }
         Ok(Some(account))
+    }
+
+    /// Puts it into a configuration.
+    pub fn fill(&self, config: &mut Config) {
+        config.user.clone_from(&self.user);
+        config.domains.clone_from(&self.domains);
+        config.hostname.clone_from(&self.hostname);
+        config.aliases.set(self.aliases.clone());
     }
 
     /// Stores the account, durably.
@@ -78,7 +89,8 @@ impl Account {
             text.push_str(&format!("domain {domain}\n"));
         }
         for alias in &self.aliases {
-            text.push_str(&format!("alias {alias}\n"));
+            let word = if alias.on { "alias" } else { "off" };
+            text.push_str(&format!("{word} {}\n", alias.address));
         }
         let stored = settings.set_setting(KEY_ACCOUNT, text.into_bytes()).await;
         stored.map_err(|e| Failure::new(Kind::Store, e))

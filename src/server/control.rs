@@ -1,4 +1,4 @@
-//! The control socket beside the store: how `passwd`, `token` and `app-password` reach a running
+//! The control socket beside the store: how `passwd`, `token`, `alias` and the like reach a running
 //! server.
 //!
 //! `<db>.sock`, mode 0600. One connection, one request line, one answer: `ok` and perhaps more
@@ -44,6 +44,8 @@ pub enum Request {
     AppList,
     /// No more of this name.
     AppRevoke(String),
+    /// What `pillarbox alias` wants: its action and an address.
+    Alias(String),
     /// What waits in the queue, a line each.
     QueueList,
     /// Everything about one item of it.
@@ -171,6 +173,7 @@ impl Request {
             Request::AppAdd(add) => ("app-add", add.encode()),
             Request::AppList => ("app-list", String::new()),
             Request::AppRevoke(name) => ("app-revoke", name.clone()),
+            Request::Alias(order) => ("alias", order.clone()),
             Request::QueueList => ("queue-list", String::new()),
             Request::QueueShow(id) => ("queue-show", id.clone()),
             Request::QueueOrder(order) => ("queue-order", order.clone()),
@@ -194,6 +197,7 @@ impl Request {
             "app-add" => Request::AppAdd(AppAdd::decode(&argument)?),
             "app-list" => Request::AppList,
             "app-revoke" => Request::AppRevoke(argument),
+            "alias" => Request::Alias(argument),
             "queue-list" => Request::QueueList,
             "queue-show" => Request::QueueShow(argument),
             "queue-order" => Request::QueueOrder(argument),
@@ -232,6 +236,7 @@ impl Request {
                 let forgotten = mail.forget_identifier(name).await;
                 forgotten.map_err(|e| format!("revoked; its rights are still listed: {e}"))?;
             }
+            Request::Alias(text) => return super::aliases::order(auth.config(), mail, text).await,
             Request::QueueList => return order::list(mail).map_err(|e| e.to_string()),
             Request::QueueShow(id) => return order::show(mail, id),
             Request::QueueOrder(text) => {

@@ -609,3 +609,46 @@ fn records_and_the_queue_with_the_server_up_and_down() {
     );
     drop(run);
 }
+
+#[test]
+fn aliases_are_switched_off_and_on() {
+    let dir = TempDir::new();
+    let alias = |args: &[&str]| once(&dir, &[&["alias"], args].concat());
+    assert_eq!(once(&dir, &["init", "--domain", "example.org"]).0, 0);
+    // With the server down, and up.
+    assert_eq!(alias(&["list"]).1, "No aliases.\n");
+    assert_eq!(alias(&["add", "shop"]).1, "Changed.\n");
+    let run = serve(&dir, &["--alias", "flag@else.where"]);
+    run.ready();
+    assert_eq!(alias(&["add", "Other@Else.Where"]).1, "Changed.\n");
+    assert_eq!(alias(&["off", "shop@example.org"]).1, "Changed.\n");
+    assert_eq!(alias(&["off", "me+list"]).1, "Changed.\n");
+    let all = "off  shop@example.org\non   flag@else.where\non   other@else.where\noff  me+list@example.org\n";
+    assert_eq!(alias(&["list"]).1, all);
+    for (args, words) in [
+        (&["add", "shop"][..], "exists already"),
+        (&["add", "a b@"], "is no address"),
+        (&["add", "ME"], "always yours"),
+        (&["off", "postmaster"], "always yours"),
+        (&["on", "nix"], "there is no alias nix@example.org"),
+        (&["off", "nix@nowhere"], "there is no alias nix@nowhere"),
+        (&["remove", "nix"], "there is no alias nix@example.org"),
+    ] {
+        fails(&dir, &[&["alias"], args].concat(), 10, &[words]);
+    }
+    for args in [&["alias"][..], &["alias", "add"], &["alias", "list", "x"]] {
+        fails(&dir, args, 2, &["pillarbox alias off ADDRESS"]);
+    }
+    run.stop();
+    // A flag does not switch on again what was switched off, and what it added stays.
+    let run = serve(&dir, &["--alias", "shop@example.org"]);
+    run.ready();
+    assert_eq!(alias(&["list"]).1, all);
+    assert_eq!(alias(&["remove", "flag@else.where"]).1, "Changed.\n");
+    assert_eq!(alias(&["on", "shop"]).1, "Changed.\n");
+    assert!(
+        alias(&["list"])
+            .1
+            .starts_with("on   shop@example.org\non   other@else.where\n")
+    );
+}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 #[test]
 fn own_addresses_and_others() {
-    let server = Server::with(|config| config.aliases = vec!["shop@else.where".into()]);
+    let server = Server::with(|config| config.aliases.add("shop@else.where"));
     let mut jmap = Jmap::new(&server);
     let all = jmap.call("Identity/get", json!({ "ids": null }));
     let list = all["list"].as_array().unwrap();
@@ -119,4 +119,26 @@ fn follow_the_flags() {
     assert_eq!(all["list"].as_array().unwrap().len(), 1);
     assert_eq!(all["list"][0]["id"], id.as_str());
     assert_eq!(all["list"][0]["name"], "Anna");
+}
+
+#[test]
+fn an_alias_has_an_identity_while_it_is_on() {
+    let server = Server::start();
+    let order = |text: &str| {
+        let request = pillarbox::server::control::Request::Alias(text.into());
+        smol::block_on(request.run(server.auth(), server.mail())).unwrap();
+    };
+    let mut jmap = Jmap::new(&server);
+    let mut emails = || {
+        let all = jmap.call("Identity/get", json!({ "ids": null }));
+        let list = all["list"].as_array().unwrap().iter();
+        list.map(|i| i["email"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    order("add shop");
+    assert_eq!(emails(), ["anna@example.org", "shop@example.org"]);
+    order("off shop");
+    assert_eq!(emails(), ["anna@example.org"]);
+    order("on shop");
+    assert_eq!(emails(), ["anna@example.org", "shop@example.org"]);
 }

@@ -1,11 +1,12 @@
 //! RCPT (RFC 5321 §4.1.1.3): who is the user.
-use super::{hello, talk, texts, to_data};
-use crate::harness::Server;
+use super::{hello, logged_in, talk, texts, to_data};
+use crate::harness::{Client, Server};
 use pillarbox::config::Role;
+use pillarbox::server::control::Request;
 
 #[test]
 fn the_users_addresses() {
-    let server = Server::with(|config| config.aliases.push("shop@example.org".into()));
+    let server = Server::with(|config| config.aliases.add("shop@example.org"));
     let mut client = hello(&server, Role::Smtp);
     talk(
         &mut client,
@@ -82,4 +83,65 @@ fn trace_fields_are_as_the_rfc_wants_them() {
             ""
         ]
     );
+}
+
+#[test]
+fn an_alias_is_made_and_switched_off_while_sessions_go_on() {
+    let server = Server::with(|config| {
+        config.catch_all = true;
+        config.detail_separators = "+-".into();
+        config.domains.push("example.net".into());
+    });
+    let order = |text: &str| {
+        let request = Request::Alias(text.into());
+        smol::block_on(request.run(server.auth(), server.mail())).unwrap();
+    };
+    let mut client = hello(&server, Role::Smtp);
+    let mut user = logged_in(&server);
+    let ask = |client: &mut Client, address: &str, answer: &str| {
+        talk(
+            client,
+            &[
+                ("MAIL FROM:<bob@else.where>", "250 "),
+                (&format!("RCPT TO:<{address}>"), answer),
+                ("RSET", "250 "),
+            ],
+        );
+    };
+    order("add shop@else.where");
+    order("add big-shop");
+    for own in [
+        "shop@else.where",
+        "Big-Shop-1@example.org",
+        "anna-x@example.net",
+    ] {
+        ask(&mut client, own, "250 2.1.5");
+    }
+    order("off shop@else.where");
+    order("off big-shop");
+    order("off anna+leaked@example.net");
+    ask(&mut client, "shop@else.where", "550 5.7.1");
+    for off in [
+        "big-shop@example.org",
+        "big-shop-1@example.org",
+        "anna+leaked@example.net",
+    ] {
+        ask(&mut client, off, "550 5.1.1");
+        talk(&mut user, &[(&format!("MAIL FROM:<{off}>"), "550 5.7.1")]);
+    }
+    for own in [
+        "anna+leaked@example.org",
+        "anna+other@example.net",
+        "big@example.org",
+    ] {
+        ask(&mut client, own, "250 2.1.5");
+        talk(
+            &mut user,
+            &[(&format!("MAIL FROM:<{own}>"), "250 "), ("RSET", "250 ")],
+        );
+    }
+    order("on big-shop");
+    ask(&mut client, "big-shop@example.org", "250 2.1.5");
+    order("remove shop@else.where");
+    ask(&mut client, "shop@else.where", "550 5.7.1");
 }

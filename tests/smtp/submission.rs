@@ -5,7 +5,7 @@ use pillarbox::config::Role;
 
 #[test]
 fn senders_are_the_users_own() {
-    let server = Server::with(|config| config.aliases.push("shop@else.where".into()));
+    let server = Server::with(|config| config.aliases.add("shop@else.where"));
     let mut client = logged_in(&server);
     for (sender, answer) in [
         ("anna@example.org", "250 "),
