@@ -338,6 +338,12 @@ pub struct Config {
     pub lan: Vec<Network>,
     /// Resolvers to ask; the system's if there are none.
     pub dns: Vec<SocketAddr>,
+    /// Whether their word that DNSSEC proves an answer is believed.
+    pub dns_trusted: bool,
+    /// Further trusted certificates (PEM) for MTA-STS, beside the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// The port where MTA-STS policies are served.
+    pub sts_port: u16,
     /// User whose rights the process takes after binding its sockets.
     pub run_as: Option<String>,
 }
@@ -388,6 +394,9 @@ impl Config {
             proxies: Vec::new(),
             lan: Vec::new(),
             dns: Vec::new(),
+            dns_trusted: false,
+            tls_ca: None,
+            sts_port: 443,
             run_as: None,
         }
     }

@@ -623,6 +623,24 @@ pub const MX_HOSTS: usize = 6;
 /// Addresses of one exchanger that are tried.
 pub const MX_ADDRESSES: usize = 4;
 
+/// Seconds that an MTA-STS policy holds at most (RFC 8461 §3.2).
+pub const STS_AGE: u32 = 31_557_600;
+
+/// Seconds after which a policy that still holds is fetched anew.
+pub const STS_REFRESH: u32 = 86_400;
+
+/// Seconds until a policy that could not be fetched is asked for again (RFC 8461 §3.3).
+pub const STS_RETRY: u32 = 300;
+
+/// Patterns of a policy that count.
+pub const STS_MX: usize = 64;
+
+/// Octets of an answer to our own GET (RFC 8461 §3.3), its head included; a longer one is none.
+pub const FETCH_SIZE: usize = 64 * 1024;
+
+/// Longest wait for it (RFC 8461 §3.3).
+pub const FETCH_TIME: Duration = Duration::from_secs(60);
+
 /// Destinations that are sent to at the same time, one session each; more wait their turn.
 pub const QUEUE_LANES: usize = 4;
 

@@ -199,7 +199,7 @@ impl Server {
         };
         let acceptor = tls.as_ref().map(|tls| tls.mail().clone());
         let shutdown = shared.shutdown.clone();
-        let dns = Arc::new(Resolver::new(config.dns.clone()));
+        let dns = Arc::new(Resolver::new(config.dns.clone()).trusting(config.dns_trusted));
         let ctx = Ctx {
             mail,
             auth,

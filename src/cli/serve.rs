@@ -187,6 +187,14 @@ pub struct Serve {
     /// resolver to ask, ADDR or ADDR:PORT; repeatable (default: those in /etc/resolv.conf)
     #[argh(option, arg_name = "ADDR")]
     dns: Vec<String>,
+    /// believe the resolvers that DNSSEC proves an answer (the AD bit), for DANE: only if they check it
+    /// and nobody can sit between them and this machine, like one of its own (default: off)
+    #[argh(switch)]
+    dns_trusted: bool,
+    /// further trusted certificates in PEM for MTA-STS (default: the system's only, or those in
+    /// $SSL_CERT_FILE)
+    #[argh(option, arg_name = "FILE")]
+    tls_ca: Option<PathBuf>,
     /// whose mail is checked by SPF, DKIM, DMARC and ARC: wan (public addresses), all or off
     /// (default: wan)
     #[argh(option, arg_name = "WHOSE", default = "String::from(\"wan\")")]
@@ -365,6 +373,8 @@ impl Serve {
         config.lan = networks("--lan", &self.lan)?;
         config.proxies = networks("--proxy-from", &self.proxy_from)?;
         config.dns = Result::from_iter(self.dns.iter().map(|value| resolver(value)))?;
+        config.dns_trusted = self.dns_trusted;
+        config.tls_ca.clone_from(&self.tls_ca);
         config.verify = match self.verify.as_str() {
             "wan" => Verify::Wan,
             "all" => Verify::All,

@@ -29,8 +29,20 @@ use system::System;
 pub struct Resolver {
     /// As flagged; the system's otherwise.
     servers: Vec<SocketAddr>,
+    /// Whether their word that DNSSEC proves an answer is believed.
+    trusted: bool,
     system: Mutex<System>,
     cache: Mutex<Cache>,
+}
+
+/// The addresses of a host.
+pub struct Addresses {
+    /// IPv6 first.
+    pub found: Vec<IpAddr>,
+    /// Both questions were answered.
+    pub known: bool,
+    /// DNSSEC proves them.
+    pub secure: bool,
 }
 
 /// One attempt that gave nothing.
@@ -46,9 +58,16 @@ impl Resolver {
     pub fn new(servers: Vec<SocketAddr>) -> Resolver {
         Resolver {
             servers,
+            trusted: false,
             system: Mutex::default(),
             cache: Mutex::default(),
         }
+    }
+
+    /// Believes the AD bit: the resolvers check DNSSEC and nobody sits between them and us
+    /// (RFC 7672 §2.1.1). Without this no answer is secure.
+    pub fn trusting(self, trusted: bool) -> Resolver {
+        Resolver { trusted, ..self }
     }
 
     /// The answer to a question, from memory or from a server, within [`limits::DNS_TIME`].
@@ -61,17 +80,18 @@ impl Resolver {
             None
         };
         let response = self.ask_servers(question).or(late).await;
-        let Some(response) = response else {
+        let Some(mut response) = response else {
             log::debug!("dns: no answer for {} {:?}", question.name, question.kind);
             lock(&self.cache).put(question, &Answer::FAILED, limits::DNS_FAILED_TTL);
             return Answer::FAILED;
         };
+        response.answer.secure &= self.trusted;
         lock(&self.cache).put(question, &response.answer, response.ttl);
         response.answer
     }
 
-    /// The addresses of a host, IPv6 first, and whether both questions were answered at all.
-    pub async fn addresses(&self, host: &str) -> (Vec<IpAddr>, bool) {
+    /// The addresses of a host, IPv6 first.
+    pub async fn addresses(&self, host: &str) -> Addresses {
         let (v6, v4) = (
             Question::new(host, Kind::Aaaa),
             Question::new(host, Kind::A),
@@ -84,7 +104,12 @@ impl Resolver {
             _ => None,
         };
         let both = v6.records().iter().chain(v4.records());
-        (both.filter_map(address).collect(), known)
+        let proved = |answer: &Answer| answer.secure && !answer.records().is_empty();
+        Addresses {
+            found: both.filter_map(address).collect(),
+            known,
+            secure: proved(&v6) || proved(&v4),
+        }
     }
 
     async fn ask_servers(&self, question: &Question) -> Option<Response> {

@@ -13,6 +13,7 @@ pub mod client;
 mod conn;
 mod deflate;
 mod error;
+pub mod fetch;
 pub mod listener;
 pub mod proxy;
 pub mod shutdown;

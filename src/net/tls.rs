@@ -3,6 +3,7 @@
 use super::{TlsAcceptor, TlsConnector};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use ring::digest;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -239,8 +240,8 @@ pub fn connector(extra: Option<&Path>) -> Result<TlsConnector, String> {
     }
     if roots.is_empty() {
         return Err(
-            "no trusted certificates: install ca-certificates, or set SSL_CERT_FILE or \
-                    --smarthost-ca to a PEM file"
+            "no trusted certificates: install ca-certificates, or set SSL_CERT_FILE, \
+                    --smarthost-ca or --tls-ca to a PEM file"
                 .into(),
         );
     }
@@ -252,36 +253,85 @@ pub fn connector(extra: Option<&Path>) -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
+/// Whether a peer's certificate will do: the certificate, those it came with, and the time.
+pub type Check = dyn Fn(&CertificateDer<'_>, &[CertificateDer<'_>], UnixTime) -> Result<(), rustls::Error>
+    + Send
+    + Sync;
+
 /// TLS with whomever is there, against listeners-in alone: what opportunistic STARTTLS is worth
 /// (RFC 7435). The handshake's signatures are checked, the certificate is not.
 ///
 /// # Errors
 /// A sentence; only when the crypto provider cannot work here.
 pub fn anyone() -> Result<TlsConnector, String> {
+    checked(Box::new(|_, _, _| Ok(())))
+}
+
+/// TLS with whoever has a certificate that passes `check`. The handshake's signatures are checked as
+/// always.
+///
+/// # Errors
+/// A sentence; only when the crypto provider cannot work here.
+pub fn checked(check: Box<Check>) -> Result<TlsConnector, String> {
     let provider = provider();
-    let config = ClientConfig::builder_with_provider(provider.clone())
+    let checked = Arc::new(Checked {
+        provider: provider.clone(),
+        check,
+    });
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        .with_custom_certificate_verifier(checked)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Takes every certificate.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+/// Whether `cert`, for `name`, is vouched for by `anchor`, itself a certificate.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn chains(
+    anchor: &CertificateDer<'_>,
+    cert: &CertificateDer<'_>,
+    others: &[CertificateDer<'_>],
+    name: &str,
+    now: UnixTime,
+) -> Result<(), rustls::Error> {
+    let wrong = |_| rustls::Error::General(format!("{name} is no host name"));
+    let name = ServerName::try_from(name).map_err(wrong)?;
+    let mut roots = RootCertStore::empty();
+    roots.add(anchor.clone().into_owned())?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|e| rustls::Error::General(e.to_string()))?;
+    verifier
+        .verify_server_cert(cert, others, &name, &[], now)
+        .map(drop)
+}
 
-impl ServerCertVerifier for Anyone {
+/// Asks a [`Check`].
+struct Checked {
+    provider: Arc<CryptoProvider>,
+    check: Box<Check>,
+}
+
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Checked")
+    }
+}
+
+impl ServerCertVerifier for Checked {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        cert: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
-        _: UnixTime,
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        (self.check)(cert, others, now).map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -290,7 +340,7 @@ impl ServerCertVerifier for Anyone {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
     }
 
@@ -300,12 +350,14 @@ impl ServerCertVerifier for Anyone {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 

@@ -71,6 +71,7 @@ impl Queue {
             Hosts::Never(status, why) => return Reached::Never(status, why),
             Hosts::Unknown(why) => return Reached::Unreachable(why),
         };
+        let policy = self.policy(domain).await;
         let mut last = format!("{domain}: every mail host is this machine");
         for host in hosts {
             // Port 25 of this machine is this server.
@@ -79,13 +80,20 @@ impl Queue {
                 continue;
             }
             let address = SocketAddr::new(host.address, config.mx_port);
-            for try_tls in [true, false] {
-                match Client::open_mx(address, &host.name, &config.hostname, try_tls).await {
+            let tries = match self.tries(&host, domain, policy.as_ref()).await {
+                Ok(tries) => tries,
+                Err(why) => {
+                    last = format!("{} ({}): {why}", host.name, host.address);
+                    log::warn!("queue: {last}");
+                    continue;
+                }
+            };
+            for one in tries {
+                match Client::open_mx(address, &config.hostname, &one).await {
                     Ok(client) => return Reached::Session(Box::new(client), host.name),
                     Err(failure) => {
                         last = format!("{} ({}): {failure}", host.name, host.address);
                         log::info!("queue: {last}");
-                        // RFC 7435: broken TLS is no reason to keep the message, when none would do.
                         if !failure.is_tls() {
                             break;
                         }

@@ -9,17 +9,21 @@
 //!
 //! * [`schedule`]: when to try again, when to give up. Pure.
 //! * [`route`]: which hosts take mail for a domain. [`keys`]: what DKIM signs with.
+//! * [`dane`], [`sts`]: what a domain says about its hosts' certificates. `secure`: what follows.
 //! * [`report`]: what the sender is told (RFC 3464). Pure.
 //! * `lane`: one destination's session. `body`: the octets of a queued message. `settle`: what an
 //!   outcome does to the rows. `order`: what a person wants done.
 mod body;
+pub mod dane;
 pub mod keys;
 mod lane;
 pub mod order;
 pub mod report;
 pub mod route;
 pub mod schedule;
+mod secure;
 mod settle;
+pub mod sts;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -69,6 +73,8 @@ struct Queue {
     ctx: Rc<Ctx>,
     pauses: RefCell<HashMap<String, Pause>>,
     busy: RefCell<HashSet<String>>,
+    /// Domains whose MTA-STS policy could not be fetched, and until when they are left alone.
+    sts_failed: RefCell<HashMap<String, u32>>,
     /// A lane has ended.
     ended: Event,
     signers: RefCell<Option<Rc<Vec<Signer>>>>,
@@ -85,6 +91,7 @@ pub async fn run(ctx: Rc<Ctx>) {
         ctx,
         pauses: RefCell::default(),
         busy: RefCell::default(),
+        sts_failed: RefCell::default(),
         ended: Event::new(),
         signers: RefCell::default(),
         settling: smol::lock::Mutex::new(()),

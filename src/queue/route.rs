@@ -13,6 +13,10 @@ pub struct Host {
     pub name: String,
     /// Its address.
     pub address: IpAddr,
+    /// DNSSEC proves the address.
+    pub proved: bool,
+    /// DNSSEC proves that it is this domain's.
+    pub proved_mx: bool,
 }
 
 /// What the DNS says about a domain's mail.
@@ -34,23 +38,28 @@ pub async fn hosts(dns: &Resolver, domain: &str, own: &str) -> Hosts {
             Some(address) => Hosts::Some(vec![Host {
                 name: domain.to_owned(),
                 address,
+                proved: false,
+                proved_mx: false,
             }]),
             None => Hosts::Never(Enhanced(5, 1, 2), format!("{domain} is no address")),
         };
     }
-    let names = match names(dns, domain, own).await {
+    let (names, proved_mx) = match names(dns, domain, own).await {
         Ok(names) => names,
         Err(hosts) => return hosts,
     };
     let mut found = Vec::new();
     let mut known = true;
     for name in names.into_iter().take(limits::MX_HOSTS) {
-        let (addresses, answered) = dns.addresses(&name).await;
-        known &= answered;
-        let usable = addresses.into_iter().take(limits::MX_ADDRESSES);
+        let addresses = dns.addresses(&name).await;
+        known &= addresses.known;
+        let proved = addresses.secure;
+        let usable = addresses.found.into_iter().take(limits::MX_ADDRESSES);
         found.extend(usable.map(|address| Host {
             name: name.clone(),
             address,
+            proved,
+            proved_mx,
         }));
     }
     match (found.is_empty(), known) {
@@ -63,7 +72,7 @@ pub async fn hosts(dns: &Resolver, domain: &str, own: &str) -> Hosts {
     }
 }
 
-async fn names(dns: &Resolver, domain: &str, own: &str) -> Result<Vec<String>, Hosts> {
+async fn names(dns: &Resolver, domain: &str, own: &str) -> Result<(Vec<String>, bool), Hosts> {
     let answer = dns.ask(&Question::new(domain, Kind::Mx)).await;
     match answer.found {
         Found::Failed => Err(Hosts::Unknown(format!(
@@ -74,11 +83,11 @@ async fn names(dns: &Resolver, domain: &str, own: &str) -> Result<Vec<String>, H
             format!("there is no domain {domain}"),
         )),
         // The implicit MX.
-        Found::NoData => Ok(vec![domain.to_owned()]),
-        Found::Records(records) => order(&records, own).map_err(|why| {
-            let (status, why) = why;
-            Hosts::Never(status, format!("{domain} {why}"))
-        }),
+        Found::NoData => Ok((vec![domain.to_owned()], answer.secure)),
+        Found::Records(records) => match order(&records, own) {
+            Ok(names) => Ok((names, answer.secure)),
+            Err((status, why)) => Err(Hosts::Never(status, format!("{domain} {why}"))),
+        },
     }
 }
 

@@ -43,7 +43,9 @@ impl Failure {
     pub fn is_tls(&self) -> bool {
         matches!(
             self,
-            Failure::Net(net::Error::Tls(_)) | Failure::Refused("STARTTLS", _)
+            Failure::Net(net::Error::Tls(_))
+                | Failure::Refused("STARTTLS", _)
+                | Failure::NoStartTls
         )
     }
 }
@@ -121,6 +123,18 @@ pub struct Outgoing<'a> {
 /// Appends the next octets of the message; false when there are no more. Called between network
 /// waits, so it may look into the store but not wait.
 pub type Source<'a> = dyn FnMut(&mut Vec<u8>) -> mail::Result<bool> + 'a;
+
+/// One way to open a session with a mail exchanger.
+pub struct Try {
+    /// `None`: in the clear.
+    pub tls: Option<TlsConnector>,
+    /// For SNI, and for the certificate where names count.
+    pub name: String,
+    /// Without TLS there is no session. Otherwise TLS if it is offered (RFC 7435).
+    pub must: bool,
+    /// What passes says who the host is.
+    pub verified: bool,
+}
 
 /// What EHLO told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -202,13 +216,11 @@ impl Client {
         Ok(client)
     }
 
-    /// Connects to a mail exchanger at `address`, by its `name`. TLS if it offers it and `try_tls`,
-    /// with whatever certificate it has (RFC 7435).
+    /// Connects to a mail exchanger at `address`, in the way that `how` says.
     pub async fn open_mx(
         address: SocketAddr,
-        name: &str,
         hostname: &str,
-        try_tls: bool,
+        how: &Try,
     ) -> Result<Client, Failure> {
         let conn = net::client::connect_to(address).await?;
         conn.set_idle(None);
@@ -222,11 +234,15 @@ impl Client {
         let greeting = client.reply(limits::CLIENT_GREETING).await?;
         expect("the connection", greeting)?;
         client.hello(hostname).await?;
-        if try_tls && client.extensions.starttls {
-            let trust = net::tls::anyone().map_err(|why| Failure::Net(net::Error::Tls(why)))?;
-            let started = client.start_tls(&trust, name, hostname).await;
+        if let Some(tls) = &how.tls
+            && (how.must || client.extensions.starttls)
+        {
+            let started = client.start_tls(tls, &how.name, hostname).await;
             // Whatever broke there, it was TLS: the caller may do without.
-            started.map_err(|e| Failure::Net(net::Error::Tls(e.to_string())))?;
+            started.map_err(|e| match e {
+                Failure::NoStartTls | Failure::Net(net::Error::Tls(_)) => e,
+                e => Failure::Net(net::Error::Tls(e.to_string())),
+            })?;
         }
         Ok(client)
     }

@@ -149,6 +149,13 @@ impl Dns {
         self
     }
 
+    /// Takes every record of a name away.
+    pub fn clear(&self, owner: &str) {
+        let mut zone = self.zone.lock().unwrap();
+        zone.records.retain(|(name, _), _| name != owner);
+        zone.names.remove(owner);
+    }
+
     /// SERVFAIL for this name.
     pub fn fail(&self, owner: &str) {
         self.zone.lock().unwrap().failing.insert(owner.into());

@@ -35,6 +35,7 @@ pub struct Fake {
     shared: Arc<Shared>,
     dir: TempDir,
     implicit: bool,
+    certificate: Vec<u8>,
 }
 
 struct Shared {
@@ -57,6 +58,8 @@ pub const USUAL: &[&str] = &[
     "AUTH PLAIN LOGIN",
 ];
 
+const LOCAL: &[&str] = &["localhost", "127.0.0.1"];
+
 impl Fake {
     pub fn taking_all() -> Fake {
         Fake::start(USUAL, |_, _| None)
@@ -66,18 +69,32 @@ impl Fake {
         extensions: &'static [&'static str],
         script: impl Fn(usize, &str) -> Option<String> + Send + Sync + 'static,
     ) -> Fake {
-        Fake::listen(extensions, false, Box::new(script))
+        Fake::listen(LOCAL, extensions, false, Box::new(script))
+    }
+
+    /// With a certificate for this name.
+    pub fn named(name: &str) -> Fake {
+        Fake::listen(&[name], USUAL, false, Box::new(|_, _| None))
     }
 
     /// TLS from the start.
     pub fn with_tls() -> Fake {
-        Fake::listen(USUAL, true, Box::new(|_, _| None))
+        Fake::listen(LOCAL, USUAL, true, Box::new(|_, _| None))
     }
 
-    fn listen(extensions: &'static [&'static str], implicit: bool, script: Box<Script>) -> Fake {
+    fn listen(
+        names: &[&str],
+        extensions: &'static [&'static str],
+        implicit: bool,
+        script: Box<Script>,
+    ) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let dir = TempDir::new();
-        let own = tls::self_signed(&["localhost".into(), "127.0.0.1".into()]).unwrap();
+        let own = names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>();
+        let own = tls::self_signed(&own).unwrap();
         let pem = super::base64_octets(&own.cert);
         let pem = format!("-----BEGIN CERTIFICATE-----\n{pem}\n-----END CERTIFICATE-----\n");
         std::fs::write(dir.join("ca.pem"), pem).unwrap();
@@ -105,6 +122,7 @@ impl Fake {
             shared: shared.clone(),
             dir,
             implicit,
+            certificate: own.cert,
         };
         std::thread::spawn(move || {
             for socket in listener.incoming() {
@@ -131,6 +149,11 @@ impl Fake {
             login: None,
             ca: Some(self.dir.join("ca.pem")),
         }
+    }
+
+    /// Its certificate in DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
     }
 
     /// Where it listens.

@@ -12,6 +12,7 @@ mod origin;
 mod queue;
 mod rcpt;
 mod relay;
+mod secure;
 mod smuggling;
 mod starttls;
 mod submission;

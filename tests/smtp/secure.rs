@@ -1,0 +1,366 @@
+//! What DANE and MTA-STS demand of the servers that mail goes to.
+use super::fake::{Fake, USUAL};
+use super::*;
+use crate::harness::TempDir;
+use crate::harness::dns::Dns;
+use pillarbox::config::Config;
+use pillarbox::mail::outbound;
+use pillarbox::net::tls;
+use pillarbox::queue::order;
+use ring::digest;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+fn server(dns: &Dns, fake: &Fake, set: impl FnOnce(&mut Config)) -> Server {
+    let (address, port) = (dns.address(), fake.address().port());
+    Server::with(move |config| {
+        config.dns = vec![address];
+        config.dns_trusted = true;
+        config.direct = true;
+        config.mx_port = port;
+        set(config);
+    })
+}
+
+fn submit(server: &Server) {
+    let mut client = logged_in(server);
+    client.ask("MAIL FROM:<anna@example.org>", "250");
+    client.ask("RCPT TO:<x@b.test>", "250");
+    client.ask("DATA", "354");
+    client.ask("From: anna@example.org\r\n\r\nHello\r\n.", "250");
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+fn sha256(octets: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, octets).as_ref())
+}
+
+/// Publishes mx.b.test, with a TLSA record, or none.
+fn publish(dns: &Dns, fake: &Fake, tlsa: Option<&str>) {
+    dns.add("b.test", "MX", "10 mx.b.test")
+        .add("mx.b.test", "A", "127.0.0.1");
+    if let Some(tlsa) = tlsa {
+        let name = format!("_{}._tcp.mx.b.test", fake.address().port());
+        dns.add(&name, "TLSA", tlsa);
+    }
+}
+
+/// Mail was tried, and did not go.
+fn stays(server: &Server, fake: &Fake) {
+    for _ in 0..3 {
+        fake.wait_for_connections(1);
+        outbound::retry_all();
+    }
+    assert_eq!(order::list(server.mail()).unwrap().len(), 1);
+    let lines = fake.lines();
+    assert!(
+        !lines.iter().any(|line| line.starts_with("MAIL")),
+        "{lines:?}"
+    );
+    assert!(texts(server).is_empty());
+}
+
+#[test]
+fn dane_names_the_certificate() {
+    for kind in ["3 0 1", "3 0 0"] {
+        let (dns, fake) = (Dns::start(), Fake::taking_all());
+        dns.secure();
+        let data = match kind {
+            "3 0 0" => hex(fake.certificate()),
+            _ => sha256(fake.certificate()),
+        };
+        publish(&dns, &fake, Some(&format!("{kind} {data}")));
+        let server = server(&dns, &fake, |_| {});
+        submit(&server);
+        fake.wait(1);
+        wait_for_empty_queue(&server);
+        assert!(fake.lines().iter().any(|line| line == "STARTTLS"));
+    }
+}
+
+#[test]
+fn dane_refuses_another_certificate() {
+    let (dns, fake) = (Dns::start(), Fake::taking_all());
+    dns.secure();
+    publish(&dns, &fake, Some(&format!("3 0 1 {}", sha256(b"another"))));
+    let server = server(&dns, &fake, |_| {});
+    submit(&server);
+    stays(&server, &fake);
+}
+
+#[test]
+fn dane_refuses_to_go_without_tls() {
+    // Stripped from the answer, or refused.
+    let plain = Fake::start(&["PIPELINING"], |_, _| None);
+    let refusing = Fake::start(USUAL, |_, line| {
+        (line == "STARTTLS").then(|| "454 4.7.0 no".into())
+    });
+    for fake in [plain, refusing] {
+        let dns = Dns::start();
+        dns.secure();
+        publish(
+            &dns,
+            &fake,
+            Some(&format!("3 0 1 {}", sha256(fake.certificate()))),
+        );
+        let server = server(&dns, &fake, |_| {});
+        submit(&server);
+        stays(&server, &fake);
+    }
+}
+
+#[test]
+fn unusable_records_want_tls_with_anyone() {
+    let (dns, fake) = (Dns::start(), Fake::taking_all());
+    dns.secure();
+    publish(&dns, &fake, Some(&format!("1 0 1 {}", sha256(b"another"))));
+    let server = server(&dns, &fake, |_| {});
+    submit(&server);
+    fake.wait(1);
+    let (dns, fake) = (Dns::start(), Fake::start(&["PIPELINING"], |_, _| None));
+    dns.secure();
+    publish(&dns, &fake, Some(&format!("1 0 1 {}", sha256(b"another"))));
+    let server = self::server(&dns, &fake, |_| {});
+    submit(&server);
+    stays(&server, &fake);
+}
+
+#[test]
+fn records_that_cannot_be_learnt_keep_mail_here() {
+    let (dns, fake) = (Dns::start(), Fake::taking_all());
+    dns.secure();
+    publish(&dns, &fake, None);
+    let name = format!("_{}._tcp.mx.b.test", fake.address().port());
+    dns.fail(&name);
+    let server = server(&dns, &fake, |_| {});
+    submit(&server);
+    let until = Instant::now() + Duration::from_secs(20);
+    while !dns.asked().iter().any(|(asked, ..)| *asked == name) {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(order::list(server.mail()).unwrap().len(), 1);
+    assert_eq!(fake.connections(), 0);
+}
+
+#[test]
+fn without_proof_there_is_no_dane() {
+    // Nothing says it is secure; or it does, and is not to be believed.
+    for (secure, trusted) in [(false, true), (true, false)] {
+        let (dns, fake) = (Dns::start(), Fake::taking_all());
+        if secure {
+            dns.secure();
+        }
+        publish(&dns, &fake, Some(&format!("3 0 1 {}", sha256(b"another"))));
+        let server = server(&dns, &fake, |config| config.dns_trusted = trusted);
+        submit(&server);
+        fake.wait(1);
+        assert!(!dns.asked().iter().any(|(_, kind, _)| *kind == 52));
+    }
+}
+
+/// What serves policies: answers by number, and how often it was asked.
+struct PolicyHost {
+    address: SocketAddr,
+    asked: Arc<AtomicUsize>,
+    pem: String,
+}
+
+fn pem(certificate: &[u8]) -> String {
+    let text = base64_octets(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+}
+
+impl PolicyHost {
+    fn start(answer: impl Fn(usize) -> String + Send + 'static) -> PolicyHost {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = tls::self_signed(&["mta-sts.b.test".into()]).unwrap();
+        let host = PolicyHost {
+            address: listener.local_addr().unwrap(),
+            asked: Arc::default(),
+            pem: pem(&own.cert),
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from(own.cert)],
+                PrivatePkcs8KeyDer::from(own.key).into(),
+            )
+            .unwrap();
+        let (config, asked) = (Arc::new(config), host.asked.clone());
+        std::thread::spawn(move || {
+            for socket in listener.incoming() {
+                let session = ServerConnection::new(config.clone()).unwrap();
+                let mut stream = StreamOwned::new(session, socket.unwrap());
+                let mut request = vec![0; 1000];
+                let Ok(got) = stream.read(&mut request) else {
+                    continue;
+                };
+                let request = String::from_utf8_lossy(&request[..got]);
+                assert!(request.starts_with("GET /.well-known/mta-sts.txt HTTP/1.0\r\n"));
+                assert!(request.contains("Host: mta-sts.b.test\r\n"));
+                let number = asked.fetch_add(1, Ordering::SeqCst);
+                let _ = stream.write_all(answer(number).as_bytes());
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        });
+        host
+    }
+}
+
+fn ok(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn policy(mode: &str, mx: &str) -> String {
+    ok(&format!(
+        "version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: 86400\r\n"
+    ))
+}
+
+/// A server that believes the policy host and `fake`.
+fn sts(dns: &Dns, fake: &Fake, host: &PolicyHost, dir: &Path) -> Server {
+    dns.add("_mta-sts.b.test", "TXT", "v=STSv1; id=1")
+        .add("mta-sts.b.test", "A", "127.0.0.1");
+    let file = dir.join("trusted.pem");
+    std::fs::write(&file, host.pem.clone() + &pem(fake.certificate())).unwrap();
+    let port = host.address.port();
+    server(dns, fake, |config| {
+        config.sts_port = port;
+        config.tls_ca = Some(file);
+    })
+}
+
+#[test]
+fn a_policy_is_fetched_once_and_obeyed() {
+    let (dns, fake, dir) = (Dns::start(), Fake::named("mx.b.test"), TempDir::new());
+    publish(&dns, &fake, None);
+    let host = PolicyHost::start(|_| policy("enforce", "*.b.test"));
+    let server = sts(&dns, &fake, &host, &dir.join(""));
+    for count in 1..4 {
+        submit(&server);
+        fake.wait(count);
+    }
+    wait_for_empty_queue(&server);
+    assert_eq!(host.asked.load(Ordering::SeqCst), 1);
+    assert!(fake.lines().iter().any(|line| line == "STARTTLS"));
+}
+
+#[test]
+fn a_wrong_certificate_or_host_is_refused_if_the_policy_says_so() {
+    for (name, mx, mode, goes) in [
+        ("other.test", "*.b.test", "enforce", false),
+        ("mx.b.test", "mail.b.test", "enforce", false),
+        ("other.test", "*.b.test", "testing", true),
+        ("mx.b.test", "mail.b.test", "testing", true),
+        ("other.test", "mail.b.test", "none", true),
+    ] {
+        let (dns, fake, dir) = (Dns::start(), Fake::named(name), TempDir::new());
+        publish(&dns, &fake, None);
+        let (mode, mx) = (mode.to_owned(), mx.to_owned());
+        let host = PolicyHost::start(move |_| policy(&mode, &mx));
+        let server = sts(&dns, &fake, &host, &dir.join(""));
+        submit(&server);
+        if goes {
+            fake.wait(1);
+            wait_for_empty_queue(&server);
+            continue;
+        }
+        let until = Instant::now() + Duration::from_secs(20);
+        while host.asked.load(Ordering::SeqCst) == 0 {
+            assert!(Instant::now() < until);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if name == "other.test" {
+            stays(&server, &fake);
+        }
+        assert_eq!(order::list(server.mail()).unwrap().len(), 1);
+        assert_eq!(fake.count(), 0);
+    }
+}
+
+#[test]
+fn a_policy_that_is_none_changes_nothing() {
+    let answers: &[fn() -> String] = &[
+        || "HTTP/1.1 302 Found\r\nLocation: https://x/\r\n\r\n".into(),
+        || policy("enforce", "mail.b.test").replace("text/plain", "text/html"),
+        || ok("version: STSv2"),
+        || ok(&"x".repeat(100_000)),
+        String::new,
+    ];
+    for answer in answers {
+        let (dns, fake, dir) = (Dns::start(), Fake::named("other.test"), TempDir::new());
+        publish(&dns, &fake, None);
+        let host = PolicyHost::start(|_| answer());
+        let server = sts(&dns, &fake, &host, &dir.join(""));
+        submit(&server);
+        fake.wait(1);
+        submit(&server);
+        fake.wait(2);
+        // Not asked again at once.
+        assert_eq!(host.asked.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn a_kept_policy_outlives_its_host() {
+    let (dns, dir) = (Arc::new(Dns::start()), TempDir::new());
+    let fake = Fake::named("other.test");
+    publish(&dns, &fake, None);
+    let mode = Arc::new(Mutex::new(policy("enforce", "mail.b.test")));
+    let says = mode.clone();
+    let host = PolicyHost::start(move |_| says.lock().unwrap().clone());
+    let server = sts(&dns, &fake, &host, &dir.join(""));
+    submit(&server);
+    let until = Instant::now() + Duration::from_secs(20);
+    while server.mail().get(b"sts/b.test").unwrap().is_none() {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Somebody takes the record away, and the host fails: the policy holds.
+    *mode.lock().unwrap() = "HTTP/1.1 500 x\r\n\r\n".into();
+    dns.clear("_mta-sts.b.test");
+    outbound::retry_all();
+    submit(&server);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(fake.count(), 0);
+}
+
+#[test]
+fn dane_goes_before_a_policy() {
+    // The policy would refuse; DANE knows the certificate.
+    let (dns, fake, dir) = (Dns::start(), Fake::named("other.test"), TempDir::new());
+    dns.secure();
+    publish(
+        &dns,
+        &fake,
+        Some(&format!("3 0 1 {}", sha256(fake.certificate()))),
+    );
+    let host = PolicyHost::start(|_| policy("enforce", "mail.b.test"));
+    let server = sts(&dns, &fake, &host, &dir.join(""));
+    submit(&server);
+    fake.wait(1);
+    // The policy would let it pass; DANE does not.
+    let (dns, fake, dir) = (Dns::start(), Fake::named("mx.b.test"), TempDir::new());
+    dns.secure();
+    publish(&dns, &fake, Some(&format!("3 0 1 {}", sha256(b"another"))));
+    let host = PolicyHost::start(|_| policy("enforce", "*.b.test"));
+    let server = sts(&dns, &fake, &host, &dir.join(""));
+    submit(&server);
+    stays(&server, &fake);
+}
