@@ -679,3 +679,11 @@ pub const PROXY_TIME: Duration = Duration::from_secs(5);
 
 /// Further own addresses; `pillarbox alias` refuses one more.
 pub const ALIASES: usize = 1000;
+/// Days in which a sender is answered once by a vacation response (RFC 5230 §4.1 has 7).
+pub const VACATION_DAYS: u32 = 7;
+/// Senders that were answered and are remembered, 12 octets each; one more, and the oldest is forgotten.
+pub const VACATION_SENDERS: usize = 1000;
+/// Octets of a header that are looked through for signs of a list or a program.
+pub const VACATION_HEADER: u32 = 64 * 1024;
+/// Octets of one text of a vacation response. Beyond it: `invalidProperties`.
+pub const VACATION_TEXT: usize = 60_000;

@@ -26,6 +26,7 @@ pub mod url;
 
 use crate::config::Config;
 use crate::limits;
+use crate::net::Shutdown;
 use crate::sys::{lock, random};
 pub use app::{App, NewApp, Protocol, Protocols};
 use async_io::Timer;
@@ -122,6 +123,8 @@ pub struct Auth {
     changing: smol::lock::Mutex<()>,
     /// Made at each start; keys the hashes below.
     boot_key: [u8; 32],
+    /// See [`Auth::listen`].
+    revoked: event_listener::Event,
 }
 
 #[derive(Default)]
@@ -183,6 +186,7 @@ impl Auth {
             checks: Semaphore::new(limits::PASSWORD_CHECKS),
             changing: smol::lock::Mutex::new(()),
             boot_key: random::octets().map_err(|e| e.to_string())?,
+            revoked: event_listener::Event::new(),
         })
     }
 
@@ -347,6 +351,7 @@ impl Auth {
         }
         // What was wrong until now may be right: a device that was told first.
         lock(&self.throttle).forget_tried();
+        self.revoked.notify(usize::MAX);
         Ok(())
     }
 
@@ -400,12 +405,68 @@ impl Auth {
     pub async fn revoke_token(&self, name: &str) -> Result<(), String> {
         let _changing = self.changing.lock().await;
         let mut tokens = self.tokens();
-        let before = tokens.len();
-        tokens.retain(|t| t.name != name);
-        if tokens.len() == before {
-            return Err(format!("there is no token named {name}"));
+        let at = tokens.iter().position(|t| t.name == name);
+        let at = at.ok_or_else(|| format!("there is no token named {name}"))?;
+        let gone = tokens.remove(at);
+        self.store_tokens(tokens).await?;
+        gone.gone.throw();
+        self.revoked.notify(usize::MAX);
+        Ok(())
+    }
+
+    /// What a log-in was made with, as a name that means the same until it is revoked or changed, and
+    /// nothing else ever.
+    pub fn credential(&self, grant: &Grant) -> String {
+        match (&grant.app, &grant.token) {
+            (Some(app), _) => format!("a {} {}", app.created, app.name()),
+            (None, Some(name)) => {
+                let created = self.token(name).map_or(0, |token| token.created);
+                format!("t {created} {name}")
+            }
+            (None, None) => {
+                let record = lock(&self.state).record.clone();
+                let mark = record.map(|record| record::sha256(&record.keys.stored));
+                let mark = mark.and_then(|mark| mark.first_chunk().copied());
+                format!("p {:016x}", mark.map_or(0, u64::from_be_bytes))
+            }
         }
-        self.store_tokens(tokens).await
+    }
+
+    /// Whether something can still be logged in with; see [`Auth::credential`].
+    pub fn is_current(&self, credential: &str) -> bool {
+        let mut grant = self.grant(None);
+        let name = credential.splitn(3, ' ').nth(2).unwrap_or_default();
+        match credential.split(' ').next() {
+            Some("a") => {
+                let apps = self.apps();
+                grant.app = apps.into_iter().find(|app| app.name() == name);
+                let alive = |app: &Arc<App>| app.principal.is_alive();
+                grant.app.as_ref().is_some_and(alive) && self.credential(&grant) == credential
+            }
+            Some("t") => {
+                grant.token = self.token(name).map(|token| token.name);
+                grant.token.is_some() && self.credential(&grant) == credential
+            }
+            _ => self.credential(&grant) == credential,
+        }
+    }
+
+    /// Thrown when what a log-in was made with is revoked.
+    pub fn end_of(&self, grant: &Grant) -> Shutdown {
+        match (&grant.app, &grant.token) {
+            (Some(app), _) => app.gone.clone(),
+            (None, Some(name)) => self.token(name).map(|t| t.gone).unwrap_or_default(),
+            (None, None) => Shutdown::new(),
+        }
+    }
+
+    /// Resolves when a token or an app password is revoked, or the password changed.
+    pub fn listen(&self) -> event_listener::EventListener {
+        self.revoked.listen()
+    }
+
+    fn token(&self, name: &str) -> Option<Token> {
+        self.tokens().into_iter().find(|token| token.name == name)
     }
 
     async fn store_tokens(&self, tokens: Vec<Token>) -> Result<(), String> {
@@ -483,6 +544,7 @@ impl Auth {
         let gone = apps.remove(at);
         self.store_apps(apps).await?;
         gone.revoke();
+        self.revoked.notify(usize::MAX);
         Ok(())
     }
 

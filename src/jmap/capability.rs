@@ -15,6 +15,8 @@ pub enum Capability {
     Mail,
     /// RFC 8621 §1.3.2.
     Submission,
+    /// RFC 8621 §1.3.3.
+    Vacation,
     /// RFC 9404.
     Blob,
     /// RFC 9425.
@@ -30,6 +32,7 @@ impl Capability {
             Capability::Core => "urn:ietf:params:jmap:core",
             Capability::Mail => "urn:ietf:params:jmap:mail",
             Capability::Submission => "urn:ietf:params:jmap:submission",
+            Capability::Vacation => "urn:ietf:params:jmap:vacationresponse",
             Capability::Blob => "urn:ietf:params:jmap:blob",
             Capability::Quota => "urn:ietf:params:jmap:quota",
             Capability::Mdn => "urn:ietf:params:jmap:mdn",
@@ -98,6 +101,7 @@ pub fn session(max_upload: u64, base: &str) -> Map<String, Value> {
     );
     for capability in [
         Capability::Submission,
+        Capability::Vacation,
         Capability::Blob,
         Capability::Quota,
         Capability::Mdn,
@@ -131,6 +135,7 @@ pub fn account(max_message: u64, top_level: bool) -> Map<String, Value> {
             "supportedDigestAlgorithms": blob::DIGESTS.map(|(name, _)| name),
         }),
     );
+    map.insert(Capability::Vacation.uri().into(), json!({}));
     map.insert(Capability::Quota.uri().into(), json!({}));
     map.insert(Capability::Mdn.uri().into(), json!({}));
     let delay = limits::SEND_DELAY.to_string();

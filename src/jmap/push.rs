@@ -14,7 +14,7 @@ use crate::mail::{DataType, Mail, Meta, Modseq};
 pub use events::events;
 
 /// What a client can be told of; EmailDelivery has no methods (RFC 8621 §1.5).
-const TYPES: [(&str, DataType); 7] = [
+const TYPES: [(&str, DataType); 8] = [
     ("Email", DataType::Email),
     ("EmailDelivery", DataType::EmailDelivery),
     ("EmailSubmission", DataType::EmailSubmission),
@@ -22,6 +22,7 @@ const TYPES: [(&str, DataType); 7] = [
     ("Mailbox", DataType::Mailbox),
     ("Quota", DataType::Quota),
     ("Thread", DataType::Thread),
+    ("VacationResponse", DataType::VacationResponse),
 ];
 
 /// Watches some types for one client.

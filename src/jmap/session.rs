@@ -33,6 +33,7 @@ pub fn object(site: &Site, base: &str) -> Map<String, Value> {
         "primaryAccounts": {
             Capability::Mail.uri(): ACCOUNT,
             Capability::Submission.uri(): ACCOUNT,
+            Capability::Vacation.uri(): ACCOUNT,
             Capability::Blob.uri(): ACCOUNT,
             Capability::Quota.uri(): ACCOUNT,
             Capability::Mdn.uri(): ACCOUNT,

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use smol::lock::{Semaphore, SemaphoreGuardArc};
 
 use super::{routes, session};
-use crate::auth::{App, AuthError, Client, Grant, Protocol};
+use crate::auth::{AuthError, Client, Grant, Protocol};
 use crate::http::{self, Credentials, Policy, Refused, Route};
 use crate::limits;
 use crate::mail::counts::Counts;
 use crate::mail::{Mail, MailboxId, Modseq};
+use crate::net::Shutdown;
 use crate::server::Ctx;
 
 /// A limit on things that go on at the same time.
@@ -47,12 +48,16 @@ pub struct Site {
     pub ctx: Rc<Ctx>,
     /// Counts of mailboxes, each good for the modseq beside it.
     pub counts: RefCell<HashMap<MailboxId, (Modseq, Counts)>>,
-    /// The app password that this is the site of.
-    pub app: Option<Arc<App>>,
+    /// What it was logged in with; see [`crate::auth::Auth::credential`].
+    pub credential: String,
+    /// Whether mail may be sent: an app password may be for reading only.
+    pub may_send: bool,
+    /// Thrown when that is revoked.
+    pub gone: Shutdown,
     policy: Rc<Policy>,
     session: RefCell<Option<(String, String)>>,
-    /// Sites of the app passwords that were used here, the last one last.
-    of_apps: RefCell<Vec<Rc<Site>>>,
+    /// Sites of what was logged in with here, the last one last.
+    others: RefCell<Vec<Rc<Site>>>,
 }
 
 impl Site {
@@ -67,26 +72,24 @@ impl Site {
         Site {
             mail: Arc::clone(&ctx.mail),
             counts: RefCell::default(),
-            app: None,
+            credential: String::new(),
+            may_send: true,
+            gone: Shutdown::new(),
             policy: Rc::new(policy),
             session: RefCell::default(),
-            of_apps: RefCell::default(),
+            others: RefCell::default(),
             ctx,
         }
     }
 
-    /// The site for whoever logged in: the same for the owner, one with the engine's handle of an app
-    /// password.
+    /// The site for whoever logged in, with the engine's handle that is theirs.
     fn granted(self: &Rc<Site>, grant: &Grant) -> Rc<Site> {
-        let Some(app) = &grant.app else {
-            return Rc::clone(self);
-        };
-        let mut sites = self.of_apps.borrow_mut();
-        let is = |site: &Rc<Site>| site.app.as_ref().is_some_and(|a| Arc::ptr_eq(a, app));
-        if let Some(site) = sites.iter().find(|site| is(site)) {
+        let credential = self.ctx.auth.credential(grant);
+        let mut sites = self.others.borrow_mut();
+        if let Some(site) = sites.iter().find(|site| site.credential == credential) {
             return Rc::clone(site);
         }
-        sites.retain(|site| site.app.as_ref().is_some_and(|a| !a.gone.is_thrown()));
+        sites.retain(|site| !site.gone.is_thrown());
         if sites.len() >= limits::APPS {
             sites.remove(0);
         }
@@ -94,10 +97,15 @@ impl Site {
         let site = Rc::new(Site {
             mail: Arc::clone(&ctx.mail),
             counts: RefCell::default(),
-            app: Some(Arc::clone(app)),
+            credential,
+            may_send: grant
+                .app
+                .as_ref()
+                .is_none_or(|app| app.protocols.has(Protocol::Smtp)),
+            gone: ctx.auth.end_of(grant),
             policy: Rc::clone(&self.policy),
             session: RefCell::default(),
-            of_apps: RefCell::default(),
+            others: RefCell::default(),
             ctx,
         });
         sites.push(Rc::clone(&site));

@@ -18,7 +18,7 @@ use super::wire::frame::{self, Frame, Opcode};
 use super::wire::json;
 use crate::http::{Duplex, Exchange, Problem, Response, websocket};
 use crate::limits;
-use crate::mail::Modseq;
+use crate::mail::{Modseq, Principal};
 
 /// Answers the handshake; what follows is [`Session::run`].
 pub async fn open(exchange: Exchange<Site>) -> Response {
@@ -52,6 +52,7 @@ const NORMAL: u16 = 1000;
 const AWAY: u16 = 1001;
 const PROTOCOL: u16 = 1002;
 const UNSUPPORTED: u16 = 1003;
+const REFUSED: u16 = 1008;
 const NOT_TEXT: u16 = 1007;
 
 struct Session {
@@ -112,6 +113,10 @@ impl Session {
 
     /// Everything that can be done now, then one wait.
     async fn turn(&mut self) -> Result<(), End> {
+        let expired = |who: &std::sync::Arc<Principal>| !who.is_alive();
+        if self.site.gone.is_thrown() || self.site.mail.principal().is_some_and(expired) {
+            return Err(End::Close(REFUSED));
+        }
         while let Some(frame) = self.next_frame()? {
             self.take(frame).await?;
         }
@@ -137,12 +142,14 @@ impl Session {
                 self.asked = true;
                 self.send(Opcode::Ping, b"").await
             }
+            Event::Stop if self.site.gone.is_thrown() => Err(End::Close(REFUSED)),
             Event::Stop => Err(End::Close(AWAY)),
         }
     }
 
     async fn wait(&mut self, listener: event_listener::EventListener) -> Result<Event, End> {
         let stop = self.site.ctx.shutdown.clone();
+        let gone = self.site.gone.clone();
         let pushes = self.watch.is_some();
         let mut chunk = [0; 4096];
         let event = {
@@ -160,7 +167,7 @@ impl Session {
                 Ok(Event::Silence)
             };
             let stopped = async {
-                stop.wait().await;
+                stop.wait().or(gone.wait()).await;
                 Ok::<_, End>(Event::Stop)
             };
             read.or(changed).or(stopped).or(silence).await?

@@ -378,7 +378,7 @@ fn add_one(txn: &mut Txn<'_>, who: &Check, new: NewEmail, quota: (u64, u32)) -> 
 }
 
 /// Runs a commit and says what it did to the states.
-fn perform(
+pub(super) fn perform(
     txn: &mut Txn<'_>,
     who: &Check,
     commit: &mut Commit,

@@ -37,6 +37,7 @@ mod thread;
 mod types;
 mod uidset;
 mod urlkeys;
+pub mod vacation;
 mod walk;
 
 pub use access::{Principal, Rights};

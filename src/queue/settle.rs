@@ -5,7 +5,8 @@ use super::{Queue, Work, schedule};
 use crate::mail::address::Address;
 use crate::mail::outbound::{self, Envelope, Item, Notify, Recipient};
 use crate::mail::submission::{self, Delivered};
-use crate::mail::{self, Commit, EmailId, Flags, NewEmail, Put, Role, Source, Staged};
+use crate::mail::vacation::{self, Arrival};
+use crate::mail::{self, Added, Commit, EmailId, Flags, NewEmail, Put, Role, Source, Staged};
 use crate::mime::DateTime;
 use crate::smtp::client::Outcome;
 use crate::smtp::policy;
@@ -84,7 +85,7 @@ impl Queue {
         work.batch.warned |= late;
         let report = self.report(&work, &parted.told, remote).await?;
         let away = self.address(&work, &mut commit, report)?;
-        self.commit(work, commit, away).await
+        self.commit(work, commit, away).await.map(drop)
     }
 
     /// Local recipients of a queued message: into INBOX.
@@ -109,6 +110,9 @@ impl Queue {
         let no = |to| here(to, Delivered::No, "550 5.1.1 no such mailbox here");
         commit.told.extend(known.iter().map(yes));
         commit.told.extend(unknown.iter().map(no));
+        let sender = work.envelope.sender.clone();
+        let away = |from: &Address| self.ctx.config.way(from.domain()).is_some();
+        let answerable = !known.is_empty() && sender.as_ref().is_some_and(away);
         if !known.is_empty() {
             let prefix = trace::return_path(work.envelope.sender.as_ref());
             let mut writer = self.mail().body(None)?;
@@ -127,7 +131,18 @@ impl Queue {
         let report = self.report(&work, &told, None).await?;
         let away = self.address(&work, &mut commit, report)?;
         log::info!("queue: email {} delivered here", work.email);
-        self.commit(work, commit, away).await
+        let added = self.commit(work, commit, away).await?;
+        if let Some(first) = added.first().filter(|_| answerable) {
+            let config = &self.ctx.config;
+            let arrival = Arrival {
+                email: first.email,
+                sender: sender.as_ref(),
+                hostname: &config.hostname,
+                owns: &|address| config.owns(address),
+            };
+            vacation::arrived(self.mail(), arrival).await;
+        }
+        Ok(())
     }
 
     /// Where a report goes: into INBOX, for it is the user's mail that it is about; or, about mail that
@@ -165,7 +180,12 @@ impl Queue {
     }
 
     /// Writes the batch back, or removes it, and with the last batch everything of the message.
-    async fn commit(&self, work: Work, mut commit: Commit, away: Option<Away>) -> mail::Result<()> {
+    async fn commit(
+        &self,
+        work: Work,
+        mut commit: Commit,
+        away: Option<Away>,
+    ) -> mail::Result<Vec<Added>> {
         let key = outbound::batch_key(work.item, &work.domain);
         let mut puts: Vec<Put> = Vec::new();
         let _guard = self.settling.lock().await;
@@ -187,11 +207,11 @@ impl Queue {
             }
             puts
         }));
-        self.mail().commit(commit).await?;
+        let added = self.mail().commit(commit).await?;
         if leaves {
             outbound::ring();
         }
-        Ok(())
+        Ok(added)
     }
 
     fn is_last(&self, item: Item, key: &[u8]) -> mail::Result<bool> {

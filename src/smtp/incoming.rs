@@ -12,6 +12,7 @@ use super::wire::reply::{Enhanced, Reply};
 use super::wire::trace::{self, Received};
 use crate::config::Role as Listener;
 use crate::limits;
+use crate::mail::vacation::{self, Arrival};
 use crate::mail::{self, BodyWriter, Commit, EmailId, Flags, NewEmail, Role, Source, outbound};
 use crate::mime::DateTime;
 use crate::sys::{clock, random};
@@ -164,6 +165,8 @@ async fn file(
         .unwrap_or_default();
     let count = transaction.recipients.len();
     let envelope = envelope(&transaction);
+    let answerable = session.user.is_none() && has_way(session, &envelope);
+    let sender = transaction.sender.clone();
     // The queue reports success (RFC 3461 §4.1), so what is to be reported goes through it. Strangers
     // get reports where their address is proved and there is a way to it: else whoever writes a
     // false sender would have us send mail to anybody.
@@ -176,6 +179,7 @@ async fn file(
         .partition(|to| to.route == Route::Local && !reported(to));
     let remote: Vec<_> = remote.into_iter().map(queued).collect();
     let queue = !remote.is_empty();
+    let here = !local.is_empty() && !origin.junk;
     let item = outbound::Item::new(envelope.created)?;
     let mut commit = Commit::default();
     commit.add.push(NewEmail {
@@ -203,6 +207,16 @@ async fn file(
         outbound::ring();
     }
     let email = added.first().map_or(EmailId(0), |it| it.email);
+    if here && answerable {
+        let config = &session.ctx.config;
+        let arrival = Arrival {
+            email,
+            sender: sender.as_ref(),
+            hostname: &config.hostname,
+            owns: &|address| config.owns(address),
+        };
+        Box::pin(vacation::arrived(&session.ctx.mail, arrival)).await;
+    }
     log::info!("[{number}] {id} from <{shown}> to {count}, {size} octets: email {email}");
     Ok(())
 }

@@ -25,10 +25,12 @@ pub enum DataType {
     PushSubscription = 6,
     /// How much of the quota is used.
     Quota = 7,
+    /// What is answered while the user is away.
+    VacationResponse = 8,
 }
 
 /// How many there are.
-const TYPES: usize = 8;
+const TYPES: usize = 9;
 
 /// The last change of each type.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -169,7 +169,7 @@ impl Jmap {
     /// Some calls; their responses.
     #[track_caller]
     pub fn calls(&mut self, calls: Value) -> Vec<Value> {
-        let answer = self.request(&["core", "mail", "submission"], calls);
+        let answer = self.request(&["core", "mail", "submission", "vacationresponse"], calls);
         answer["methodResponses"].as_array().unwrap().clone()
     }
 

@@ -13,6 +13,7 @@ mod session;
 mod state;
 mod submission;
 mod sync;
+mod vacation;
 mod websocket;
 
 pub use client::Jmap;

@@ -241,3 +241,27 @@ fn refusals() {
         socket.closed(status);
     }
 }
+
+/// Whoever came in by a token that is revoked is out, with the event source as with this.
+#[test]
+fn ends_with_its_token() {
+    let server = Server::start();
+    let token = smol::block_on(server.auth().add_token("page")).unwrap();
+    let mut jmap = Jmap::new(&server);
+    jmap.auth = format!("Bearer {token}");
+    let mut events = Jmap::new(&server);
+    events.auth.clone_from(&jmap.auth);
+    assert_eq!(handshake(&mut jmap, &[]).0, 101);
+    let mut socket = Socket(jmap);
+    socket.send(echo("1".into(), json!({})));
+    assert_eq!(socket.message()["requestId"], "1");
+    let auth = events.auth.clone();
+    let head =
+        format!("GET /jmap/events?types=* HTTP/1.1\r\nHost: x\r\nAuthorization: {auth}\r\n\r\n");
+    events.client().send_raw(head.as_bytes());
+    assert_eq!(events.head().0, 200);
+    assert_eq!(events.chunk().unwrap(), b":\n\n");
+    smol::block_on(server.auth().revoke_token("page")).unwrap();
+    socket.closed(1008);
+    assert_eq!(events.chunk(), None);
+}

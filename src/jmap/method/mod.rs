@@ -14,6 +14,7 @@ mod set;
 mod snippet;
 mod submission;
 mod thread;
+mod vacation;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -93,6 +94,8 @@ methods! {
     "Identity/get" Submission identity::get,
     "Identity/changes" Submission identity::changes,
     "Identity/set" Submission identity::set,
+    "VacationResponse/get" Vacation vacation::get,
+    "VacationResponse/set" Vacation vacation::set,
     "EmailSubmission/get" Submission submission::get,
     "EmailSubmission/changes" Submission submission::changes,
     "EmailSubmission/query" Submission submission::query,

@@ -43,7 +43,7 @@ pub async fn events(exchange: Exchange<Site>) -> Response {
 struct Feed {
     mail: Arc<Mail>,
     stop: crate::net::Shutdown,
-    /// Thrown when the app password of this log-in is revoked.
+    /// Thrown when what this was logged in with is revoked.
     revoked: crate::net::Shutdown,
     watch: Watch,
     once: bool,
@@ -77,11 +77,10 @@ impl Feed {
             .field("last-event-id")
             .and_then(|id| id.parse().ok())
             .filter(|told| *told <= now);
-        let app = site.app.as_ref();
         Some(Feed {
             mail: Arc::clone(&site.mail),
             stop: site.ctx.shutdown.clone(),
-            revoked: app.map(|app| app.gone.clone()).unwrap_or_default(),
+            revoked: site.gone.clone(),
             watch: Watch::new(&site.mail, wants, told.unwrap_or(now)),
             once,
             ping,
@@ -100,7 +99,7 @@ impl Feed {
         }
         loop {
             let expired = self.mail.principal().is_some_and(|who| !who.is_alive());
-            if self.done || self.stop.is_thrown() || expired {
+            if self.done || self.stop.is_thrown() || self.revoked.is_thrown() || expired {
                 return None;
             }
             let listener = self.mail.hub().listen();

@@ -3,7 +3,6 @@ use serde_json::{Map, Value};
 
 use super::envelope::{self, Envelope, invalid_recipients};
 use super::{Answer, PROPERTIES, object, value};
-use crate::auth::Protocol;
 use crate::jmap::blob::Bytes;
 use crate::jmap::context::{Context, method_error, set_error};
 use crate::jmap::method::email::{self, visible};
@@ -118,8 +117,7 @@ type Made = (Map<String, Value>, EmailId, Own);
 
 async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetError> {
     // To send is what an app password for SMTP may do, by whatever way.
-    let app = context.site.app.as_ref();
-    if app.is_some_and(|app| !app.protocols.has(Protocol::Smtp)) {
+    if !context.site.may_send {
         let why = "this app password is not for sending";
         return Err(SetError::new("forbiddenToSend").because(why));
     }

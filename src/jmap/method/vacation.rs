@@ -1,0 +1,154 @@
+//! VacationResponse (RFC 8621 §8): one object, whose id is `singleton`. What it does when mail arrives
+//! is in [`crate::mail::vacation`].
+use serde_json::{Map, Value};
+
+use super::Answer;
+use super::get::{Found, Get};
+use super::set::Set;
+use crate::jmap::context::{Context, method_error};
+use crate::jmap::wire::args::Args;
+use crate::jmap::wire::date;
+use crate::jmap::wire::error::SetError;
+use crate::jmap::wire::patch::{self, Change};
+use crate::limits;
+use crate::mail::vacation::Vacation;
+use crate::mail::{DataType, Edit, Record};
+use crate::mime::date::utc_date;
+
+const KIND: DataType = DataType::VacationResponse;
+
+const ID: &str = "singleton";
+
+const PROPERTIES: [&str; 7] = [
+    "id",
+    "isEnabled",
+    "fromDate",
+    "toDate",
+    "subject",
+    "textBody",
+    "htmlBody",
+];
+
+fn value(vacation: &Vacation, name: &str) -> Value {
+    match name {
+        "id" => ID.into(),
+        "isEnabled" => vacation.enabled.into(),
+        "fromDate" => vacation.from.map(utc_date).into(),
+        "toDate" => vacation.to.map(utc_date).into(),
+        "subject" => vacation.subject.as_deref().into(),
+        "textBody" => vacation.text.as_deref().into(),
+        "htmlBody" => vacation.html.as_deref().into(),
+        _ => Value::Null,
+    }
+}
+
+/// VacationResponse/get (RFC 8621 §8.1).
+pub async fn get(context: &mut Context, mut args: Args) -> Answer {
+    let get = Get::parse(context, &mut args)?;
+    args.finish()?;
+    let properties = get.among(&PROPERTIES)?;
+    let now = context.mail.meta().states.of(KIND);
+    let vacation = Vacation::of(&context.mail).map_err(method_error)?;
+    let mut found = Found::default();
+    for id in get.ids.unwrap_or_else(|| vec![ID.to_owned()]) {
+        if id != ID {
+            found.missing(id);
+            continue;
+        }
+        let mut object = Map::new();
+        for name in &properties {
+            object.insert((*name).to_owned(), value(&vacation, name));
+        }
+        found.push(context, object)?;
+    }
+    found.answer(now)
+}
+
+/// VacationResponse/set (RFC 8621 §8.2).
+pub async fn set(context: &mut Context, mut args: Args) -> Answer {
+    let mut set = Set::parse(context, &mut args, KIND)?;
+    args.finish()?;
+    // RFC 8620 §5.3 `singleton`.
+    for name in std::mem::take(&mut set.create).into_iter().map(|c| c.0) {
+        set.done.not_created(&name, SetError::new("singleton"));
+    }
+    for id in std::mem::take(&mut set.destroy) {
+        let kind = if id == ID { "singleton" } else { "notFound" };
+        set.done.not_destroyed(&id, SetError::new(kind));
+    }
+    for (id, patch) in std::mem::take(&mut set.update) {
+        if id != ID {
+            set.done.not_updated(&id, SetError::new("notFound"));
+            continue;
+        }
+        let plan = move |records: &[Record]| Ok(plan(records, patch));
+        let edited = context.mail.edit_records(KIND, set.done.next(), plan);
+        let ((outcome, _), own) = edited.await.map_err(method_error)?;
+        set.done.own(&own);
+        match outcome {
+            Ok(()) => set.done.updated(&id),
+            Err(error) => set.done.not_updated(&id, error),
+        }
+    }
+    set.done.answer()
+}
+
+/// Runs in the writer.
+fn plan(records: &[Record], patch: Value) -> (Vec<Edit>, Result<(), SetError>) {
+    let record = records.first();
+    let old = record.and_then(|record| Vacation::decode(&record.data));
+    match update(old.unwrap_or_default(), patch) {
+        Err(error) => (Vec::new(), Err(error)),
+        Ok(None) => (Vec::new(), Ok(())),
+        Ok(Some(new)) => {
+            let data = new.encode();
+            let edit = match record {
+                Some(record) => Edit::Update(record.id, data),
+                None => Edit::Create(data),
+            };
+            (vec![edit], Ok(()))
+        }
+    }
+}
+
+/// The object after a patch; None where that changes nothing.
+fn update(old: Vacation, patch: Value) -> Result<Option<Vacation>, SetError> {
+    let Value::Object(patch) = patch else {
+        return Err(SetError::new("invalidPatch").because("a patch is an object"));
+    };
+    let mut new = old.clone();
+    for (name, change) in patch::parse(patch)? {
+        let Change::Whole(given) = change else {
+            return Err(SetError::new("invalidPatch").because(format!("{name} has no members")));
+        };
+        let wrong = |why: &str| SetError::property(&name, format!("{name} {why}"));
+        let when = || match &given {
+            Value::Null => Ok(None),
+            given => match given.as_str().and_then(date::parse_utc) {
+                Some(at) => Ok(Some(at)),
+                None => Err(wrong("must be a UTCDate or null")),
+            },
+        };
+        let text = || match &given {
+            Value::Null => Ok(None),
+            Value::String(text) if text.len() <= limits::VACATION_TEXT => Ok(Some(text.clone())),
+            Value::String(_) => Err(wrong("is too long")),
+            _ => Err(wrong("must be a string or null")),
+        };
+        match name.as_str() {
+            "isEnabled" => {
+                let given = given.as_bool().or(given.is_null().then_some(false));
+                new.enabled = given.ok_or_else(|| wrong("must be true or false"))?;
+            }
+            "fromDate" => new.from = when()?,
+            "toDate" => new.to = when()?,
+            "subject" => new.subject = text()?,
+            "textBody" => new.text = text()?,
+            "htmlBody" => new.html = text()?,
+            // RFC 8620 §5.3: what cannot change may be sent as it is.
+            "id" if given == ID => {}
+            _ => return Err(wrong("is set by the server, or unknown")),
+        }
+    }
+    Ok((new != old).then_some(new))
+}
