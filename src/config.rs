@@ -298,6 +298,8 @@ pub struct Config {
     pub idle: Option<Duration>,
     /// Time to log in.
     pub login_time: Duration,
+    /// Time between two words of an IMAP command that goes on.
+    pub imap_progress: Duration,
     /// Time of a whole session at port 25.
     pub smtp_session: Duration,
     /// Failed log-ins from one address before a lock-out.
@@ -370,6 +372,7 @@ impl Config {
             max_connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
             idle: None,
             login_time: limits::LOGIN_TIME,
+            imap_progress: limits::IMAP_PROGRESS,
             smtp_session: limits::SMTP_TIME,
             max_login_failures: limits::LOGIN_FAILURES,
             smarthost: None,

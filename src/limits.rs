@@ -293,6 +293,9 @@ pub const IMAP_DRAIN_BEFORE_LOGIN: u64 = 64 * 1024;
 /// Commands before log-in that make no sense; then `BYE`: what speaks there is no mail client.
 pub const IMAP_MISTAKES: u32 = 20;
 
+/// After this long without an answer the client hears that its command goes on (RFC 9585 §4).
+pub const IMAP_PROGRESS: Duration = Duration::from_secs(10);
+
 /// Rows that a command copies from the store at a time; between them other sessions run.
 pub const IMAP_ROWS: usize = 128;
 

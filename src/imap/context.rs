@@ -13,7 +13,7 @@ use super::wire::fetch::Item;
 use super::wire::search::Options;
 use super::wire::{Numbers, encode};
 use crate::limits;
-use crate::mail::{Criterion, Order, UidSet};
+use crate::mail::{Criterion, Order, Reached, UidSet};
 use crate::sys::clock;
 
 /// A search with UPDATE.
@@ -148,7 +148,9 @@ impl Session {
         context.program.refresh(&self.mail());
         let query = context.program.of_selected(self)?;
         let mail = self.mail();
-        let holds = mail.search(mailbox, &touched, query).await?;
+        let holds = mail
+            .search(mailbox, &touched, query, &Reached::default())
+            .await?;
         let before = context.results.set();
         let change = context.remove(&before.and(&touched).minus(&holds));
         self.tell_change(context, change).await?;

@@ -4,6 +4,7 @@
 //! * [`session`]: reads commands, runs them in order, answers. `command`: one file per command.
 //! * [`view`]: sequence numbers and UIDs of the selected mailbox; `tell`: what others changed;
 //!   `notify`: the same for whoever asked for more, also of other mailboxes.
+//! * `progress`: that something long goes on.
 //! * [`answer`]: OK, NO and BAD; errors of the engine in one exhaustive match.
 //!
 //! Announced before and behind the base: see [`capability`]. Nothing is announced that is not whole.
@@ -14,6 +15,7 @@ pub mod answer;
 mod command;
 mod context;
 mod notify;
+mod progress;
 pub mod session;
 mod tell;
 pub mod view;

@@ -264,7 +264,8 @@ impl Session {
 
     /// Parses and runs the command in the framer.
     async fn command(&mut self) -> Result<(), Stop> {
-        let (tag, mut parsed) = wire::command(self.framer.command(), self.enabled.utf8);
+        let (text, utf8) = (self.framer.command(), self.enabled.utf8);
+        let (tag, mut parsed) = wire::command_without(text, utf8, &self.words_off());
         if let Some(off) = self.switched_off() {
             parsed = Err(off);
         }

@@ -5,7 +5,8 @@
 
 use super::search::{Prepared, Query};
 use super::{
-    EmailId, Error, Flags, Mail, MailboxId, Message, Reader, Result, Row, ThreadId, Uid, UidSet,
+    EmailId, Error, Flags, Mail, MailboxId, Message, Reached, Reader, Result, Row, ThreadId, Uid,
+    UidSet,
 };
 use crate::mime::casemap::Collation;
 use crate::mime::{Address, address, subject};
@@ -236,8 +237,13 @@ impl Mail {
                 true => None,
                 false => match self.view(mailbox) {
                     Ok(view) => Some(
-                        self.search(mailbox, &view.uids, question.query.clone())
-                            .await?,
+                        self.search(
+                            mailbox,
+                            &view.uids,
+                            question.query.clone(),
+                            &Reached::default(),
+                        )
+                        .await?,
                     ),
                     Err(Error::NoSuchMailbox) => continue,
                     Err(error) => return Err(error),

@@ -60,6 +60,7 @@ pub use sort::{Criterion, Order};
 pub use thread::{Algorithm, Threads, Token};
 pub use types::*;
 pub use uidset::UidSet;
+pub use walk::Reached;
 
 use crate::store::{self, Change, FileSource, Observer, State, Store, Txn};
 use crate::sys::lock;

@@ -11,7 +11,7 @@
 use super::UidSet;
 use super::emails::thread_flags;
 use super::fuzzy::{self, Quality, Words};
-use super::walk::Pace;
+use super::walk::{Pace, Reached};
 use super::{EmailId, Flags, Mail, MailboxId, Message, Modseq, Reader, Result, Row, ThreadId};
 use crate::limits;
 use crate::mime::casemap::fold;
@@ -231,13 +231,14 @@ impl Prepared {
 }
 
 impl Mail {
-    /// The messages among `within` that the query holds for. Yields to other sessions; can be
-    /// dropped at any time.
+    /// The messages among `within` that the query holds for; `reached` tells how far it has come.
+    /// Yields to other sessions; can be dropped at any time.
     pub async fn search(
         self: &Arc<Self>,
         mailbox: MailboxId,
         within: &UidSet,
         query: Query,
+        reached: &Reached,
     ) -> Result<UidSet> {
         let prepared = query.prepare();
         let pace = prepared.pace();
@@ -246,6 +247,7 @@ impl Mail {
             mailbox,
             &within,
             pace,
+            reached,
             UidSet::new(),
             move |found, reader, row| {
                 if prepared.matches(reader, row)? {
@@ -272,6 +274,7 @@ impl Mail {
             mailbox,
             &within,
             pace,
+            &Reached::default(),
             Vec::new(),
             move |scores, reader, row| {
                 scores.push(prepared.relevance(reader, row)?);

@@ -7,7 +7,7 @@
 
 use super::facts::{Known, List};
 use super::search::{Prepared, Query};
-use super::walk::{self, Pace};
+use super::walk::{self, Pace, Reached};
 use super::{Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
 use crate::limits;
 use std::sync::Arc;
@@ -240,12 +240,19 @@ impl Mail {
         let pace = order.pace();
         let within = Arc::new(within);
         let keys = self
-            .walk(mailbox, &within, pace, keys, move |keys, reader, row| {
-                keys.scratch.clear();
-                order.key(reader, row, &mut keys.scratch)?;
-                keys.add(row.uid, skip, room);
-                Ok(())
-            })
+            .walk(
+                mailbox,
+                &within,
+                pace,
+                &Reached::default(),
+                keys,
+                move |keys, reader, row| {
+                    keys.scratch.clear();
+                    order.key(reader, row, &mut keys.scratch)?;
+                    keys.add(row.uid, skip, room);
+                    Ok(())
+                },
+            )
             .await?;
         if keys.entries.len() < 4096 {
             return Ok(keys.sorted());

@@ -7,7 +7,7 @@
 //! mailbox is long.
 
 use super::facts::Known;
-use super::walk::{self, Pace};
+use super::walk::{self, Pace, Reached};
 use super::{Error, Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
 use crate::limits;
 use crate::mime::{Facts, msgid};
@@ -654,6 +654,7 @@ impl Mail {
                 mailbox,
                 &within,
                 Pace::FACTS,
+                &Reached::default(),
                 builder,
                 |builder, reader, row| {
                     let found = builder.read(reader, row)?;

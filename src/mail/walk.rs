@@ -6,6 +6,10 @@ use crate::limits;
 use smol::future::yield_now;
 use smol::lock::{Semaphore, SemaphoreGuard};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How far a walk has come: the UID that it goes on with, for whoever waits for it.
+pub type Reached = Arc<AtomicU32>;
 
 static WALKS: Semaphore = Semaphore::new(limits::SEARCHES);
 static SORTS: Semaphore = Semaphore::new(limits::SORTS);
@@ -43,12 +47,13 @@ pub(super) async fn turn() -> SemaphoreGuard<'static> {
 }
 
 impl Mail {
-    /// Gives the rows of `within` to `each`, rising. Can be dropped at any time.
+    /// Gives the rows of `within` to `each`, rising; `reached` follows. Can be dropped at any time.
     pub(super) async fn walk<S, F>(
         self: &Arc<Self>,
         mailbox: MailboxId,
         within: &Arc<UidSet>,
         pace: Pace,
+        reached: &Reached,
         state: S,
         each: F,
     ) -> Result<S>
@@ -62,6 +67,7 @@ impl Mail {
                 next = slice(self, mailbox, within, from, pace.rows, |reader, row| {
                     each(&mut state, reader, row)
                 })?;
+                reached.store(next.unwrap_or(Uid::MAX), Ordering::Relaxed);
                 yield_now().await;
             }
             return Ok(state);
@@ -72,13 +78,14 @@ impl Mail {
         // thread would keep it several times.
         let waiting = Arc::new(());
         let waits = Arc::downgrade(&waiting);
-        let (mail, within) = (self.clone(), within.clone());
+        let (mail, within, reached) = (self.clone(), within.clone(), reached.clone());
         let done = smol::unblock(move || {
             // Nobody waits any more: the walk was dropped.
             while let Some(from) = next.filter(|_| waits.strong_count() > 0) {
                 next = slice(&mail, mailbox, &within, from, pace.rows, |reader, row| {
                     each(&mut state, reader, row)
                 })?;
+                reached.store(next.unwrap_or(Uid::MAX), Ordering::Relaxed);
                 std::thread::yield_now();
             }
             Ok(state)

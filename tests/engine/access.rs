@@ -270,7 +270,12 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
     }
     let everything = Query::All(Vec::new());
     let found = mail
-        .search(private, &UidSet::range(1, 9), everything.clone())
+        .search(
+            private,
+            &UidSet::range(1, 9),
+            everything.clone(),
+            &Reached::default(),
+        )
         .await;
     assert!(found.is_ok_and(|found| found.is_empty()));
     let here = UidSet::range(1, 9);

@@ -24,6 +24,7 @@ mod model;
 mod r#move;
 mod notify;
 mod oracle;
+mod progress;
 mod qresync;
 mod quota;
 mod search;

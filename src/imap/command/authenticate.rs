@@ -18,6 +18,9 @@ pub async fn run(session: &mut Session, args: Authenticate) -> Run {
     if !session.offers(&format!("AUTH={}", args.mechanism)) {
         return Answer::no("[CANNOT] this mechanism is switched off").stop();
     }
+    if args.initial.is_some() && !session.offers("SASL-IR") {
+        return Answer::bad("expected no initial response").stop();
+    }
     if mechanism.shows_password() && !session.ctx.may_show_password(&session.conn) {
         return no_password();
     }

@@ -7,6 +7,7 @@
 use crate::config::Config;
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
+use crate::imap::wire;
 
 /// One capability.
 pub struct Capability {
@@ -15,7 +16,8 @@ pub struct Capability {
     /// The RFC that defines it, or last did.
     pub rfc: u16,
     when: When,
-    /// Commands that exist with it only, as `MOVE` and `UID MOVE`.
+    /// Commands that exist with it only, as `MOVE` and `UID MOVE`, and words inside commands, as
+    /// `FETCH PREVIEW`. `KEY` stands for the criteria of all commands that search.
     commands: &'static [&'static str],
 }
 
@@ -48,6 +50,18 @@ const fn row(
 
 use When::{After, Always, Before, If, Value};
 
+/// What CONDSTORE brings into other commands.
+const CONDSTORE: &[&str] = &[
+    "SELECT CONDSTORE",
+    "EXAMINE CONDSTORE",
+    "FETCH MODSEQ",
+    "FETCH CHANGEDSINCE",
+    "STORE UNCHANGEDSINCE",
+    "STATUS HIGHESTMODSEQ",
+    "LIST HIGHESTMODSEQ",
+    "KEY MODSEQ",
+];
+
 /// What there is, one line each: first what a client looks for first, then by name.
 #[rustfmt::skip]
 pub const TABLE: &[Capability] = &[
@@ -61,28 +75,29 @@ pub const TABLE: &[Capability] = &[
     row("AUTH=PLAIN", 4616, If(password), &[]),
     // Both lines, or neither: RIGHTS= is a part of ACL (RFC 4314 §2.2).
     row("ACL", 4314, After, &["SETACL", "DELETEACL", "GETACL", "LISTRIGHTS", "MYRIGHTS"]),
-    row("APPENDLIMIT", 7889, Value(append_limit), &[]),
-    row("BINARY", 3516, After, &[]),
+    row("APPENDLIMIT", 7889, Value(append_limit), &["STATUS APPENDLIMIT", "LIST APPENDLIMIT"]),
+    row("BINARY", 3516, After, &["FETCH BINARY", "FETCH BINARY.PEEK", "FETCH BINARY.SIZE"]),
     row("CATENATE", 4469, After, &[]),
     row("CHILDREN", 3348, After, &[]),
     row("COMPRESS=DEFLATE", 4978, If(may_compress), &["COMPRESS"]),
-    row("CONDSTORE", 7162, After, &[]),
-    row("CONTEXT=SEARCH", 5267, After, &[]),
-    row("CONTEXT=SORT", 5267, After, &[]),
-    row("CREATE-SPECIAL-USE", 6154, After, &[]),
+    row("CONDSTORE", 7162, After, CONDSTORE),
+    row("CONTEXT=SEARCH", 5267, After, &["CANCELUPDATE", "SEARCH CONTEXT", "SEARCH UPDATE", "ESEARCH CONTEXT", "ESEARCH UPDATE", "SEARCH PARTIAL"]),
+    row("CONTEXT=SORT", 5267, After, &["CANCELUPDATE", "SORT CONTEXT", "SORT UPDATE", "SORT PARTIAL"]),
+    row("CREATE-SPECIAL-USE", 6154, After, &["CREATE USE"]),
     row("ENABLE", 5161, Always, &["ENABLE"]),
-    row("ESEARCH", 4731, After, &[]),
-    row("ESORT", 5267, After, &[]),
-    row("FILTERS", 5466, After, &[]),
+    row("ESEARCH", 4731, After, &["SEARCH RETURN"]),
+    row("ESORT", 5267, After, &["SORT RETURN"]),
+    row("FILTERS", 5466, After, &["KEY FILTER"]),
     row("I18NLEVEL=2", 5255, After, &["COMPARATOR"]),
     row("ID", 2971, Always, &["ID"]),
     row("IDLE", 2177, After, &["IDLE"]),
+    row("INPROGRESS", 9585, After, &[]),
     row("JMAPACCESS", 9698, If(has_jmap), &["GETJMAPACCESS"]),
     row("LANGUAGE", 5255, Always, &["LANGUAGE"]),
-    row("LIST-EXTENDED", 5258, After, &[]),
-    row("LIST-MYRIGHTS", 8440, After, &[]),
-    row("LIST-STATUS", 5819, After, &[]),
-    row("LIST-METADATA", 9590, After, &[]),
+    row("LIST-EXTENDED", 5258, After, &["LIST RETURN", "LIST SUBSCRIBED", "LIST RECURSIVEMATCH", "LIST REMOTE"]),
+    row("LIST-MYRIGHTS", 8440, After, &["LIST MYRIGHTS"]),
+    row("LIST-STATUS", 5819, After, &["LIST STATUS"]),
+    row("LIST-METADATA", 9590, After, &["LIST METADATA"]),
     // LITERAL+ (RFC 7888) is kept for those we know.
     row("LITERAL+", 7888, After, &[]),
     row("LITERAL-", 7888, Before, &[]),
@@ -92,35 +107,35 @@ pub const TABLE: &[Capability] = &[
     row("MULTISEARCH", 7377, After, &["ESEARCH", "UID ESEARCH"]),
     row("NAMESPACE", 2342, After, &["NAMESPACE"]),
     row("NOTIFY", 5465, After, &["NOTIFY"]),
-    row("OBJECTID", 8474, After, &[]),
-    row("PARTIAL", 9394, After, &[]),
-    row("PREVIEW", 8970, After, &[]),
-    row("QRESYNC", 7162, After, &[]),
+    row("OBJECTID", 8474, After, &["FETCH EMAILID", "FETCH THREADID", "STATUS MAILBOXID", "LIST MAILBOXID", "KEY EMAILID", "KEY THREADID"]),
+    row("PARTIAL", 9394, After, &["FETCH PARTIAL", "SEARCH PARTIAL", "SORT PARTIAL", "ESEARCH PARTIAL"]),
+    row("PREVIEW", 8970, After, &["FETCH PREVIEW"]),
+    row("QRESYNC", 7162, After, &["SELECT QRESYNC", "EXAMINE QRESYNC", "FETCH VANISHED"]),
     row("QUOTA", 9208, After, &["GETQUOTA", "GETQUOTAROOT", "SETQUOTA"]),
     row("QUOTA=RES-MESSAGE", 9208, After, &[]),
-    row("QUOTA=RES-STORAGE", 9208, After, &[]),
+    row("QUOTA=RES-STORAGE", 9208, After, &["STATUS DELETED-STORAGE", "LIST DELETED-STORAGE"]),
     row("REPLACE", 8508, After, &["REPLACE", "UID REPLACE"]),
     row("RIGHTS=kxte", 4314, If(has_acl), &[]),
-    row("SAVEDATE", 8514, After, &[]),
-    row("SEARCH=FUZZY", 6203, After, &[]),
-    row("SEARCHRES", 5182, After, &[]),
+    row("SAVEDATE", 8514, After, &["FETCH SAVEDATE", "KEY SAVEDBEFORE", "KEY SAVEDON", "KEY SAVEDSINCE", "KEY SAVEDATESUPPORTED"]),
+    row("SEARCH=FUZZY", 6203, After, &["KEY FUZZY", "KEY RELEVANCY"]),
+    row("SEARCHRES", 5182, After, &["KEY SAVE"]),
     row("SORT", 5256, After, &["SORT", "UID SORT"]),
-    row("SORT=DISPLAY", 5957, After, &[]),
-    row("SPECIAL-USE", 6154, After, &[]),
-    row("STATUS=SIZE", 8438, After, &[]),
+    row("SORT=DISPLAY", 5957, After, &["SORT DISPLAYFROM", "SORT DISPLAYTO"]),
+    row("SPECIAL-USE", 6154, After, &["LIST SPECIAL-USE"]),
+    row("STATUS=SIZE", 8438, After, &["STATUS SIZE", "LIST SIZE"]),
     // The draft behind REFS never became an RFC; this is the one that it changes.
-    row("THREAD=ORDEREDSUBJECT", 5256, After, &[]),
-    row("THREAD=REFERENCES", 5256, After, &[]),
-    row("THREAD=REFS", 5256, After, &[]),
+    row("THREAD=ORDEREDSUBJECT", 5256, After, &["THREAD ORDEREDSUBJECT"]),
+    row("THREAD=REFERENCES", 5256, After, &["THREAD REFERENCES"]),
+    row("THREAD=REFS", 5256, After, &["THREAD REFS"]),
     row("UIDONLY", 9586, After, &[]),
     row("UIDPLUS", 4315, After, &["UID EXPUNGE"]),
     row("UNAUTHENTICATE", 8437, After, &["UNAUTHENTICATE"]),
     row("UNSELECT", 3691, After, &["UNSELECT"]),
     row("URL-PARTIAL", 5550, After, &[]),
     row("URLAUTH", 4467, After, &["RESETKEY", "GENURLAUTH", "URLFETCH"]),
-    row("URLAUTH=BINARY", 5524, After, &[]),
+    row("URLAUTH=BINARY", 5524, After, &["URLFETCH BINARY", "URLFETCH BODY", "URLFETCH BODYPARTSTRUCTURE"]),
     row("UTF8=ACCEPT", 6855, After, &[]),
-    row("WITHIN", 5032, After, &[]),
+    row("WITHIN", 5032, After, &["KEY OLDER", "KEY YOUNGER"]),
 ];
 
 /// Only before log-in, where TLS is there and not begun.
@@ -217,13 +232,36 @@ impl Session {
         !is_off(&self.ctx.config, name)
     }
 
-    /// Whether a command (`MOVE`, `UID MOVE`) went with a capability that is switched off.
+    /// Whether a command (`MOVE`, `UID MOVE`) went with the capabilities that are switched off.
     pub(in crate::imap) fn is_command_off(&self, command: &str) -> bool {
-        let off = &self.ctx.config.imap_without;
-        !off.is_empty()
-            && TABLE
-                .iter()
-                .any(|row| row.commands.contains(&command) && !self.offers(row.name))
+        let mut rows = TABLE.iter().filter(|row| row.commands.contains(&command));
+        let first = rows.next();
+        first
+            .into_iter()
+            .chain(rows)
+            .all(|row| !self.offers(row.name))
+            && first.is_some()
+    }
+
+    /// The words that the command in the framer does not have, because all capabilities that they
+    /// belong to are switched off.
+    pub(in crate::imap) fn words_off(&self) -> Vec<&'static str> {
+        let mut off = Vec::new();
+        if self.ctx.config.imap_without.is_empty() {
+            return off;
+        }
+        let name = wire::name_of(self.framer.command()).unwrap_or_default();
+        let name = name.strip_prefix("UID ").unwrap_or(&name);
+        let searches = ["SEARCH", "SORT", "THREAD", "ESEARCH"].contains(&name);
+        for entry in TABLE.iter().flat_map(|row| row.commands) {
+            if let Some((command, word)) = entry.split_once(' ')
+                && (command == name || command == "KEY" && searches)
+                && self.is_command_off(entry)
+            {
+                off.push(word);
+            }
+        }
+        off
     }
 }
 

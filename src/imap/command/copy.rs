@@ -18,7 +18,8 @@ pub async fn run(session: &mut Session, args: &Copy, numbers: Numbers) -> Run {
     if uids.is_empty() {
         return Ok(Answer::ok("COPY completed"));
     }
-    match mail.copy(mailbox, &uids, target).await {
+    let copying = mail.copy(mailbox, &uids, target);
+    match session.patiently(None, copying).await? {
         Ok(copied) if copied.from.is_empty() => lost(),
         Ok(copied) => {
             session.brought(target, &copied.to);

@@ -60,7 +60,6 @@ impl Program {
         if session.enabled.uid_only && key.uses_numbers() {
             return Answer::bad("[UIDREQUIRED] a filter names message numbers").stop();
         }
-        allowed(session, &key)?;
         if key.uses_modseq() {
             session.condstore();
         }
@@ -187,15 +186,6 @@ fn freeze(key: &mut Key, selected: &Selected) {
         }
         _ => {}
     }
-}
-
-/// What was switched off is no criterion.
-fn allowed(session: &Session, key: &Key) -> Result<(), Stop> {
-    let off = |name: &str, uses: bool| uses && !session.offers(name);
-    if off("SEARCH=FUZZY", key.is_fuzzy()) || off("WITHIN", key.uses_clock()) {
-        return Answer::bad("expected a search criterion").stop();
-    }
-    Ok(())
 }
 
 /// RFC 7377 §2: numbers beyond the mailbox are no error in a search.

@@ -11,7 +11,9 @@ use crate::imap::session::Session;
 use crate::imap::wire::Numbers;
 use crate::imap::wire::esearch::{Esearch, Source};
 use crate::imap::wire::search::Options;
-use crate::mail::{Error, Mailbox, MailboxId, Meta, Query, Rights, Uid, UidSet, same_path};
+use crate::mail::{
+    Error, Mailbox, MailboxId, Meta, Query, Reached, Rights, Uid, UidSet, same_path,
+};
 use std::sync::Arc;
 
 /// ESEARCH.
@@ -54,7 +56,10 @@ pub async fn run(session: &mut Session, tag: &str, args: Esearch) -> Run {
             continue;
         };
         let mail = session.mail();
-        match mail.search(mailbox.id, &within, query.clone()).await {
+        let reached = Reached::default();
+        let looking = mail.search(mailbox.id, &within, query.clone(), &reached);
+        // Not counted: each mailbox would be another goal.
+        match session.patiently(None, looking).await? {
             Ok(set) => {
                 let found = Found::Set(set);
                 tell(session, tag, &mailbox, &found, options, &program, query).await?;

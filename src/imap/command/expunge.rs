@@ -16,7 +16,9 @@ pub async fn run(session: &mut Session, set: Option<&Set>) -> Run {
         None => None,
     };
     let mailbox = selected.mailbox;
-    let ended = session.mail().expunge(mailbox, uids.as_ref()).await?;
+    let mail = session.mail();
+    let expunging = mail.expunge(mailbox, uids.as_ref());
+    let ended = session.patiently(None, expunging).await??;
     if ended.is_empty() {
         return Ok(Answer::ok("EXPUNGE completed"));
     }

@@ -104,9 +104,7 @@ fn page(uids: &UidSet, partial: Page) -> UidSet {
 
 /// Why the modifiers do not go together (RFC 7162 §3.2.6, RFC 9394 §3.3).
 fn misuse(session: &Session, args: &Fetch, numbers: Numbers) -> Option<&'static str> {
-    if args.partial.is_some() && !session.offers("PARTIAL") {
-        Some("there is no PARTIAL here")
-    } else if args.partial.is_some() && numbers == Numbers::Sequence {
+    if args.partial.is_some() && numbers == Numbers::Sequence {
         Some("PARTIAL goes with UID FETCH")
     } else if !args.vanished {
         None

@@ -20,7 +20,8 @@ pub async fn run(session: &mut Session, args: &Copy, numbers: Numbers) -> Run {
     if uids.is_empty() {
         return Ok(Answer::ok("MOVE completed"));
     }
-    match mail.r#move(mailbox, &uids, target).await {
+    let moving = mail.r#move(mailbox, &uids, target);
+    match session.patiently(None, moving).await? {
         Ok(moved) if moved.from.is_empty() => lost(),
         Ok(moved) => {
             session.brought(target, &moved.to);

@@ -9,7 +9,8 @@ use crate::imap::tell::batch;
 use crate::imap::wire::Numbers;
 use crate::imap::wire::search::{Options, Search};
 use crate::limits;
-use crate::mail::{MailboxId, Modseq, Query, UidSet};
+use crate::mail::{MailboxId, Modseq, Query, Reached, UidSet};
+use std::sync::atomic::Ordering;
 
 /// SEARCH.
 pub async fn run(session: &mut Session, tag: &str, args: Search, numbers: Numbers) -> Run {
@@ -51,7 +52,10 @@ pub async fn look(session: &mut Session, args: &Search) -> Result<(Program, Quer
     let selected = session.selected()?;
     let (mailbox, within) = (selected.mailbox, selected.uids().clone());
     let mail = session.mail();
-    let found = mail.search(mailbox, &within, query.clone()).await?;
+    let reached = Reached::default();
+    let count = || (within.rank(reached.load(Ordering::Relaxed)), within.len());
+    let looking = mail.search(mailbox, &within, query.clone(), &reached);
+    let found = session.patiently(Some(&count), looking).await??;
     Ok((program, query, found))
 }
 

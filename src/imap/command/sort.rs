@@ -11,13 +11,6 @@ use crate::mail::{Criterion, Order};
 /// SORT.
 pub async fn run(session: &mut Session, tag: &str, args: Sort, numbers: Numbers) -> Run {
     let search = &args.search;
-    let display = |by: By| matches!(by, By::DisplayFrom | By::DisplayTo);
-    let displays = args.by.iter().any(|(by, _)| display(*by));
-    if (displays && !session.offers("SORT=DISPLAY"))
-        || (search.options.is_some() && !session.offers("ESORT"))
-    {
-        return Answer::bad("expected a sort criterion").stop();
-    }
     session.check_context(tag, search.options)?;
     let looked = look(session, search).await;
     let (program, query, set) = or_unsaved(session, search, looked)?;
@@ -27,7 +20,9 @@ pub async fn run(session: &mut Session, tag: &str, args: Sort, numbers: Numbers)
         .map(|(by, reverse)| (criterion(*by), *reverse));
     let order = Order::new(by.collect(), Some(query.clone()));
     let mailbox = session.selected()?.mailbox;
-    let list = session.mail().sorted(mailbox, &set, order.clone()).await?;
+    let mail = session.mail();
+    let sorting = mail.sorted(mailbox, &set, order.clone());
+    let list = session.patiently(None, sorting).await??;
     let answer = Told {
         tag,
         name: "SORT",

@@ -22,9 +22,8 @@ pub async fn run(session: &mut Session, args: Store, numbers: Numbers) -> Run {
     let change = change(args.how, args.flags.clone());
     let mail = session.mail();
     let before = mail.changes(mailbox, selected.modseq())?;
-    let done = mail
-        .set_flags(mailbox, &uids, change, args.unchanged_since)
-        .await?;
+    let setting = mail.set_flags(mailbox, &uids, change, args.unchanged_since);
+    let done = session.patiently(None, setting).await??;
     own(session, &before, &done, args.silent)?;
     report(session, &done, &args).await?;
     answer(session, &uids, &done, numbers)

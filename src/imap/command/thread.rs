@@ -9,17 +9,16 @@ use crate::mail::{Algorithm, Token};
 
 /// THREAD.
 pub async fn run(session: &mut Session, args: Thread, numbers: Numbers) -> Run {
-    let (algorithm, capability) = match args.by {
-        By::OrderedSubject => (Algorithm::OrderedSubject, "THREAD=ORDEREDSUBJECT"),
-        By::References => (Algorithm::References, "THREAD=REFERENCES"),
-        By::Refs => (Algorithm::Refs, "THREAD=REFS"),
+    let algorithm = match args.by {
+        By::OrderedSubject => Algorithm::OrderedSubject,
+        By::References => Algorithm::References,
+        By::Refs => Algorithm::Refs,
     };
-    if !session.offers(capability) {
-        return Answer::bad("expected a threading algorithm").stop();
-    }
     let (_, _, set) = look(session, &args.search).await?;
     let mailbox = session.selected()?.mailbox;
-    let mut threads = session.mail().threads(mailbox, &set, algorithm).await?;
+    let mail = session.mail();
+    let threading = mail.threads(mailbox, &set, algorithm);
+    let mut threads = session.patiently(None, threading).await??;
     session.conn.out().extend_from_slice(b"* THREAD");
     if !set.is_empty() {
         session.conn.out().push(b' ');

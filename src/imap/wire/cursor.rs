@@ -29,12 +29,30 @@ pub struct Cursor<'a> {
     at: usize,
     /// Names and strings are UTF-8: IMAP4rev2 or UTF8=ACCEPT is enabled.
     pub utf8: bool,
+    /// Words of the grammar, in upper case, that shall not exist.
+    off: &'a [&'a str],
 }
 
 impl<'a> Cursor<'a> {
     /// A cursor at the start of a command's text.
     pub fn new(bytes: &'a [u8], utf8: bool) -> Self {
-        Cursor { bytes, at: 0, utf8 }
+        Cursor::without(bytes, utf8, &[])
+    }
+
+    /// The same, for a grammar without some of its words.
+    pub fn without(bytes: &'a [u8], utf8: bool, off: &'a [&'a str]) -> Self {
+        let at = 0;
+        Cursor {
+            bytes,
+            at,
+            utf8,
+            off,
+        }
+    }
+
+    /// Whether the grammar has this word, given in upper case.
+    pub fn knows(&self, word: &[u8]) -> bool {
+        !self.off.iter().any(|off| off.as_bytes() == word)
     }
 
     /// An error at this place.
@@ -119,7 +137,8 @@ impl<'a> Cursor<'a> {
         let here = self
             .rest()
             .get(..word.len())
-            .is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()));
+            .is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()))
+            && self.knows(word.trim_matches([' ', '(']).as_bytes());
         self.at += if here { word.len() } else { 0 };
         here
     }
@@ -134,8 +153,15 @@ impl<'a> Cursor<'a> {
 
     /// An atom in upper case, for comparing with the words of the grammar.
     pub fn word(&mut self) -> Parsed<String> {
-        let atom = self.atom()?;
-        Ok(String::from_utf8_lossy(atom).to_ascii_uppercase())
+        let at = self.at;
+        let word = String::from_utf8_lossy(self.atom()?).to_ascii_uppercase();
+        match self.knows(word.as_bytes()) {
+            true => Ok(word),
+            false => Err(Error {
+                at,
+                wanted: "a word that exists",
+            }),
+        }
     }
 
     /// An atom as text.

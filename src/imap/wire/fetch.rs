@@ -155,6 +155,10 @@ pub fn item(c: &mut Cursor<'_>) -> Parsed<Item> {
         .take_while(|b| b.is_ascii_alphanumeric() || b == b'.')
         .to_ascii_uppercase();
     let section_follows = c.peek() == Some(b'[');
+    let wanted = "a FETCH item";
+    if !c.knows(&word) {
+        return Err(Error { at, wanted });
+    }
     Ok(match (word.as_slice(), section_follows) {
         (b"FLAGS", false) => Item::Flags,
         (b"UID", false) => Item::Uid,
@@ -176,12 +180,7 @@ pub fn item(c: &mut Cursor<'_>) -> Parsed<Item> {
         (b"BINARY", true) => binary(c, false)?,
         (b"BINARY.PEEK", true) => binary(c, true)?,
         (b"BINARY.SIZE", true) => Item::BinarySize(section::binary(c)?),
-        _ => {
-            return Err(Error {
-                at,
-                wanted: "a FETCH item",
-            });
-        }
+        _ => return Err(Error { at, wanted }),
     })
 }
 

@@ -112,7 +112,12 @@ pub enum Numbers {
 
 /// A command with its tag, or what was wrong. The tag is there whenever it could be read.
 pub fn command(text: &[u8], utf8: bool) -> (Option<String>, Parsed<Command>) {
-    let mut c = Cursor::new(text, utf8);
+    command_without(text, utf8, &[])
+}
+
+/// The same in a grammar without some of its words, given in upper case.
+pub fn command_without(text: &[u8], utf8: bool, off: &[&str]) -> (Option<String>, Parsed<Command>) {
+    let mut c = Cursor::without(text, utf8, off);
     let tag = match tag(&mut c) {
         Ok(tag) => tag,
         Err(error) => return (None, Err(error)),
