@@ -597,6 +597,9 @@ pub const SPF_VOID: u32 = 2;
 /// MX or PTR records whose addresses one SPF term may ask for (RFC 7208 §4.6.4).
 pub const SPF_HOSTS: usize = 10;
 
+/// Octets of a domain's explanation of an SPF "fail"; the rest is cut (RFC 7208 §6.2).
+pub const SPF_EXPLANATION: usize = 200;
+
 /// Octets of an Authentication-Results field that are held to see whose it is.
 pub const RESULTS_FIELD: usize = 8 * 1024;
 /// Records of one type (identities, submissions, push subscriptions) that are looked at; each type has

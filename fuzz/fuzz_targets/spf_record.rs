@@ -6,7 +6,7 @@ use pillarbox::verify::spf::{Sender, check};
 use pillarbox::verify::{Answers, Need};
 
 fuzz_target!(|input: &[u8]| {
-    let sender = Sender { ip: [192, 0, 2, 1].into(), helo: "h.x", from: Some(("a.b", "x.y.example")) };
+    let sender = Sender { ip: [192, 0, 2, 1].into(), helo: "h.x", from: Some(("a.b", "x.y.example")), receiver: "r.x", now: 1 };
     let mut answers = Answers::default();
     for _ in 0..500 {
         let question = match check(&sender, &answers) {

@@ -55,8 +55,9 @@ impl Incoming {
             filter: if mends {
                 mending(session, transaction, &id)
             } else {
-                Filter::guarding(&session.ctx.config.hostname)
-            },
+                Filter::watching()
+            }
+            .guarding(&session.ctx.config.hostname),
             lines: mend.then(Encoder::lines),
             id,
             scan: checked.then(Box::default),

@@ -28,6 +28,12 @@ pub(super) async fn check(
 ) -> Result<Origin, Reply> {
     let ctx = &session.ctx;
     let message = scan.finish();
+    // Without the time, nothing has expired.
+    let now = if clock::is_set() {
+        u64::from(clock::now())
+    } else {
+        0
+    };
     let sender = Sender {
         ip: session.conn.peer_ip(),
         helo: session.hello.as_ref().map_or("", |hello| &hello.name),
@@ -35,15 +41,11 @@ pub(super) async fn check(
             .sender
             .as_ref()
             .map(|sender| (sender.local(), sender.domain())),
-    };
-    // Without the time, nothing has expired.
-    let now = if clock::is_set() {
-        u64::from(clock::now())
-    } else {
-        0
+        receiver: &ctx.config.hostname,
+        now,
     };
     let dice = random::octets::<1>().map_or(0, |[octet]| octet);
-    let Some(verdict) = verify::judge(&ctx.dns, &sender, &message, now, dice).await else {
+    let Some(verdict) = verify::judge(&ctx.dns, &sender, &message, dice).await else {
         return Ok(Origin::default());
     };
     log::info!("[{}] {id} {}", session.conn.number(), summary(&verdict));
@@ -59,18 +61,27 @@ pub(super) async fn check(
         Dmarc::Ignore => {}
         // RFC 7489 §10.3
         Dmarc::Reject if dmarc.policy == Policy::Reject => {
-            return Err(Reply::of(
-                550,
-                Enhanced(5, 7, 1),
-                format!(
-                    "Refused by the DMARC policy of {}: neither SPF nor DKIM proves that it is theirs",
-                    dmarc.from.as_deref().unwrap_or_default()
-                ),
-            ));
+            return Err(refused(&verdict));
         }
         Dmarc::Junk | Dmarc::Reject => origin.junk = put_aside,
     }
     Ok(origin)
+}
+
+/// What a sender hears whose message the author's domain wants refused. What that domain says of SPF is told
+/// as its own words (RFC 7208 §6.2).
+fn refused(verdict: &Verdict) -> Reply {
+    let mut text = format!(
+        "Refused by the DMARC policy of {}: neither SPF nor DKIM proves that it is theirs",
+        verdict.dmarc.from.as_deref().unwrap_or_default()
+    );
+    if let Some(words) = &verdict.spf.explanation {
+        text.push_str("; ");
+        text.push_str(&verdict.spf.domain);
+        text.push_str(" explains: ");
+        text.push_str(words);
+    }
+    Reply::of(550, Enhanced(5, 7, 1), text)
 }
 
 /// One line for the log.

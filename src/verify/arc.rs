@@ -100,7 +100,8 @@ impl Chain {
             } else {
                 continue;
             };
-            let Some(instance) = instance(&field.text()) else {
+            let Some(instance) = instance(&field.text(), field.is("ARC-Authentication-Results"))
+            else {
                 return Chain::Broken("bad instance");
             };
             while sets.len() < instance {
@@ -164,16 +165,18 @@ impl Three {
     }
 }
 
-/// `i=`, the first tag (§4.2.1).
-fn instance(text: &str) -> Option<usize> {
-    let (first, _) = text.split_once(';')?;
-    let (name, value) = first.split_once('=')?;
-    let number = value
-        .trim()
+/// `i=`: in ARC-Authentication-Results it comes first (§4.1.1), in the others it is a tag like any.
+fn instance(text: &str, first: bool) -> Option<usize> {
+    let value = if first {
+        let (name, value) = text.split_once(';')?.0.split_once('=')?;
+        (name.trim() == "i").then_some(value.trim())?
+    } else {
+        Tags::parse(text)?.get("i")?
+    };
+    value
         .parse()
         .ok()
-        .filter(|n| (1..=limits::ARC_SETS).contains(n))?;
-    (name.trim() == "i").then_some(number)
+        .filter(|n| (1..=limits::ARC_SETS).contains(n))
 }
 
 impl Seal {

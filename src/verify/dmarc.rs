@@ -180,12 +180,14 @@ fn walk(domain: &str, answers: &Answers) -> Result<Result<Walk, Unknown>, Need> 
         .first()
         .filter(|(at, _)| *at == domain)
         .map(|(_, record)| record.clone());
-    let above = found.last().map(|(_, record)| record.clone());
     let organization = match found.last() {
         None => domain,
         Some((at, record)) if record.suffix == Some(true) && *at != domain => below(domain, at),
         Some((at, _)) => at,
     };
+    // The organization's record, else that of the public suffix above it.
+    let at = found.iter().find(|(at, _)| *at == organization);
+    let above = at.or(found.last()).map(|(_, record)| record.clone());
     let organization = organization.to_owned();
     Ok(Ok(Walk {
         organization,
@@ -205,9 +207,12 @@ fn record(name: &str, answers: &Answers) -> Result<Result<Option<Record>, Unknow
     let Ok(texts) = answers.texts(&format!("_dmarc.{name}"))? else {
         return Ok(Err(Unknown));
     };
-    let mut records = texts
-        .iter()
-        .filter(|text| text.trim_start().starts_with("v=DMARC1"));
+    // §6.6.3: what does not begin with this version is none.
+    let version = |text: &&String| {
+        let first = text.split(';').next().and_then(|tag| tag.split_once('='));
+        first.is_some_and(|(name, value)| name.trim() == "v" && value.trim() == "DMARC1")
+    };
+    let mut records = texts.iter().filter(version);
     // §6.6.3: several records are none.
     Ok(Ok(match (records.next(), records.next()) {
         (Some(text), None) => Record::parse(text),

@@ -85,13 +85,12 @@ pub struct Verdict {
     pub dmarc: dmarc::Checked,
 }
 
-/// Checks a message in every way; `now` in seconds since 1970, 0 when the clock is not set; `dice` is
+/// Checks a message in every way; the sender's `now` is 0 when the clock is not set; `dice` is
 /// random. Takes at most about [`limits::VERIFY_TIME`].
 pub async fn judge(
     dns: &Resolver,
     sender: &spf::Sender<'_>,
     message: &Scanned,
-    now: u64,
     dice: u8,
 ) -> Option<Verdict> {
     let until = Instant::now() + limits::VERIFY_TIME;
@@ -101,7 +100,9 @@ pub async fn judge(
         resolve(dns, until, |answers| spf::check(sender, answers)),
     );
     let by_signature = smol::future::zip(
-        resolve(dns, until, |answers| dkim::check(message, now, answers)),
+        resolve(dns, until, |answers| {
+            dkim::check(message, sender.now, answers)
+        }),
         resolve(dns, until, |answers| arc::check(message, answers)),
     );
     let ((iprev, spf), (dkim, arc)) = smol::future::zip(by_address, by_signature).await;

@@ -163,6 +163,8 @@ mod tests {
             ip: "192.0.2.1".parse().unwrap(),
             helo: "mx.x.test",
             from: Some(("a b", "x.test")),
+            receiver: "r",
+            now: 0,
         };
         let verdict = Verdict {
             iprev: iprev::Outcome::Pass("mx.x.test".into()),
@@ -170,6 +172,7 @@ mod tests {
                 outcome: spf::Outcome::SoftFail,
                 domain: "x.test".into(),
                 by_helo: false,
+                explanation: None,
             },
             dkim: vec![dkim::Checked {
                 outcome: dkim::Outcome::Fail,

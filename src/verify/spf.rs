@@ -1,5 +1,4 @@
-//! SPF (RFC 7208): may this address send for this domain? `check_host()`, without `exp=` texts, which we
-//! would show to nobody.
+//! SPF (RFC 7208): may this address send for this domain? `check_host()`, with the text of `exp=`.
 mod macros;
 mod record;
 
@@ -55,6 +54,10 @@ pub struct Sender<'a> {
     pub helo: &'a str,
     /// The reverse-path's local part and domain; None for the null one.
     pub from: Option<(&'a str, &'a str)>,
+    /// Our own name.
+    pub receiver: &'a str,
+    /// Seconds since 1970.
+    pub now: u64,
 }
 
 /// A checked sender.
@@ -66,6 +69,9 @@ pub struct Checked {
     pub domain: String,
     /// It is HELO's, since the reverse-path is null (§2.4).
     pub by_helo: bool,
+    /// With [`Outcome::Fail`]: what the domain says of it (§6.2), in visible ASCII and spaces; at most
+    /// [`limits::SPF_EXPLANATION`] octets. A stranger's words.
+    pub explanation: Option<String>,
 }
 
 /// Why an evaluation stops.
@@ -100,21 +106,33 @@ pub fn check(sender: &Sender<'_>, answers: &Answers) -> Result<Checked, Need> {
         helo: sender.helo,
         local,
         domain,
+        receiver: sender.receiver,
+        now: sender.now,
     };
     let mut evaluation = Evaluation {
         given,
         answers,
         lookups: 0,
         void: 0,
+        explain: None,
     };
     let outcome = match evaluation.host(domain) {
         Ok(outcome) | Err(Stop::Error(outcome)) => outcome,
         Err(Stop::Need(need)) => return Err(need),
     };
+    let explanation = match (outcome, evaluation.explain.take()) {
+        (Outcome::Fail, Some((spec, at))) => match evaluation.explanation(&spec, &at) {
+            Err(Stop::Need(need)) => return Err(need),
+            Err(Stop::Error(_)) => None,
+            Ok(text) => text,
+        },
+        _ => None,
+    };
     Ok(Checked {
         outcome,
         domain: domain.to_owned(),
         by_helo,
+        explanation,
     })
 }
 
@@ -123,6 +141,9 @@ struct Evaluation<'a> {
     answers: &'a Answers,
     lookups: u32,
     void: u32,
+    /// Where the record that matched last has its explanation, and whose record it is. An include's is
+    /// overwritten by the match of the record that includes it.
+    explain: Option<(macros::Spec, String)>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -147,6 +168,7 @@ impl<'a> Evaluation<'a> {
             };
             for directive in &record.directives {
                 if self.matches(&directive.mechanism, &domain)? {
+                    self.explain = record.explanation.map(|spec| (spec, domain));
                     return Ok(directive.outcome);
                 }
             }
@@ -180,6 +202,29 @@ impl<'a> Evaluation<'a> {
             .ok()
             .filter(|text| text.is_ascii());
         text.and_then(Record::parse).map(Some).ok_or(PERMANENT)
+    }
+
+    /// The text behind `exp=` (§6.2); none if anything at all is wrong with it.
+    fn explanation(&mut self, spec: &macros::Spec, domain: &str) -> Result<Option<String>, Stop> {
+        let name = self.expand(spec, domain)?;
+        if !is_name(&name) {
+            return Ok(None);
+        }
+        let [Data::Txt(text)] = self.answers.get(&name, Kind::Txt)?.records() else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(text).ok();
+        let Some(spec) = text.and_then(|text| macros::Spec::text(text, true)) else {
+            return Ok(None);
+        };
+        let validated = self.names_for(&spec)?;
+        let text = spec.fill(&self.given, domain, &validated).into_bytes();
+        let visible = text.iter().all(|b| (b' '..=b'~').contains(b));
+        let text = String::from_utf8(text).ok().filter(|_| visible);
+        Ok(text.map(|mut text| {
+            text.truncate(limits::SPF_EXPLANATION);
+            text
+        }))
     }
 
     fn matches(&mut self, mechanism: &Mechanism, domain: &str) -> Result<bool, Stop> {
@@ -304,12 +349,16 @@ impl<'a> Evaluation<'a> {
 
     /// §7, in lower case and without the final dot.
     fn expand(&mut self, spec: &macros::Spec, domain: &str) -> Result<String, Stop> {
-        let validated = if spec.wants_name() {
-            self.validated()?
-        } else {
-            Vec::new()
-        };
+        let validated = self.names_for(spec)?;
         Ok(spec.expand(&self.given, domain, &validated))
+    }
+
+    fn names_for(&self, spec: &macros::Spec) -> Result<Vec<String>, Stop> {
+        if spec.wants_name() {
+            self.validated()
+        } else {
+            Ok(Vec::new())
+        }
     }
 }
 

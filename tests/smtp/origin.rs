@@ -111,6 +111,12 @@ fn what_the_domain_refuses_is_refused_or_put_aside() {
     let answer = send(&strict, "a@else.where", &mangled);
     assert!(answer.starts_with("550 5.7.1"), "{answer}");
     assert!(answer.contains("football.example.com"), "{answer}");
+    // RFC 7208 §6.2: the words of the sender's domain, as its words.
+    dns.add("other.where", "TXT", "v=spf1 exp=why.%{d} -all");
+    dns.add("why.other.where", "TXT", "%{i} is not ours (%{r})");
+    let answer = send(&strict, "a@other.where", &mangled);
+    let words = "; other.where explains: 127.0.0.1 is not ours (mail.example.org)";
+    assert!(answer.ends_with(words), "{answer}");
     assert!(filed(&strict, Mailbox::Inbox).is_empty());
     // SPF of the author's own domain is enough.
     assert!(send(&strict, "joe@football.example.com", &mangled).starts_with("250"));
@@ -128,6 +134,48 @@ fn what_the_domain_refuses_is_refused_or_put_aside() {
     let deaf = server(&dns, Dmarc::Ignore);
     assert!(send(&deaf, "a@else.where", &mangled).starts_with("250"));
     assert_eq!(filed(&deaf, Mailbox::Inbox).len(), 1);
+}
+
+/// RFC 7489 §6.3, §6.6.3: whose record holds, and which of its words.
+#[test]
+fn policies_of_subdomains_and_samples() {
+    let dns = Dns::start();
+    for (name, text) in [
+        (
+            "_dmarc.strict.test",
+            "v=DMARC1; p=reject; sp=quarantine; np=reject",
+        ),
+        ("_dmarc.own.strict.test", "v=DMARC1; p=none"),
+        ("_dmarc.sampled.test", "v=DMARC1; p=reject; pct=0"),
+        ("_dmarc.trial.test", "v=DMARC1; p=reject; t=y"),
+        ("_dmarc.twice.test", "v=DMARC1; p=reject"),
+        ("_dmarc.twice.test", "v=DMARC1; p=none"),
+    ] {
+        dns.add(name, "TXT", text);
+    }
+    dns.add("here.strict.test", "A", "192.0.2.1");
+    let server = server(&dns, Dmarc::Reject);
+    for (from, code, words) in [
+        ("strict.test", "550 5.7.1", ""),
+        ("here.strict.test", "250 ", "dmarc=fail (p=quarantine)"),
+        ("nowhere.strict.test", "550 5.7.1", ""),
+        ("own.strict.test", "250 ", "dmarc=fail (p=none)"),
+        ("sampled.test", "250 ", "dmarc=fail (p=quarantine)"),
+        ("trial.test", "250 ", "dmarc=fail (p=quarantine)"),
+        ("twice.test", "250 ", "dmarc=none"),
+        ("silent.test", "250 ", "dmarc=none"),
+    ] {
+        let answer = send(&server, "", &format!("From: a@{from}\r\n\r\nx\r\n"));
+        assert!(answer.starts_with(code), "{from}: {answer}");
+        let role = match words {
+            "" => continue,
+            _ if words.contains("quarantine") => Mailbox::Junk,
+            _ => Mailbox::Inbox,
+        };
+        let text = filed(&server, role).pop().unwrap();
+        let words = format!("{words} header.from={from}");
+        assert!(text.contains(&words), "{words}: {text}");
+    }
 }
 
 #[test]
@@ -179,7 +227,10 @@ fn the_local_network_and_submissions_are_not_checked() {
             ("MAIL FROM:<anna@example.org>", "250"),
             ("RCPT TO:<anna@example.org>", "250"),
             ("DATA", "354"),
-            ("From: anna@example.org\r\n\r\nx\r\n.", "250"),
+            (
+                "Authentication-Results: mail.example.org; dmarc=pass\r\nFrom: anna@example.org\r\n\r\nx\r\n.",
+                "250",
+            ),
         ],
     );
     let texts = filed(&server, Mailbox::Inbox);

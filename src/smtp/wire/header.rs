@@ -66,12 +66,11 @@ impl Filter {
         Filter::new(false, Vec::new())
     }
 
-    /// Passes everything but Authentication-Results in the name of `host`.
-    pub fn guarding(host: &str) -> Filter {
-        Filter {
-            host: Some(host.to_owned()),
-            ..Filter::watching()
-        }
+    /// Takes out Authentication-Results in the name of `host`, too.
+    #[must_use]
+    pub fn guarding(mut self, host: &str) -> Filter {
+        self.host = Some(host.to_owned());
+        self
     }
 
     /// Takes out what must not travel and adds `missing`.
@@ -343,7 +342,7 @@ mod tests {
         let want = "A: b\r\nauthentication-results:\r\n (x;) other.test; a\r\n\r\n\
                     Authentication-Results: mx.test\r\n";
         for chunk in [1, 2, 5, 1000] {
-            let mut filter = Filter::guarding("mx.test");
+            let mut filter = Filter::watching().guarding("mx.test");
             let mut out = Vec::new();
             for piece in text.as_bytes().chunks(chunk) {
                 filter.pass(piece, &mut out);
@@ -351,7 +350,7 @@ mod tests {
             filter.finish(&mut out);
             assert_eq!(String::from_utf8(out).unwrap(), want);
         }
-        let mut filter = Filter::guarding("mx.test");
+        let mut filter = Filter::watching().guarding("mx.test");
         let mut out = Vec::new();
         filter.pass(b"Authentication-Results: mx.test;", &mut out);
         filter.finish(&mut out);
@@ -378,7 +377,7 @@ mod tests {
 
         #[test]
         fn guarding_takes_only_ours(text in "([AB]|Authentication-Results)?[ :]{0,2}[a;( \r\n]{0,6}\r\n(Authentication-Results: y;\r\n( y\r\n)?)?[a:\r\n ]{0,20}", chunk in 1usize..8) {
-            let mut filter = Filter::guarding("x");
+            let mut filter = Filter::watching().guarding("x");
             let mut out = Vec::new();
             for piece in text.as_bytes().chunks(chunk) {
                 filter.pass(piece, &mut out);

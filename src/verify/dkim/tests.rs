@@ -220,6 +220,7 @@ fn spf_of(outcome: spf::Outcome, domain: &str) -> spf::Checked {
         outcome,
         domain: domain.into(),
         by_helo: false,
+        explanation: None,
     }
 }
 
@@ -261,6 +262,20 @@ fn dmarc_alignment_and_policy() {
     let suffix = &[("_dmarc.example.com", "v=DMARC1; p=reject; psd=y")][..];
     assert_eq!(dmarc_of(&broken, &sister, 0, suffix).outcome, D::Fail);
     assert_eq!(dmarc_of(MESSAGE, &none, 0, suffix).outcome, D::Pass);
+    // The organization's own record goes before that of the suffix above it.
+    let both = &[
+        (
+            "_dmarc.example.com",
+            "v=DMARC1; p=none; sp=reject; np=reject",
+        ),
+        ("_dmarc.com", "v=DMARC1; p=none; psd=y"),
+    ][..];
+    assert_eq!(dmarc_of(&broken, &none, 0, both).policy, Policy::Reject);
+    assert_eq!(dmarc_of(&broken, &sister, 0, both).outcome, D::Pass);
+    let spaced = &[("_dmarc.football.example.com", "v = DMARC1 ; p=reject")][..];
+    assert_eq!(dmarc_of(&broken, &none, 0, spaced).policy, Policy::Reject);
+    let other = &[("_dmarc.football.example.com", "v=DMARC10; p=reject")][..];
+    assert_eq!(dmarc_of(&broken, &none, 0, other).outcome, D::None);
     // A sample, a test, an answer that does not come, two records, no policy at all.
     let half = &[("_dmarc.football.example.com", "v=DMARC1; p=reject; pct=50")][..];
     assert_eq!(dmarc_of(&broken, &none, 10, half).policy, Policy::Reject);
@@ -343,7 +358,7 @@ proptest! {
         let arc = over(&[], |answers| arc::check(&message, answers));
         let spf = spf_of(spf::Outcome::None, "x.test");
         let dmarc = over(&[], |answers| dmarc::check(&message, &dkim, &spf, 0, answers));
-        let sender = spf::Sender { ip: [192, 0, 2, 1].into(), helo: "h", from: None };
+        let sender = spf::Sender { ip: [192, 0, 2, 1].into(), helo: "h", from: None, receiver: "r", now: 0 };
         let verdict = Verdict { iprev: crate::verify::iprev::Outcome::Fail, spf, dkim, arc, dmarc };
         let field = crate::verify::results::field("x", &sender, &verdict);
         prop_assert!(!crate::verify::header::has_stray_line_end(field.as_bytes()));

@@ -10,6 +10,10 @@ pub(super) struct Given<'a> {
     pub helo: &'a str,
     pub local: &'a str,
     pub domain: &'a str,
+    /// Our own name, for explanations.
+    pub receiver: &'a str,
+    /// Seconds since 1970, for explanations.
+    pub now: u64,
 }
 
 /// A text with macros in it.
@@ -37,21 +41,21 @@ struct Macro {
 impl Spec {
     /// A domain-spec: ends in a macro or in a label that can be a top level.
     pub fn domain(text: &str) -> Option<Spec> {
-        let spec = Spec::text(text)?;
+        let spec = Spec::text(text, false)?;
         let by_macro = text.ends_with('}') && matches!(spec.0.last()?, Piece::Macro(_))
             || ["%%", "%_", "%-"].iter().any(|end| text.ends_with(end)) && ends_in_escape(text);
         (by_macro || ends_in_top_level(text)).then_some(spec)
     }
 
-    /// A macro-string.
-    pub fn text(text: &str) -> Option<Spec> {
+    /// A macro-string; one that explains has spaces and macros of its own (§7.1).
+    pub fn text(text: &str, explains: bool) -> Option<Spec> {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             let tail = rest.get(c.len_utf8()..)?;
             if c != '%' {
-                if !c.is_ascii_graphic() {
+                if !(c.is_ascii_graphic() || explains && c == ' ') {
                     return None;
                 }
                 plain.push(c);
@@ -68,7 +72,7 @@ impl Spec {
                     if !plain.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut plain)));
                     }
-                    pieces.push(Piece::Macro(Macro::parse(inner)?));
+                    pieces.push(Piece::Macro(Macro::parse(inner, explains)?));
                     rest = after;
                     continue;
                 }
@@ -92,13 +96,7 @@ impl Spec {
     /// The name that comes of it: lower case, no final dot, at most 253 octets by cutting labels off
     /// the left (§7.3).
     pub(super) fn expand(&self, given: &Given<'_>, domain: &str, validated: &[String]) -> String {
-        let mut out = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Macro(it) => it.expand(given, domain, validated, &mut out),
-            }
-        }
+        let out = self.fill(given, domain, validated);
         let mut name = out.strip_suffix('.').unwrap_or(&out);
         while name.len() > 253 {
             match name.split_once('.') {
@@ -107,6 +105,18 @@ impl Spec {
             }
         }
         name.to_ascii_lowercase()
+    }
+
+    /// The text that comes of it.
+    pub(super) fn fill(&self, given: &Given<'_>, domain: &str, validated: &[String]) -> String {
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Macro(it) => it.expand(given, domain, validated, &mut out),
+            }
+        }
+        out
     }
 }
 
@@ -135,11 +145,14 @@ fn ends_in_top_level(text: &str) -> bool {
 }
 
 impl Macro {
-    fn parse(inner: &str) -> Option<Macro> {
+    fn parse(inner: &str, explains: bool) -> Option<Macro> {
         let first = inner.chars().next()?;
         let letter = first.to_ascii_lowercase();
         // c, r and t are for explanations alone (§7.2).
-        if !"slodiphv".contains(letter) {
+        if !"slodiphvcrt"
+            .get(..if explains { 11 } else { 8 })?
+            .contains(letter)
+        {
             return None;
         }
         let rest = inner.get(1..)?;
@@ -181,6 +194,9 @@ impl Macro {
             'h' => given.helo.to_owned(),
             'v' if given.ip.is_ipv4() => "in-addr".to_owned(),
             'v' => "ip6".to_owned(),
+            'c' => given.ip.to_string(),
+            'r' => given.receiver.to_owned(),
+            't' => given.now.to_string(),
             _ => best_name(domain, validated).to_owned(),
         };
         let mut parts: Vec<&str> = value.split(|c| self.delimiters.contains(c)).collect();

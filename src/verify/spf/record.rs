@@ -10,6 +10,8 @@ pub struct Record {
     pub directives: Vec<Directive>,
     /// `redirect=`.
     pub redirect: Option<Spec>,
+    /// `exp=`: where the text is that explains a "fail".
+    pub explanation: Option<Spec>,
 }
 
 /// What a match means.
@@ -56,8 +58,8 @@ impl Record {
         let mut record = Record {
             directives: Vec::new(),
             redirect: None,
+            explanation: None,
         };
-        let mut explained = false;
         for term in text.split(' ').skip(1).filter(|term| !term.is_empty()) {
             let Some((name, value)) = modifier(term) else {
                 record.directives.push(Directive::parse(term)?);
@@ -69,12 +71,11 @@ impl Record {
                     return None;
                 }
             } else if name.eq_ignore_ascii_case("exp") {
-                Spec::domain(value)?;
-                if std::mem::replace(&mut explained, true) {
+                if record.explanation.replace(Spec::domain(value)?).is_some() {
                     return None;
                 }
             } else {
-                Spec::text(value)?;
+                Spec::text(value, false)?;
             }
         }
         Some(record)

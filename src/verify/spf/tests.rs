@@ -11,6 +11,8 @@ fn the_expansions_of_the_rfc() {
         helo: "mx.example.org",
         local: "strong-bad",
         domain: "email.example.com",
+        receiver: "r.example",
+        now: 7,
     };
     let names = ["mx.example.org".to_owned()];
     for (text, want) in [
@@ -103,6 +105,8 @@ fn ask(zone: &[(&str, Kind, Data)], ip: &str, from: &str) -> Outcome {
         ip: ip.parse().unwrap(),
         helo: "helo.test",
         from: from.split_once('@'),
+        receiver: "r.example",
+        now: 7,
     };
     loop {
         let need = match check(&sender, &answers) {

@@ -35,5 +35,7 @@ for data in yaml.safe_load_all(open(sys.argv[1], encoding="utf-8")):
             "helo": test["helo"], "host": test["host"], "mailfrom": test.get("mailfrom") or "",
             "result": result if isinstance(result, list) else [result],
         }
+        if "explanation" in test:
+            tests[name]["explanation"] = test["explanation"]
     scenarios.append({"description": data["description"], "zone": zone, "tests": tests})
 json.dump(scenarios, open(sys.argv[2], "w", encoding="utf-8"), separators=(",", ":"), ensure_ascii=False)
