@@ -23,6 +23,11 @@ impl Get {
     /// Takes the standard arguments.
     pub fn parse(context: &Context, args: &mut Args) -> Result<Get, MethodError> {
         account(args, "accountId", "accountNotFound")?;
+        Get::bare(context, args)
+    }
+
+    /// The same for a type that is of no account.
+    pub fn bare(context: &Context, args: &mut Args) -> Result<Get, MethodError> {
         let ids = args.texts("ids")?.map(|ids| unique(context, ids));
         if ids.as_ref().is_some_and(|ids| ids.len() > limits::JMAP_GET) {
             return Err(

@@ -9,6 +9,7 @@ pub use set::set;
 use super::Answer;
 use super::changes::Since;
 use super::get::{Found, Get};
+use super::records::{self, Data};
 use crate::config::Config;
 use crate::jmap::context::{Context, method_error};
 use crate::jmap::wire::args::Args;
@@ -34,16 +35,13 @@ const OWN: &str = "own";
 pub struct Identity {
     /// The record's id.
     pub id: u64,
-    data: Map<String, Value>,
+    data: Data,
 }
 
 impl Identity {
     fn of(record: &Record) -> Option<Identity> {
-        let data = serde_json::from_slice(&record.data).ok()?;
-        Some(Identity {
-            id: record.id,
-            data,
-        })
+        let (id, data) = (record.id, records::data(record)?);
+        Some(Identity { id, data })
     }
 
     /// Its address; `*@domain` stands for all at a domain.
@@ -67,23 +65,19 @@ impl Identity {
         self.data.contains_key(OWN)
     }
 
-    fn value(&self, name: &str) -> Value {
-        match name {
-            "id" => id::identity(self.id).into(),
-            "mayDelete" => (!self.is_own()).into(),
-            _ => self
-                .data
-                .get(name)
-                .cloned()
-                .unwrap_or_else(|| default(name)),
-        }
-    }
-
-    fn object(&self, properties: &[&str]) -> Map<String, Value> {
+    fn object(&self, properties: &[&str]) -> Data {
         let pairs = properties.iter();
         pairs
-            .map(|name| ((*name).to_owned(), self.value(name)))
+            .map(|name| ((*name).to_owned(), value(self.id, &self.data, name)))
             .collect()
+    }
+}
+
+fn value(id: u64, data: &Data, name: &str) -> Value {
+    match name {
+        "id" => id::identity(id).into(),
+        "mayDelete" => (!data.contains_key(OWN)).into(),
+        _ => data.get(name).cloned().unwrap_or_else(|| default(name)),
     }
 }
 
@@ -133,7 +127,7 @@ fn mend(config: &Config, records: &[Record]) -> Vec<Edit> {
         let mut data = Map::new();
         data.insert("email".into(), address.into());
         data.insert(OWN.into(), true.into());
-        Edit::Create(Value::Object(data).to_string().into_bytes())
+        Edit::Create(records::octets(data))
     }));
     edits
 }

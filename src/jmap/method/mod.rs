@@ -10,6 +10,7 @@ mod mailbox;
 mod mdn;
 mod query;
 mod quota;
+pub mod records;
 mod set;
 mod snippet;
 mod submission;

@@ -26,6 +26,11 @@ impl Set {
     pub fn parse(context: &Context, args: &mut Args, kind: DataType) -> Result<Set, MethodError> {
         account(args, "accountId", "accountNotFound")?;
         let done = Done::begin(context, args, kind)?;
+        Set::bare(args, done)
+    }
+
+    /// The same without what belongs to an account.
+    pub fn bare(args: &mut Args, done: Done) -> Result<Set, MethodError> {
         let create = args.object("create")?.unwrap_or_default();
         let update = args.object("update")?.unwrap_or_default();
         let destroy = args.texts("destroy")?.unwrap_or_default();
@@ -93,14 +98,24 @@ impl Done {
     /// Nothing so far. Takes `ifInState` and compares it; the engine compares again with each
     /// operation, see [`Done::next`].
     pub fn begin(context: &Context, args: &mut Args, kind: DataType) -> Result<Done, MethodError> {
-        let before = context.mail.meta().states.of(kind);
+        let mut done = Done::new(context, kind);
         let wanted = args.text("ifInState")?;
-        if wanted.as_ref().is_some_and(|want| *want != state(before)) {
+        if wanted
+            .as_ref()
+            .is_some_and(|want| *want != state(done.before))
+        {
             return Err(MethodError::new("stateMismatch"));
         }
-        Ok(Done {
+        done.strict = wanted.is_some();
+        Ok(done)
+    }
+
+    /// Nothing so far, in whatever state.
+    pub fn new(context: &Context, kind: DataType) -> Done {
+        let before = context.mail.meta().states.of(kind);
+        Done {
             kind,
-            strict: wanted.is_some(),
+            strict: false,
             stale: false,
             before,
             now: before,
@@ -111,7 +126,7 @@ impl Done {
             not_created: Map::new(),
             not_updated: Map::new(),
             not_destroyed: Map::new(),
-        })
+        }
     }
 
     /// What the next operation is to find: the client's state, or what our own operations made of
@@ -140,6 +155,11 @@ impl Done {
     /// An object was changed, with nothing else to tell.
     pub fn updated(&mut self, id: &str) {
         self.updated.insert(id.to_owned(), Value::Null);
+    }
+
+    /// An object was changed, and these properties are something else than the client said.
+    pub fn updated_to(&mut self, id: &str, told: Map<String, Value>) {
+        self.updated.insert(id.to_owned(), or_null(told));
     }
 
     /// An object is gone.
@@ -187,6 +207,15 @@ impl Done {
         map.insert("notCreated".into(), or_null(self.not_created));
         map.insert("notUpdated".into(), or_null(self.not_updated));
         map.insert("notDestroyed".into(), or_null(self.not_destroyed));
+        Ok(map)
+    }
+
+    /// The response of a type that is of no account: without its states.
+    pub fn answer_bare(self) -> Answer {
+        let mut map = self.answer()?;
+        for name in ["accountId", "oldState", "newState"] {
+            map.remove(name);
+        }
         Ok(map)
     }
 

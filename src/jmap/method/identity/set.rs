@@ -1,149 +1,79 @@
 //! Identity/set (RFC 8621 §6.3).
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Answer, Identity, PROPERTIES, all, default};
+use super::{Answer, OWN, PROPERTIES, all, default, value};
 use crate::config::Config;
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
+use crate::jmap::method::records::{self, Data, Kind};
 use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::SetError;
 use crate::jmap::wire::id;
-use crate::jmap::wire::patch::{self, Change};
 use crate::limits;
-use crate::mail::{DataType, Edit, Record};
-
-/// What a record of the call came to, in the order of the calls.
-type Outcome = Result<(), SetError>;
+use crate::mail::DataType;
 
 /// Identity/set: everything in one commit.
 pub async fn set(context: &mut Context, mut args: Args) -> Answer {
     all(context).await?;
     let mut set = Set::parse(context, &mut args, DataType::Identity)?;
     args.finish()?;
-    let config = context.site.ctx.config.clone();
-    let (mut names, mut made) = (Vec::new(), Vec::new());
-    for (name, object) in std::mem::take(&mut set.create) {
-        match create(&config, object) {
-            Ok(data) => {
-                names.push(name);
-                made.push(data);
-            }
-            Err(error) => set.done.not_created(&name, error),
-        }
-    }
-    set.settle(context);
-    let updates = std::mem::take(&mut set.update);
-    let destroy = std::mem::take(&mut set.destroy);
-    let (update_ids, destroy_ids) = (ids(&updates), destroy.clone());
-    let shown = made.clone();
-    let plan = move |records: &[Record]| Ok(plan(records, made, updates, &destroy));
-    let edited = context
-        .mail
-        .edit_records(DataType::Identity, set.done.next(), plan);
-    let ((outcomes, ids), own) = edited.await.map_err(method_error)?;
-    set.done.own(&own);
-    for ((name, data), (outcome, id)) in names.iter().zip(&shown).zip(created(outcomes.0, ids)) {
-        match outcome {
-            Ok(()) => set.done.created(context, name, told(data, id)),
-            Err(error) => set.done.not_created(name, error),
-        }
-    }
-    for (id, outcome) in update_ids.iter().zip(outcomes.1) {
-        match outcome {
-            Ok(()) => set.done.updated(id),
-            Err(error) => set.done.not_updated(id, error),
-        }
-    }
-    for (id, outcome) in destroy_ids.iter().zip(outcomes.2) {
-        match outcome {
-            Ok(()) => set.done.destroyed(id),
-            Err(error) => set.done.not_destroyed(id, error),
-        }
-    }
+    let kind = Identities(Arc::clone(&context.site.ctx.config));
+    records::set(context, &mut set, Arc::new(kind)).await?;
     set.done.answer()
 }
 
-fn ids(updates: &[(String, Value)]) -> Vec<String> {
-    updates.iter().map(|(id, _)| id.clone()).collect()
-}
+struct Identities(Arc<Config>);
 
-/// Each outcome of a creation with the id that it led to.
-fn created(outcomes: Vec<Outcome>, ids: Vec<u64>) -> Vec<(Outcome, u64)> {
-    let mut ids = ids.into_iter();
-    let id = |outcome: Outcome| {
-        let id = outcome.is_ok().then(|| ids.next()).flatten();
-        (outcome, id.unwrap_or_default())
-    };
-    outcomes.into_iter().map(id).collect()
-}
-
-/// What the client does not know of a new identity: the id and what it left to its default.
-fn told(data: &Map<String, Value>, id: u64) -> Map<String, Value> {
-    let identity = Identity {
-        id,
-        data: data.clone(),
-    };
-    let missing: Vec<&str> = PROPERTIES
-        .into_iter()
-        .filter(|name| !data.contains_key(*name))
-        .collect();
-    identity.object(&missing)
-}
-
-type Outcomes = (Vec<Outcome>, Vec<Outcome>, Vec<Outcome>);
-
-/// Runs in the writer.
-fn plan(
-    records: &[Record],
-    made: Vec<Map<String, Value>>,
-    updates: Vec<(String, Value)>,
-    destroy: &[String],
-) -> (Vec<Edit>, Outcomes) {
-    let mut edits = Vec::new();
-    let mut outcomes = Outcomes::default();
-    let find = |text: &str| {
-        let wanted = id::to_identity(text);
-        let record = records.iter().find(|record| Some(record.id) == wanted);
-        record.and_then(Identity::of)
-    };
-    for (number, data) in made.into_iter().enumerate() {
-        if records.len() + number >= limits::IDENTITIES {
-            let full = SetError::new("overQuota").because("there are too many identities");
-            outcomes.0.push(Err(full));
-            continue;
-        }
-        edits.push(Edit::Create(Value::Object(data).to_string().into_bytes()));
-        outcomes.0.push(Ok(()));
+impl Kind for Identities {
+    fn of(&self) -> DataType {
+        DataType::Identity
     }
-    for (text, patch) in updates {
-        let updated = match find(&text) {
-            None => Err(SetError::new("notFound")),
-            Some(identity) => update(identity, patch),
+
+    fn most(&self) -> usize {
+        limits::IDENTITIES
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &PROPERTIES
+    }
+
+    fn to_id(&self, text: &str) -> Option<u64> {
+        id::to_identity(text)
+    }
+
+    fn value(&self, id: u64, data: &Data, name: &str) -> Value {
+        value(id, data, name)
+    }
+
+    fn is_seen(&self, _: &Data) -> bool {
+        true
+    }
+
+    fn create(&self, given: Data) -> Result<Data, SetError> {
+        create(&self.0, given)
+    }
+
+    fn set(&self, data: &mut Data, name: &str, value: Value) -> Result<(), SetError> {
+        check(name, &value)?;
+        match value {
+            Value::Null => data.remove(name),
+            value => data.insert(name.to_owned(), value),
         };
-        outcomes.1.push(updated.map(|edit| edits.extend(edit)));
+        Ok(())
     }
-    for text in destroy {
-        outcomes.2.push(match find(text) {
-            None => Err(SetError::new("notFound")),
-            Some(identity) if identity.is_own() => {
-                Err(SetError::new("forbidden").because("each own address has an identity"))
-            }
-            Some(identity) => {
-                edits.push(Edit::Destroy(identity.id));
-                Ok(())
-            }
-        });
+
+    fn may_go(&self, data: &Data) -> Result<(), SetError> {
+        match data.contains_key(OWN) {
+            true => Err(SetError::new("forbidden").because("each own address has an identity")),
+            false => Ok(()),
+        }
     }
-    (edits, outcomes)
 }
 
 /// The data of a new identity.
-fn create(config: &Config, object: Value) -> Result<Map<String, Value>, SetError> {
-    let Value::Object(given) = object else {
-        return Err(SetError::new("invalidProperties").because("an Identity is an object"));
-    };
+fn create(config: &Config, given: Data) -> Result<Data, SetError> {
     let Some(email) = given.get("email").and_then(Value::as_str) else {
         return Err(SetError::property("email", "an identity needs an email"));
     };
@@ -207,31 +137,4 @@ fn addresses(value: &Value) -> bool {
     value
         .as_array()
         .is_some_and(|list| list.len() <= 100 && list.iter().all(one))
-}
-
-fn update(mut identity: Identity, patch: Value) -> Result<Option<Edit>, SetError> {
-    let Value::Object(patch) = patch else {
-        return Err(SetError::new("invalidPatch").because("a patch is an object"));
-    };
-    let changes: BTreeMap<String, Change> = patch::parse(patch)?;
-    let before = identity.data.clone();
-    for (name, change) in changes {
-        let Change::Whole(value) = change else {
-            return Err(SetError::new("invalidPatch").because(format!("{name} has no members")));
-        };
-        // RFC 8620 §5.3: what cannot change may be sent as it is.
-        if identity.value(&name) == value {
-            continue;
-        }
-        check(&name, &value)?;
-        match value {
-            Value::Null => identity.data.remove(&name),
-            value => identity.data.insert(name, value),
-        };
-    }
-    if identity.data == before {
-        return Ok(None);
-    }
-    let data = Value::Object(identity.data).to_string().into_bytes();
-    Ok(Some(Edit::Update(identity.id, data)))
 }

@@ -1,0 +1,196 @@
+//! What the /set of every type of small objects has in common: each is a record of the engine's that
+//! holds a JSON object. All of a call is one commit, planned in the writer.
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::set::Set;
+use crate::jmap::context::{Context, method_error};
+use crate::jmap::wire::error::{MethodError, SetError};
+use crate::jmap::wire::patch::{self, Change};
+use crate::mail::{DataType, Edit, Record};
+
+/// What a record holds.
+pub type Data = Map<String, Value>;
+
+/// A type of such objects.
+pub trait Kind: Send + Sync {
+    /// Its records.
+    fn of(&self) -> DataType;
+    /// How many there may be.
+    fn most(&self) -> usize;
+    /// Its properties.
+    fn properties(&self) -> &'static [&'static str];
+    /// Reads an id.
+    fn to_id(&self, text: &str) -> Option<u64>;
+    /// The value of a property as the client sees it.
+    fn value(&self, id: u64, data: &Data, name: &str) -> Value;
+    /// Whether there is such an object, to this client.
+    fn is_seen(&self, data: &Data) -> bool;
+    /// The data of a new object.
+    fn create(&self, given: Data) -> Result<Data, SetError>;
+    /// Sets a property to a value that it has not.
+    fn set(&self, data: &mut Data, name: &str, value: Value) -> Result<(), SetError>;
+    /// Whether one may go.
+    fn may_go(&self, data: &Data) -> Result<(), SetError>;
+}
+
+/// The data of a record.
+pub fn data(record: &Record) -> Option<Data> {
+    serde_json::from_slice(&record.data).ok()
+}
+
+/// Octets of data.
+pub fn octets(data: Data) -> Vec<u8> {
+    Value::Object(data).to_string().into_bytes()
+}
+
+/// The properties of an object.
+pub fn object(kind: &dyn Kind, id: u64, data: &Data, names: &[&str]) -> Data {
+    let pairs = names.iter();
+    pairs
+        .map(|name| ((*name).to_owned(), kind.value(id, data, name)))
+        .collect()
+}
+
+/// Does what a /set asks for.
+pub async fn set(
+    context: &mut Context,
+    set: &mut Set,
+    kind: Arc<dyn Kind>,
+) -> Result<(), MethodError> {
+    let (mut names, mut made) = (Vec::new(), Vec::new());
+    for (name, object) in std::mem::take(&mut set.create) {
+        let created = match object {
+            Value::Object(given) => kind.create(given.clone()).map(|data| (given, data)),
+            _ => Err(SetError::new("invalidProperties").because("it must be an object")),
+        };
+        match created {
+            Ok((given, data)) => {
+                names.push((name, given));
+                made.push(data);
+            }
+            Err(error) => set.done.not_created(&name, error),
+        }
+    }
+    set.settle(context);
+    let mut plan = Plan {
+        kind: Arc::clone(&kind),
+        made: made.clone(),
+        updates: std::mem::take(&mut set.update),
+        destroy: std::mem::take(&mut set.destroy),
+        edits: Vec::new(),
+        full: 0,
+        updated: Vec::new(),
+        destroyed: Vec::new(),
+    };
+    let run = move |records: &[Record]| {
+        plan.run(records);
+        Ok((std::mem::take(&mut plan.edits), plan))
+    };
+    let edited = context
+        .mail
+        .edit_records(kind.of(), set.done.next(), run)
+        .await;
+    let ((plan, ids), own) = edited.map_err(method_error)?;
+    set.done.own(&own);
+    let fit = names.len() - plan.full;
+    for (at, ((name, given), data)) in names.iter().zip(&made).enumerate() {
+        let Some(id) = ids.get(at).filter(|_| at < fit) else {
+            let full = SetError::new("overQuota").because("there are too many");
+            set.done.not_created(name, full);
+            continue;
+        };
+        // What the client does not know: the id, what it left to its default, and what was changed.
+        let mut object = object(&*kind, *id, data, kind.properties());
+        object.retain(|name, value| given.get(name) != Some(value));
+        set.done.created(context, name, object);
+    }
+    for (id, outcome) in plan.updated {
+        match outcome {
+            Ok(told) => set.done.updated_to(&id, told),
+            Err(error) => set.done.not_updated(&id, error),
+        }
+    }
+    for (id, outcome) in plan.destroyed {
+        match outcome {
+            Ok(()) => set.done.destroyed(&id),
+            Err(error) => set.done.not_destroyed(&id, error),
+        }
+    }
+    Ok(())
+}
+
+/// What is to be done, and what came of it.
+struct Plan {
+    kind: Arc<dyn Kind>,
+    made: Vec<Data>,
+    updates: Vec<(String, Value)>,
+    destroy: Vec<String>,
+    edits: Vec<Edit>,
+    /// New ones for which there is no room.
+    full: usize,
+    updated: Vec<(String, Result<Data, SetError>)>,
+    destroyed: Vec<(String, Result<(), SetError>)>,
+}
+
+impl Plan {
+    /// In the writer.
+    fn run(&mut self, records: &[Record]) {
+        let room = self.kind.most().saturating_sub(records.len());
+        self.full = self.made.len().saturating_sub(room);
+        for data in std::mem::take(&mut self.made).into_iter().take(room) {
+            self.edits.push(Edit::Create(octets(data)));
+        }
+        for (text, patch) in std::mem::take(&mut self.updates) {
+            let outcome = match self.find(records, &text) {
+                None => Err(SetError::new("notFound")),
+                Some((id, data)) => self.update(id, data, patch),
+            };
+            self.updated.push((text, outcome));
+        }
+        for text in std::mem::take(&mut self.destroy) {
+            let outcome = match self.find(records, &text) {
+                None => Err(SetError::new("notFound")),
+                Some((id, data)) => self.kind.may_go(&data).map(|()| {
+                    self.edits.push(Edit::Destroy(id));
+                }),
+            };
+            self.destroyed.push((text, outcome));
+        }
+    }
+
+    fn find(&self, records: &[Record], text: &str) -> Option<(u64, Data)> {
+        let wanted = self.kind.to_id(text)?;
+        let record = records.iter().find(|record| record.id == wanted)?;
+        let data = data(record).filter(|data| self.kind.is_seen(data))?;
+        Some((wanted, data))
+    }
+
+    /// Properties that became something else than the client said.
+    fn update(&mut self, id: u64, mut data: Data, patch: Value) -> Result<Data, SetError> {
+        let Value::Object(patch) = patch else {
+            return Err(SetError::new("invalidPatch").because("a patch is an object"));
+        };
+        let before = data.clone();
+        let mut told = Data::new();
+        for (name, change) in patch::parse(patch)? {
+            let Change::Whole(value) = change else {
+                return Err(SetError::new("invalidPatch").because(format!("{name} has no members")));
+            };
+            // RFC 8620 §5.3: what cannot change may be sent as it is.
+            if self.kind.value(id, &data, &name) == value {
+                continue;
+            }
+            self.kind.set(&mut data, &name, value.clone())?;
+            let now = self.kind.value(id, &data, &name);
+            if now != value {
+                told.insert(name, now);
+            }
+        }
+        if data != before {
+            self.edits.push(Edit::Update(id, octets(data)));
+        }
+        Ok(told)
+    }
+}
