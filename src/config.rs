@@ -255,6 +255,8 @@ pub struct Http {
     pub cors_origins: Vec<String>,
     /// Addresses of reverse proxies that are believed.
     pub proxies: Vec<String>,
+    /// Whether push subscriptions may lead to private addresses.
+    pub push_private: bool,
     /// Public base URL without a trailing slash, for the absolute URLs in the JMAP session.
     pub url: Option<String>,
 }

@@ -693,3 +693,22 @@ pub const VACATION_SENDERS: usize = 1000;
 pub const VACATION_HEADER: u32 = 64 * 1024;
 /// Octets of one text of a vacation response. Beyond it: `invalidProperties`.
 pub const VACATION_TEXT: usize = 60_000;
+
+/// Push subscriptions. Beyond it: `overQuota`.
+pub const PUSH_SUBSCRIPTIONS: usize = 50;
+/// Octets of a subscription's URL. Beyond it: `invalidProperties`.
+pub const PUSH_URL: usize = 2048;
+/// Seconds that a subscription lives unless it is renewed (RFC 8620 §7.2: at least 48 hours).
+pub const PUSH_LIFE: u32 = 30 * 86_400;
+/// Messages to push services that are under way at the same time.
+pub const PUSHES: usize = 4;
+/// Least seconds between two messages of one subscription; what changes meanwhile is one message.
+pub const PUSH_PAUSE: u32 = 1;
+/// Seconds until a message that was not taken is sent again; doubled each time up to the second.
+pub const PUSH_RETRY: (u32, u32) = (30, 3600);
+/// The same for a service that says that it was too much, but not how long.
+pub const PUSH_BUSY: u32 = 300;
+/// Seconds that a push service may keep a message (RFC 8030 §5.2).
+pub const PUSH_TTL: u32 = 7 * 86_400;
+/// Reports about one submission that are kept with it; further ones are mail like any other.
+pub const SUBMISSION_REPORTS: usize = 50;

@@ -211,6 +211,7 @@ impl Server {
             dns,
             shutdown,
         };
+        ctx.jmap.open(&ctx.mail);
         let mut server = Server {
             ctx,
             tls,
@@ -242,14 +243,18 @@ impl Server {
         Ok(server)
     }
 
-    /// The outbound queue's thread. It ends with the sessions; whatever it is at then is tried
+    /// The thread of the outbound queue and of web push. It ends with the sessions; whatever it is at then is tried
     /// again at the next start.
     fn start_queue(&self) -> Result<JoinHandle<()>, Failure> {
         let (ctx, halt) = (self.ctx.clone(), self.shared.halt.clone());
         let thread = Builder::new()
             .name("queue".into())
             .stack_size(limits::THREAD_STACK);
-        let run = move || smol::block_on(crate::queue::run(Rc::new(ctx)).or(halt.wait()));
+        let run = move || {
+            let ctx = Rc::new(ctx);
+            let queue = crate::queue::run(ctx.clone()).or(crate::jmap::push(ctx));
+            smol::block_on(queue.or(halt.wait()));
+        };
         thread.spawn(run).map_err(|e| no_thread(&e))
     }
 

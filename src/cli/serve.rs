@@ -246,6 +246,10 @@ pub struct Serve {
     /// for)
     #[argh(option, arg_name = "URL")]
     http_url: Option<String>,
+    /// let push subscriptions lead to private addresses, for a push service at home (else whoever logs in
+    /// could have the server ask what only it can reach)
+    #[argh(switch)]
+    push_private: bool,
 
     /// user whose rights to take after binding the ports, when started as root (default: stay)
     #[argh(option, arg_name = "USER")]
@@ -560,6 +564,7 @@ impl Serve {
         let http = Http {
             headers: Result::from_iter::<Vec<_>>(headers)?,
             cors_origins: self.cors_origin.clone(),
+            push_private: self.push_private,
             proxies: self.http_proxy.clone(),
             url: self
                 .http_url

@@ -28,6 +28,7 @@ use crate::http;
 use crate::net::Conn;
 use crate::server::Ctx;
 
+pub use push::run as push;
 pub use site::{Gate, Site, policy};
 
 /// Serves one HTTP connection until it ends or the server stops.

@@ -4,6 +4,9 @@
 //! compares the states of its types with that. Nothing is queued, so nothing can overflow, and
 //! nothing is read from the store.
 mod events;
+mod seal;
+mod sender;
+mod target;
 
 use serde_json::{Map, Value, json};
 
@@ -12,6 +15,9 @@ use super::wire::id::ACCOUNT;
 use crate::mail::{DataType, Mail, Meta, Modseq};
 
 pub use events::events;
+pub use seal::{Keys, Vapid};
+pub use sender::{ring, run};
+pub use target::Target;
 
 /// What a client can be told of; EmailDelivery has no methods (RFC 8621 §1.5).
 const TYPES: [(&str, DataType); 8] = [

@@ -20,8 +20,14 @@ pub fn object(site: &Site, base: &str) -> Map<String, Value> {
     let largest = site.mail.message_size();
     // An app password that is for some mailboxes only makes none at the top.
     let top_level = site.mail.principal().is_none_or(|who| who.everywhere);
+    let mut capabilities = capability::session(largest, base);
+    if let Some(vapid) = site.ctx.jmap.vapid() {
+        // RFC 9749 §3.
+        let key = json!({ "applicationServerKey": vapid.public });
+        capabilities.insert("urn:ietf:params:jmap:webpush-vapid".into(), key);
+    }
     let session = json!({
-        "capabilities": capability::session(largest, base),
+        "capabilities": capabilities,
         "accounts": {
             ACCOUNT: {
                 "name": config.address(),

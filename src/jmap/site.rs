@@ -5,10 +5,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use smol::lock::{Semaphore, SemaphoreGuardArc};
 
+use super::push::Vapid;
 use super::{routes, session};
 use crate::auth::{AuthError, Client, Grant, Protocol};
 use crate::http::{self, Credentials, Policy, Refused, Route};
@@ -29,6 +30,33 @@ pub struct Gate {
     pub requests: Slots,
     /// Turns at the upload resource (`maxConcurrentUpload`).
     pub uploads: Slots,
+    vapid: OnceLock<Vapid>,
+}
+
+/// Where our key for push services is kept.
+const VAPID: &[u8] = b"jmap/vapid";
+
+impl Gate {
+    /// Reads our key for push services, or makes it; when the server starts.
+    pub fn open(&self, mail: &Mail) {
+        let kept = match mail.get(VAPID) {
+            Ok(Some(kept)) => Some(kept),
+            Ok(None) => Vapid::generate().filter(|new| {
+                let put = mail.put(vec![(VAPID.to_vec(), Some(new.clone()))]);
+                smol::block_on(put).is_ok()
+            }),
+            Err(_) => None,
+        };
+        match kept.as_deref().and_then(Vapid::read) {
+            Some(vapid) => drop(self.vapid.set(vapid)),
+            None => log::warn!("push: there is no key; web push goes out without VAPID"),
+        }
+    }
+
+    /// Our key for push services (RFC 8292).
+    pub fn vapid(&self) -> Option<&Vapid> {
+        self.vapid.get()
+    }
 }
 
 impl Default for Gate {
@@ -36,6 +64,7 @@ impl Default for Gate {
         Gate {
             requests: Arc::new(Semaphore::new(limits::JMAP_REQUESTS)),
             uploads: Arc::new(Semaphore::new(limits::JMAP_UPLOADS)),
+            vapid: OnceLock::new(),
         }
     }
 }

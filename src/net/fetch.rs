@@ -1,4 +1,4 @@
-//! One GET over HTTPS, as small as it can be: HTTP/1.0, no redirects, a bounded answer.
+//! One request over HTTPS, as small as it can be: HTTP/1.0, no redirects, a bounded answer.
 //!
 //! HTTP/1.0, so that the answer ends with the connection and comes in one piece (RFC 9112 §6.1: no
 //! transfer coding for who did not say 1.1).
@@ -17,26 +17,34 @@ pub async fn text(
     path: &str,
     tls: &TlsConnector,
 ) -> Result<Vec<u8>, String> {
-    let answer = fetch(address, host, path, tls).await;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: pillarbox\r\n\r\n");
+    let answer = exchange(address, host, tls, request.as_bytes(), false).await;
     let answer = answer.map_err(|error| error.to_string())?;
     body(&answer).map(<[u8]>::to_vec)
 }
 
-async fn fetch(
+/// Sends a request to whoever is `host` there, and reads the answer until the connection ends, or its
+/// head alone.
+///
+/// # Errors
+/// The connection's.
+pub async fn exchange(
     address: SocketAddr,
     host: &str,
-    path: &str,
     tls: &TlsConnector,
+    request: &[u8],
+    head: bool,
 ) -> Result<Vec<u8>, Error> {
     let deadline = Instant::now() + limits::FETCH_TIME;
     let mut conn: Conn = client::connect_to(address).await?;
     conn.set_idle(None);
     conn.set_deadline(Some(deadline));
-    conn.start_tls_client(tls, host).await?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: pillarbox\r\n\r\n");
-    conn.write(request.as_bytes()).await?;
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    conn.start_tls_client(tls, name).await?;
+    conn.write(request).await?;
     conn.flush().await?;
-    while conn.buffer().len() <= limits::FETCH_SIZE {
+    let whole = |answer: &[u8]| head && answer.windows(4).any(|four| four == b"\r\n\r\n");
+    while conn.buffer().len() <= limits::FETCH_SIZE && !whole(conn.buffer()) {
         match conn.fill().await {
             Ok(_) => {}
             Err(Error::Closed) => break,

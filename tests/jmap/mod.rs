@@ -7,6 +7,7 @@ mod http;
 mod identity;
 mod mailbox;
 mod mdn;
+mod push;
 mod query;
 mod quota;
 mod session;

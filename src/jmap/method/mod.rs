@@ -8,6 +8,7 @@ mod get;
 mod identity;
 mod mailbox;
 mod mdn;
+mod push;
 mod query;
 mod quota;
 pub mod records;
@@ -66,6 +67,8 @@ macro_rules! methods {
 
 methods! {
     "Core/echo" Core core::echo,
+    "PushSubscription/get" Core push::get,
+    "PushSubscription/set" Core push::set,
     "Blob/copy" Core blob::copy,
     "Blob/upload" Blob blob::upload,
     "Blob/get" Blob blob::get,

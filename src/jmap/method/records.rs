@@ -8,7 +8,7 @@ use super::set::Set;
 use crate::jmap::context::{Context, method_error};
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::patch::{self, Change};
-use crate::mail::{DataType, Edit, Record};
+use crate::mail::{DataType, Edit, Mail, Record};
 
 /// What a record holds.
 pub type Data = Map<String, Value>;
@@ -53,9 +53,10 @@ pub fn object(kind: &dyn Kind, id: u64, data: &Data, names: &[&str]) -> Data {
         .collect()
 }
 
-/// Does what a /set asks for.
+/// Does what a /set asks for, with this handle of the engine.
 pub async fn set(
     context: &mut Context,
+    mail: &Mail,
     set: &mut Set,
     kind: Arc<dyn Kind>,
 ) -> Result<(), MethodError> {
@@ -88,10 +89,7 @@ pub async fn set(
         plan.run(records);
         Ok((std::mem::take(&mut plan.edits), plan))
     };
-    let edited = context
-        .mail
-        .edit_records(kind.of(), set.done.next(), run)
-        .await;
+    let edited = mail.edit_records(kind.of(), set.done.next(), run).await;
     let ((plan, ids), own) = edited.map_err(method_error)?;
     set.done.own(&own);
     let fit = names.len() - plan.full;

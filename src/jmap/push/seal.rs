@@ -53,7 +53,8 @@ impl Keys {
         let key = sign(&salt, &[material.as_ref()]);
         let content = sign(key.as_ref(), &[b"Content-Encoding: aes128gcm\0\x01"]);
         let nonce = sign(key.as_ref(), &[b"Content-Encoding: nonce\0\x01"]);
-        let content = aead::UnboundKey::new(&aead::AES_128_GCM, content.as_ref().get(..16)?).ok()?;
+        let content =
+            aead::UnboundKey::new(&aead::AES_128_GCM, content.as_ref().get(..16)?).ok()?;
         let nonce = aead::Nonce::try_assume_unique_for_key(nonce.as_ref().get(..12)?).ok()?;
         let mut sealed = message.to_vec();
         // The last record's padding begins with 2 (RFC 8188 §2).
@@ -94,7 +95,8 @@ impl Vapid {
     /// Reads it.
     pub fn read(kept: &[u8]) -> Option<Vapid> {
         let random = SystemRandom::new();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, kept, &random).ok()?;
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, kept, &random).ok()?;
         let public = URL_SAFE_NO_PAD.encode(pair.public_key());
         Some(Vapid { pair, public })
     }
@@ -106,7 +108,10 @@ impl Vapid {
         let mut token = URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"ES256"}"#);
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(claims.to_string()));
-        let signature = self.pair.sign(&SystemRandom::new(), token.as_bytes()).ok()?;
+        let signature = self
+            .pair
+            .sign(&SystemRandom::new(), token.as_bytes())
+            .ok()?;
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Some(format!("vapid t={token}, k={}", self.public))
@@ -124,8 +129,7 @@ mod tests {
     /// RFC 8291 §5 and appendix A.
     #[test]
     fn watermelon() {
-        let public =
-            "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+        let public = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
         let keys = Keys::parse(public, "BTBZMqHH6r4Tts7J_aSIgg==").unwrap();
         let ours = read(
             "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8",
@@ -149,7 +153,9 @@ mod tests {
     #[test]
     fn who_we_are() {
         let vapid = Vapid::read(&Vapid::generate().unwrap()).unwrap();
-        let value = vapid.authorization("https://push.example", "mailto:a@b", 7).unwrap();
+        let value = vapid
+            .authorization("https://push.example", "mailto:a@b", 7)
+            .unwrap();
         let token = value.strip_prefix("vapid t=").unwrap();
         let (token, key) = token.split_once(", k=").unwrap();
         let (signed, signature) = token.rsplit_once('.').unwrap();

@@ -62,6 +62,16 @@ pub fn to_submission(text: &str) -> Option<u64> {
     number(text.strip_prefix('s')?)
 }
 
+/// `p9`
+pub fn subscription(id: u64) -> String {
+    format!("p{id}")
+}
+
+/// Reads the id of a push subscription.
+pub fn to_subscription(text: &str) -> Option<u64> {
+    number(text.strip_prefix('p')?)
+}
+
 /// A number in its one spelling: an object has one id.
 fn number(text: &str) -> Option<u64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));

@@ -20,7 +20,8 @@ pub async fn set(context: &mut Context, mut args: Args) -> Answer {
     let mut set = Set::parse(context, &mut args, DataType::Identity)?;
     args.finish()?;
     let kind = Identities(Arc::clone(&context.site.ctx.config));
-    records::set(context, &mut set, Arc::new(kind)).await?;
+    let mail = Arc::clone(&context.mail);
+    records::set(context, &mail, &mut set, Arc::new(kind)).await?;
     set.done.answer()
 }
 
