@@ -330,6 +330,14 @@ pub struct Config {
     pub dmarc: Dmarc,
     /// Block lists that are asked about peers.
     pub dnsbl: Vec<String>,
+    /// Lists that vouch for peers: those pass block lists and greylisting.
+    pub dnswl: Vec<String>,
+    /// Messages in an hour from one address, 0 for no limit.
+    pub rate_address: u32,
+    /// The same from its network.
+    pub rate_network: u32,
+    /// Recipients of one message.
+    pub max_recipients: usize,
     /// Seconds after which a sender never seen before may come back; `None` is no greylisting.
     pub greylist: Option<u32>,
     /// How much longer each further unknown recipient waits.
@@ -393,6 +401,10 @@ impl Config {
             verify: Verify::Wan,
             dmarc: Dmarc::Junk,
             dnsbl: Vec::new(),
+            dnswl: Vec::new(),
+            rate_address: limits::RATE_ADDRESS,
+            rate_network: limits::RATE_NETWORK,
+            max_recipients: limits::RECIPIENTS,
             greylist: None,
             tarpit: Duration::ZERO,
             greet_delay: Duration::ZERO,

@@ -674,7 +674,23 @@ pub const GREYLIST: usize = 4096;
 /// Seconds within which a greylisted sender has to come back.
 pub const GREYLIST_WINDOW: u32 = 24 * 3600;
 
-/// Unknown recipients of one session that are answered at once; each further one waits longer...
+/// Seconds for which one that came back is remembered since it was heard of last.
+pub const GREYLIST_KEPT: u32 = 35 * 86_400;
+
+/// Seconds between two times that greylisting writes down what it knows, some 70 KiB at most.
+pub const GREYLIST_SAVE: u32 = 3600;
+
+/// Networks whose messages and unknown recipients are counted; the one whose hour is oldest goes first.
+pub const RATES: usize = 2048;
+
+/// Messages in an hour from one IPv4 address or IPv6 /64; then 451 until the hour is over.
+pub const RATE_ADDRESS: u32 = 600;
+
+/// The same from one IPv4 /24 or IPv6 /48.
+pub const RATE_NETWORK: u32 = 3000;
+
+/// Unknown recipients of one session, and of one address in an hour, that are answered at once; each further
+/// one waits longer...
 pub const TARPIT_FREE: u32 = 2;
 
 /// ...up to this.

@@ -200,6 +200,7 @@ impl Server {
         let acceptor = tls.as_ref().map(|tls| tls.mail().clone());
         let shutdown = shared.shutdown.clone();
         let dns = Arc::new(Resolver::new(config.dns.clone()).trusting(config.dns_trusted));
+        let gate = Arc::new(crate::smtp::gate::Gate::open(&mail));
         let ctx = Ctx {
             mail,
             auth,
@@ -207,7 +208,7 @@ impl Server {
             tls: acceptor,
             pop3: Arc::default(),
             jmap: Arc::default(),
-            gate: Arc::default(),
+            gate,
             dns,
             shutdown,
         };
@@ -314,6 +315,7 @@ impl Server {
         }
         self.shared.halt.throw();
         self.ctx.auth.remember_use().await;
+        self.ctx.gate.remember(&self.ctx.mail, true).await;
         let threads = self.threads;
         smol::unblock(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         self.ctx.mail.close().await;
@@ -339,19 +341,25 @@ async fn session(role: Role, mut conn: Conn, ctx: Rc<Ctx>, tls: Option<Tls>) {
     } else if role == Role::Smtp {
         conn.set_deadline(Some(Instant::now() + ctx.config.smtp_session));
     }
-    if ctx
-        .config
-        .proxies
-        .iter()
-        .any(|proxy| proxy.has(conn.peer_ip()))
-        && let Err(e) = conn.read_proxy().await
-    {
-        let (number, peer) = (conn.number(), conn.peer_ip());
-        log::warn!(
-            "[{number}] {}: {peer} is to speak for others and does not: {e}",
-            role.name()
-        );
-        return;
+    let peer = conn.peer_ip();
+    if ctx.config.proxies.iter().any(|proxy| proxy.has(peer)) {
+        let number = conn.number();
+        if let Err(e) = conn.read_proxy().await {
+            log::warn!(
+                "[{number}] {}: {peer} is to speak for others and does not: {e}",
+                role.name()
+            );
+            return;
+        }
+        if !conn.takes_its_place() {
+            log::warn!(
+                "[{number}] refused {}: too many from there (--max-connections-per-address)",
+                conn.peer()
+            );
+            conn.out().extend_from_slice(no_place(role).as_bytes());
+            conn.close().await;
+            return;
+        }
     }
     if role.is_tls() {
         let Some(tls) = tls else { return };

@@ -202,6 +202,20 @@ pub struct Serve {
     /// block list to ask about peers, like zen.spamhaus.org; repeatable (default: none)
     #[argh(option, arg_name = "ZONE")]
     dnsbl: Vec<String>,
+    /// list that vouches for peers, like list.dnswl.org: those pass --dnsbl and --greylist; repeatable
+    /// (default: none)
+    #[argh(option, arg_name = "ZONE")]
+    dnswl: Vec<String>,
+    /// messages in an hour from one IPv4 address or IPv6 /64, loopback excepted; 0 for no limit
+    /// (default: 600)
+    #[argh(option, arg_name = "N", default = "limits::RATE_ADDRESS")]
+    max_messages_per_address: u32,
+    /// the same from one IPv4 /24 or IPv6 /48 (default: 3000)
+    #[argh(option, arg_name = "N", default = "limits::RATE_NETWORK")]
+    max_messages_per_network: u32,
+    /// recipients of one message (default: 200)
+    #[argh(option, arg_name = "N", default = "limits::RECIPIENTS")]
+    max_recipients: usize,
     /// ask senders never seen before to come back after so many seconds (default: off)
     #[argh(option, arg_name = "SECONDS")]
     greylist: Option<u32>,
@@ -366,11 +380,11 @@ impl Serve {
             other => return Err(Failure::usage(format!("--dkim {other}: it is on or off"))),
         };
         config.retry = self.retry()?;
-        config.dnsbl = self
-            .dnsbl
-            .iter()
-            .map(|zone| zone.trim_matches('.').to_lowercase())
-            .collect();
+        config.dnsbl = zones(&self.dnsbl);
+        config.dnswl = zones(&self.dnswl);
+        config.rate_address = self.max_messages_per_address;
+        config.rate_network = self.max_messages_per_network;
+        config.max_recipients = at_least_one("--max-recipients", self.max_recipients)?;
         config.greylist = self.greylist;
         config.tarpit = Duration::from_secs(self.tarpit.min(60));
         config.greet_delay = Duration::from_secs(self.greet_delay.min(60));
@@ -730,6 +744,11 @@ fn route(value: &str) -> Result<DomainRoute, Failure> {
         domain,
         host: Some(host),
     })
+}
+
+fn zones(values: &[String]) -> Vec<String> {
+    let zone = |value: &String| value.trim_matches('.').to_lowercase();
+    values.iter().map(zone).collect()
 }
 
 /// `ADDR`, `ADDR/BITS`, each.

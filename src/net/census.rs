@@ -100,6 +100,37 @@ impl Census {
     }
 }
 
+impl Place {
+    /// Takes a place of another address instead: a proxy says whose connection it is. Its word makes
+    /// nobody loopback. The place stays where it was if there is none.
+    ///
+    /// # Errors
+    /// [`Full::Address`].
+    pub fn move_to(&mut self, ip: IpAddr) -> Result<(), Full> {
+        let net = network_of(ip);
+        let inner = &self.census.0;
+        let mut counts = lock(&inner.counts);
+        if counts.of.get(&net).copied().unwrap_or(0) >= inner.max_per_address {
+            return Err(Full::Address);
+        }
+        counts.leave(self.net);
+        *counts.of.entry(net).or_default() += 1;
+        self.net = net;
+        Ok(())
+    }
+}
+
+impl Counts {
+    fn leave(&mut self, net: IpAddr) {
+        if let Some(n) = self.of.get_mut(&net) {
+            *n -= 1;
+            if *n == 0 {
+                self.of.remove(&net);
+            }
+        }
+    }
+}
+
 /// `::1` masked to its /64 is `::`, which nobody else can have.
 fn is_loopback_net(net: IpAddr) -> bool {
     net.is_unspecified()
@@ -109,12 +140,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = lock(&self.census.0.counts);
         counts.all = counts.all.saturating_sub(1);
-        if let Some(n) = counts.of.get_mut(&self.net) {
-            *n -= 1;
-            if *n == 0 {
-                counts.of.remove(&self.net);
-            }
-        }
+        counts.leave(self.net);
         let empty = counts.all == 0;
         drop(counts);
         if empty {
@@ -154,5 +180,22 @@ mod tests {
         assert!(census.enter("2001:db8:1:3::1".parse().unwrap()).is_ok());
         let _a = census.enter("::1".parse().unwrap()).ok();
         assert!(census.enter("::1".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn a_proxied_peer_counts_for_itself() {
+        let census = Census::new(10, 2);
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut places: Vec<_> = (0..4)
+            .filter_map(|_| census.enter(ip("127.0.0.1")).ok())
+            .collect();
+        assert!(places[0].move_to(ip("192.0.2.1")).is_ok());
+        assert!(places[1].move_to(ip("192.0.2.1")).is_ok());
+        assert_eq!(places[2].move_to(ip("192.0.2.1")), Err(Full::Address));
+        assert!(places[2].move_to(ip("127.0.0.1")).is_err(), "no exception");
+        drop(places.remove(0));
+        assert!(places[1].move_to(ip("192.0.2.1")).is_ok());
+        drop(places);
+        assert!(census.count() == 0 && lock(&census.0.counts).of.is_empty());
     }
 }

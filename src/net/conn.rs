@@ -92,7 +92,7 @@ pub struct Conn {
     local: SocketAddr,
     /// Somebody else's word is all there is for `peer`.
     proxied: bool,
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 /// The number of the next connection. It wraps after four billion; it only names log lines.
@@ -145,13 +145,13 @@ impl Conn {
             peer,
             local,
             proxied: false,
-            _place: None,
+            place: None,
         })
     }
 
     /// Makes the connection hold its place in the census until it is dropped.
     pub(super) fn hold(&mut self, place: Place) {
-        self._place = Some(place);
+        self.place = Some(place);
     }
 
     /// From now on [`read_line`](Conn::read_line) reports [`Error::Shutdown`] between lines.
@@ -205,6 +205,15 @@ impl Conn {
         }
         self.proxied = true;
         Ok(())
+    }
+
+    /// Counts a proxied peer by the address it has by the proxy's word, and by that of the proxy no
+    /// longer. False: there are too many from there.
+    pub fn takes_its_place(&mut self) -> bool {
+        let ip = self.peer.ip();
+        self.place
+            .as_mut()
+            .is_none_or(|place| place.move_to(ip).is_ok())
     }
 
     /// Whether the peer's address is a proxy's word.
@@ -278,6 +287,7 @@ impl Conn {
     /// # Errors
     /// [`Error::Closed`] at end of file; the time limits.
     pub async fn fill(&mut self) -> Result<usize, Error> {
+        self.in_session()?;
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
@@ -287,7 +297,17 @@ impl Conn {
     /// # Errors
     /// As [`fill`](Conn::fill), and [`Error::Shutdown`].
     pub async fn fill_between(&mut self) -> Result<usize, Error> {
+        self.in_session()?;
         poll_fn(|cx| self.poll_next_line(cx)).await
+    }
+
+    /// The deadline holds for a peer that never pauses, too.
+    fn in_session(&self) -> Result<(), Error> {
+        let deadline = self.timeouts.deadline.get();
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Error::Deadline);
+        }
+        Ok(())
     }
 
     /// The next octets, at least one and at most `max`; consume them with

@@ -36,6 +36,16 @@ pub(super) struct Rcpt {
     pub route: Route,
 }
 
+/// What lists say of a peer.
+pub(super) enum Listed {
+    /// None names it.
+    Nowhere,
+    /// One vouches for it.
+    Good,
+    /// This one warns of it.
+    Bad(String),
+}
+
 /// A mail transaction (RFC 5321 §3.3), from MAIL to the end of its data.
 #[derive(Debug)]
 pub(super) struct Transaction {
@@ -72,8 +82,8 @@ pub(super) struct Session {
     idle_commands: u32,
     /// Recipients that nobody here is.
     pub strangers: u32,
-    /// The block list that names the peer, once it was asked about.
-    pub listed: Option<Option<String>>,
+    /// What lists say of the peer, once they were asked.
+    pub listed: Option<Listed>,
     pub login_failures: u32,
 }
 

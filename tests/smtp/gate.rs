@@ -155,3 +155,113 @@ fn guessing_becomes_slow() {
     assert!(start.elapsed() >= Duration::from_millis(600));
     client.ask("RCPT TO:<anna@example.org>", "250");
 }
+
+/// A client whom a proxy announces.
+fn announced(server: &Server, ip: &str) -> Client {
+    let mut client = server.client(Role::Smtp);
+    client.send(&format!("PROXY TCP4 {ip} 192.0.2.1 5000 25"));
+    client.expect("220 ");
+    client.ask("EHLO x", "250 ");
+    client
+}
+
+#[test]
+fn who_came_back_is_remembered_over_a_restart() {
+    let mut server = Server::with(|config| {
+        config.greylist = Some(0);
+        config.verify = Verify::All;
+    });
+    assert!(rcpt(&server, "a@b.test").starts_with("250"));
+    server.restart();
+    let row = server.mail().get(b"smtp.greylist").unwrap().unwrap();
+    // One sender, who has passed.
+    assert!(row.len() == 17 && row[16] == 1, "{row:?}");
+}
+
+#[test]
+fn a_list_that_vouches_goes_before_the_others() {
+    let dns = Dns::start();
+    dns.add("1.0.0.127.bad.test", "A", "127.0.0.2");
+    dns.add("1.0.0.127.good.test", "A", "127.0.5.1");
+    dns.add("1.0.0.127.full.test", "A", "127.0.0.255");
+    let with = |good: &'static str| {
+        let address = dns.address();
+        Server::with(move |config| {
+            config.dns = vec![address];
+            config.verify = Verify::All;
+            config.dnsbl = vec!["bad.test".into()];
+            config.dnswl = vec![good.into()];
+            config.greylist = Some(300);
+        })
+    };
+    assert!(rcpt(&with("good.test"), "a@b.test").starts_with("250"));
+    // 127.0.0.255: asked too often, which vouches for nobody.
+    assert!(rcpt(&with("full.test"), "a@b.test").starts_with("550"));
+}
+
+#[test]
+fn messages_are_counted_by_the_announced_address() {
+    let server = Server::with(|config| {
+        config.proxies = loopback();
+        config.rate_address = 2;
+        config.rate_network = 3;
+    });
+    let mail = |ip: &str, answer: &str| {
+        let mut client = announced(&server, ip);
+        client.ask("MAIL FROM:<a@b.test>", answer);
+    };
+    mail("198.51.100.7", "250");
+    mail("198.51.100.7", "250");
+    mail("198.51.100.7", "451 4.7.1");
+    mail("198.51.100.8", "250");
+    mail("198.51.100.9", "451 4.7.1");
+    mail("192.0.2.9", "250");
+    // Without a proxy, this machine may send what it likes.
+    let server = Server::with(|config| config.rate_address = 1);
+    for _ in 0..3 {
+        let mut client = hello(&server, Role::Smtp);
+        client.ask("MAIL FROM:<a@b.test>", "250");
+    }
+}
+
+#[test]
+fn connections_are_counted_by_the_announced_address() {
+    let server = Server::with(|config| {
+        config.proxies = loopback();
+        config.max_connections_per_address = 2;
+    });
+    let one = announced(&server, "198.51.100.7");
+    let _two = announced(&server, "198.51.100.7");
+    let mut three = server.client(Role::Smtp);
+    three.send("PROXY TCP4 198.51.100.7 192.0.2.1 5000 25");
+    three.expect("421 4.7.0");
+    three.expect_closed();
+    // The others behind the same proxy have places of their own, and a place comes back.
+    let _other = announced(&server, "198.51.100.8");
+    drop(one);
+    for tries in 0.. {
+        let mut three = server.client(Role::Smtp);
+        three.send("PROXY TCP4 198.51.100.7 192.0.2.1 5000 25");
+        if three.line().starts_with("220") {
+            break;
+        }
+        assert!(tries < 500);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn guessing_in_many_sessions_becomes_slow_too() {
+    let server = Server::with(|config| {
+        config.proxies = loopback();
+        config.tarpit = Duration::from_millis(100);
+    });
+    let start = Instant::now();
+    for n in 0..4 {
+        let mut client = announced(&server, "198.51.100.7");
+        client.ask("MAIL FROM:<a@b.test>", "250");
+        client.ask(&format!("RCPT TO:<guess{n}@example.org>"), "550 5.1.1");
+    }
+    // Two are free; then 100 and 200 ms.
+    assert!(start.elapsed() >= Duration::from_millis(300));
+}

@@ -126,3 +126,40 @@ fn a_session_ends_however_busy_it_is() {
     };
     assert!(last.starts_with("421 4.4.2 "), "{last}");
 }
+
+#[test]
+fn recipients_as_flagged_and_announced() {
+    let server = Server::with(|config| config.max_recipients = 3);
+    let mut client = server.client(Role::Smtp);
+    client.expect("220 ");
+    let lines = client.ask("EHLO x", "250 ");
+    // RFC 9422 §4
+    assert!(
+        lines.iter().any(|line| line.ends_with("LIMITS RCPTMAX=3")),
+        "{lines:?}"
+    );
+    talk(&mut client, &[("MAIL FROM:<a@b>", "250 ")]);
+    for n in 0..3 {
+        client.ask(&format!("RCPT TO:<anna+{n}@example.org>"), "250");
+    }
+    client.ask("RCPT TO:<anna@example.org>", "452 4.5.3");
+}
+
+#[test]
+fn a_client_that_never_pauses_ends_with_its_time() {
+    let server = Server::with(|config| {
+        config.smtp_session = Duration::from_secs(1);
+        config.max_message_size = 1 << 30;
+    });
+    let mut client = hello(&server, Role::Smtp);
+    super::to_data(&mut client);
+    let piece = [&[b'x'; 998][..], b"\r\n"].concat().repeat(64);
+    // Bounded by what the server takes in its time, and a gigabyte.
+    for _ in 0..16_384 {
+        if client.try_send_raw(&piece).is_err() {
+            break;
+        }
+    }
+    assert!(client.try_send_raw(&piece).is_err(), "it goes on for ever");
+    assert!(texts(&server).is_empty());
+}

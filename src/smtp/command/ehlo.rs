@@ -1,6 +1,5 @@
 //! EHLO and HELO (RFC 5321 §4.1.1.1): the greeting, and what the server can do.
 use crate::auth::sasl::Mechanism;
-use crate::limits;
 use crate::smtp::session::{Hello, Next, Session};
 use crate::smtp::wire::reply::Reply;
 
@@ -13,7 +12,7 @@ pub(super) fn run(session: &mut Session, name: String) -> Next {
         config.hostname,
         session.ctx.mail.message_size(),
         // RFC 9422 §4
-        limits::RECIPIENTS,
+        config.max_recipients,
     );
     if session.may_start_tls() {
         text.push_str("\nSTARTTLS");

@@ -1,5 +1,7 @@
 //! MAIL (RFC 5321 §4.1.1.2): opens a transaction.
+use crate::config::Role;
 use crate::mail::{self, address::Address};
+use crate::smtp::gate::Rate;
 use crate::smtp::incoming::{TOO_LARGE, refusal};
 use crate::smtp::policy;
 use crate::smtp::session::{Next, Session, Transaction};
@@ -67,6 +69,9 @@ fn consider(session: &Session, sender: Option<&Address>, params: &MailParams) ->
     {
         return Err(TOO_LARGE);
     }
+    if session.role == Role::Smtp && !session.conn.is_loopback() {
+        in_measure(session)?;
+    }
     let mail = &session.ctx.mail;
     let full = mail.quota() > 0
         && mail.meta().bytes.saturating_add(params.size.unwrap_or(0)) > mail.quota();
@@ -76,4 +81,23 @@ fn consider(session: &Session, sender: Option<&Address>, params: &MailParams) ->
     } else {
         Ok(())
     }
+}
+
+/// What one address, or its network, may send in an hour.
+fn in_measure(session: &Session) -> Result<(), Reply> {
+    let (config, gate) = (&session.ctx.config, &session.ctx.gate);
+    let ip = session.conn.peer_ip();
+    for (rate, most) in [
+        (Rate::Address, config.rate_address),
+        (Rate::Network, config.rate_network),
+    ] {
+        if most > 0 && gate.count(rate, ip) > most {
+            return Err(Reply::new(
+                451,
+                Enhanced(4, 7, 1),
+                "Too many messages from there in an hour, try again later",
+            ));
+        }
+    }
+    Ok(())
 }

@@ -1,9 +1,9 @@
 //! RCPT (RFC 5321 §4.1.1.3): one more recipient.
 use crate::config::{Role, Verify};
 use crate::limits;
-use crate::smtp::gate;
+use crate::smtp::gate::{self, Rate};
 use crate::smtp::policy::{self, Route};
-use crate::smtp::session::{Next, Rcpt, Session};
+use crate::smtp::session::{Listed, Next, Rcpt, Session};
 use crate::smtp::wire::command::Recipient;
 use crate::smtp::wire::params::RcptParams;
 use crate::smtp::wire::reply::{Enhanced, Reply};
@@ -47,13 +47,26 @@ pub(super) async fn run(session: &mut Session, to: &Recipient, params: RcptParam
 async fn pass(session: &mut Session, to: &Recipient) -> Result<(), Reply> {
     let ctx = session.ctx.clone();
     let (config, ip) = (&ctx.config, session.conn.peer_ip());
-    if !config.dnsbl.is_empty() && session.listed.is_none() {
+    if session.listed.is_none() {
         let all = config.verify == Verify::All;
-        session.listed = Some(gate::listed(&ctx.dns, &config.dnsbl, ip, all).await);
+        let good = gate::listed(&ctx.dns, &config.dnswl, ip, all)
+            .await
+            .is_some();
+        session.listed = Some(match good {
+            true => Listed::Good,
+            false => match gate::listed(&ctx.dns, &config.dnsbl, ip, all).await {
+                Some(zone) => Listed::Bad(zone),
+                None => Listed::Nowhere,
+            },
+        });
     }
-    if let Some(Some(zone)) = &session.listed {
-        let text = format!("Your address {ip} is listed at {zone}");
-        return Err(Reply::of(550, Enhanced(5, 7, 1), text));
+    match &session.listed {
+        Some(Listed::Good) => return Ok(()),
+        Some(Listed::Bad(zone)) => {
+            let text = format!("Your address {ip} is listed at {zone}");
+            return Err(Reply::of(550, Enhanced(5, 7, 1), text));
+        }
+        _ => {}
     }
     // Nobody waits for an address that is not here: RFC 6647 §5.
     let (Some(delay), Recipient::Mailbox(address)) = (config.greylist, to) else {
@@ -67,13 +80,21 @@ async fn pass(session: &mut Session, to: &Recipient) -> Result<(), Reply> {
         .and_then(|it| it.sender.as_ref())
         .map(ToString::to_string);
     let sender = sender.unwrap_or_default();
-    ctx.gate.greylist(delay, ip, &sender, &address.to_string())
+    let recipient = address.to_string();
+    ctx.gate.greylist(delay, ip, &sender, &recipient)?;
+    ctx.gate.remember(&ctx.mail, false).await;
+    Ok(())
 }
 
-/// Who guesses addresses waits longer for each answer.
+/// Who guesses addresses waits longer for each answer, in another session, too.
 async fn tarpit(session: &mut Session) {
     session.strangers += 1;
-    let over = session.strangers.saturating_sub(limits::TARPIT_FREE);
+    let mut strangers = session.strangers;
+    if session.role == Role::Smtp && !session.conn.is_loopback() {
+        let ip = session.conn.peer_ip();
+        strangers = strangers.max(session.ctx.gate.count(Rate::Strangers, ip));
+    }
+    let over = strangers.saturating_sub(limits::TARPIT_FREE);
     let delay = session.ctx.config.tarpit * over;
     if !delay.is_zero() {
         Timer::after(delay.min(limits::TARPIT_MOST)).await;
@@ -87,7 +108,7 @@ fn consider(session: &mut Session, to: &Recipient, params: RcptParams) -> Result
         return Err(Reply::new(503, Enhanced(5, 5, 1), "Say MAIL first"));
     };
     // RFC 5321 §4.5.3.1.10
-    if transaction.recipients.len() >= limits::RECIPIENTS {
+    if transaction.recipients.len() >= ctx.config.max_recipients {
         return Err(Reply::new(
             452,
             Enhanced(4, 5, 3),
