@@ -33,7 +33,7 @@ use std::sync::Arc;
     error_code(2, "wrong flags"),
     error_code(3, "another process has the store open"),
     error_code(4, "the store cannot be opened, read or written"),
-    error_code(5, "the store was written by a newer version"),
+    error_code(5, "the store was written by a newer version, or one too old"),
     error_code(6, "the certificate or its key cannot be used"),
     error_code(7, "a port is in use or not permitted"),
     error_code(8, "a secret file cannot be read, or others can read it"),

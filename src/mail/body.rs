@@ -144,7 +144,7 @@ impl BodyWriter {
                     // The store was reopened: what was staged before may be lost.
                     Some(_) => return Ok(Err(Error::Unavailable)),
                     None => {
-                        let email = txn.begin_body();
+                        let email = txn.begin_body()?;
                         // Owned from here on: when nobody waits for the answer any more, it is
                         // swept.
                         let pieces = Pieces {
@@ -210,7 +210,6 @@ impl BodyWriter {
                 structure_len: encoded_structure.len() as u32,
                 subject: facts.subject as u32,
                 attachment: structure.has_attachment(),
-                lead: true,
                 ..Head::default()
             },
             ids,

@@ -303,7 +303,7 @@ impl Mail {
             return Ok(None);
         }
         let mut gone = UidSet::new();
-        self.whole_reader()?.inner.gone(since, |_, g| {
+        self.whole_reader()?.inner.gone(since, &mut |_, g| {
             if g.mailbox == mailbox && g.uid != 0 {
                 gone.insert(g.uid);
             }
@@ -396,13 +396,15 @@ impl Mail {
                 all.push((last, mailbox.id, kind));
             }
         }
-        self.whole_reader()?.inner.gone(since, |modseq, gone| {
-            // Made and gone in between: nobody heard of it. `email` is when it was made.
-            if gone.uid == 0 && gone.email.0 <= since {
-                all.push((modseq, gone.mailbox, Fate::Gone));
-            }
-            true
-        })?;
+        self.whole_reader()?
+            .inner
+            .gone(since, &mut |modseq, gone| {
+                // Made and gone in between: nobody heard of it. `email` is when it was made.
+                if gone.uid == 0 && gone.email.0 <= since {
+                    all.push((modseq, gone.mailbox, Fate::Gone));
+                }
+                true
+            })?;
         all.sort_by_key(|(modseq, _, _)| *modseq);
         if let Some(end) = stop(&all, max)? {
             (out.more, out.modseq) = (true, end);
@@ -513,7 +515,7 @@ impl Mail {
                 yield_now().await;
             }
         }
-        self.reader()?.inner.gone(since, |modseq, gone| {
+        self.reader()?.inner.gone(since, &mut |modseq, gone| {
             if gone.uid != 0 {
                 let touched = emails.entry(gone.email).or_default();
                 touched.modseq = touched.modseq.max(modseq);
@@ -558,7 +560,7 @@ fn touched_in_sight(
         true
     })?;
     let mut left = BTreeSet::new();
-    reader.inner.gone(since, |modseq, gone| {
+    reader.inner.gone(since, &mut |modseq, gone| {
         if gone.uid != 0 && reader.reads(gone.mailbox) {
             left.insert(gone.email);
             let touched = emails.entry(gone.email).or_default();

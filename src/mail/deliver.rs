@@ -271,7 +271,7 @@ impl Mail {
     pub async fn sweep_uploads(&self, now: u32) -> Result<usize> {
         let mut over = false;
         for prefix in [UPLOAD, PARKED] {
-            self.store.reader()?.scan(prefix, |key, _| {
+            self.store.reader()?.scan(prefix, &mut |key, _| {
                 over |= read_upload_key(key).is_some_and(|(expires, _)| expires <= now);
                 false
             })?;
@@ -339,7 +339,7 @@ pub(super) fn is_upload_of(
 ) -> std::result::Result<bool, crate::store::Error> {
     let mut own = false;
     for prefix in [UPLOAD, PARKED] {
-        reader.scan(prefix, |key, value| {
+        reader.scan(prefix, &mut |key, value| {
             let this = read_upload_key(key).is_some_and(|(_, id)| id == email);
             own |= this && value == name.as_bytes();
             !this
@@ -622,14 +622,10 @@ fn store_body(txn: &mut Txn<'_>, staged: &mut Staged) -> Done<(EmailId, MsgRow)>
             txn.end_body(email);
             (email, written)
         }
-        None => {
-            let email = EmailId(txn.state.global.next_email);
-            txn.state.global.next_email += 1;
-            (email, 0)
-        }
+        None => (txn.next_email()?, 0),
     };
     let mut row = staged.row.clone();
-    let (pieces, rest) = layout(row.head.stored as usize, row.head.lead);
+    let (pieces, rest) = layout(row.head.stored as usize);
     let mut left = staged.encoded.as_slice();
     let mut count = 0;
     for (number, size) in pieces.enumerate() {

@@ -92,14 +92,13 @@ impl Reader {
         mailbox: MailboxId,
         first: Uid,
         last: Uid,
-        each: impl FnMut(&Row) -> bool,
+        mut each: impl FnMut(&Row) -> bool,
     ) -> Result<()> {
         if first > last || !self.reads(mailbox) {
             return Ok(());
         }
-        Ok(self
-            .inner
-            .rows(Row::key(mailbox, first)..=Row::key(mailbox, last), each)?)
+        let keys = Row::key(mailbox, first)..=Row::key(mailbox, last);
+        Ok(self.inner.rows(keys, &mut each)?)
     }
 
     /// The same, falling.
@@ -108,20 +107,19 @@ impl Reader {
         mailbox: MailboxId,
         first: Uid,
         last: Uid,
-        each: impl FnMut(&Row) -> bool,
+        mut each: impl FnMut(&Row) -> bool,
     ) -> Result<()> {
         if first > last || !self.reads(mailbox) {
             return Ok(());
         }
-        Ok(self
-            .inner
-            .rows_back(Row::key(mailbox, first)..=Row::key(mailbox, last), each)?)
+        let keys = Row::key(mailbox, first)..=Row::key(mailbox, last);
+        Ok(self.inner.rows_back(keys, &mut each)?)
     }
 
     /// The rows of every mailbox (an email shows once per membership).
     pub fn all_rows(&self, mut each: impl FnMut(&Row) -> bool) -> Result<()> {
         let Some(sight) = &self.sight else {
-            return Ok(self.inner.rows(0..=u64::MAX, each)?);
+            return Ok(self.inner.rows(0..=u64::MAX, &mut each)?);
         };
         let mut on = true;
         for mailbox in sight.meta.mailboxes.iter().chain(&sight.meta.unlisted) {
@@ -233,10 +231,10 @@ impl Reader {
     }
 
     /// Keys that begin with `prefix`, rising, until `each` returns false; as for [`Reader::get`].
-    pub fn scan(&self, prefix: &[u8], each: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+    pub fn scan(&self, prefix: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
         if self.sight.as_ref().is_some_and(|s| !s.who.everywhere) {
             return Ok(());
         }
-        Ok(self.inner.scan(prefix, each)?)
+        Ok(self.inner.scan(prefix, &mut each)?)
     }
 }

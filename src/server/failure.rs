@@ -15,8 +15,8 @@ pub enum Kind {
     Locked = 3,
     /// The store cannot be opened, read or written.
     Store = 4,
-    /// The store was written by a newer version.
-    Newer = 5,
+    /// The store was written by a newer version, or by one too old to be read.
+    Schema = 5,
     /// The certificate or its key cannot be used.
     Certificate = 6,
     /// A port is in use, or binding it is not permitted.
@@ -36,7 +36,10 @@ impl Kind {
         (Kind::Usage, "wrong flags"),
         (Kind::Locked, "another process has the store open"),
         (Kind::Store, "the store cannot be opened, read or written"),
-        (Kind::Newer, "the store was written by a newer version"),
+        (
+            Kind::Schema,
+            "the store was written by a newer version, or one too old",
+        ),
         (
             Kind::Certificate,
             "the certificate or its key cannot be used",
@@ -89,10 +92,17 @@ impl Failure {
                 ),
             ),
             store::Error::Newer(found, known) => Failure::new(
-                Kind::Newer,
+                Kind::Schema,
                 format!(
                     "{db} was written by a newer pillarbox (schema {found}, this one knows {known}): \
                      run the newer version; nothing was changed"
+                ),
+            ),
+            store::Error::Older => Failure::new(
+                Kind::Schema,
+                format!(
+                    "{db} was written by a pillarbox from before its first release, whose format is \
+                     no longer read: move it away, and start with a new --db; nothing was changed"
                 ),
             ),
             store::Error::Damaged(what) => Failure::new(

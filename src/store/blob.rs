@@ -1,6 +1,6 @@
 //! How a body is stored: 64 KiB blocks, each encoded on its own, laid into page-fit pieces.
 //!
-//! A redb leaf that holds one value of up to `4096 * 2^k - 16` octets (8-octet key, 8 octets of
+//! A redb leaf that holds one value of up to `4096 * 2^k - 19` octets (7-octet key, 12 octets of
 //! overhead) fills exactly 2^k pages: any other size wastes up to half of what is written. So the
 //! encoded stream is cut into a lead of one page (a look at the header costs no more than that), as
 //! many pieces of 16 pages as fit, then one each of 8, 4, 2, 1 and 1 page; the rest, less than a
@@ -16,13 +16,15 @@ use std::sync::Mutex;
 const LEVEL: u32 = 2;
 const PAGE: usize = 4096;
 /// Octets of a leaf with one entry that are not its value.
-const LEAF_OVERHEAD: usize = 16;
+const LEAF_OVERHEAD: usize = 12;
+/// The same for a piece: its key takes seven octets.
+const PIECE_OVERHEAD: usize = LEAF_OVERHEAD + 7;
 /// The largest piece: 16 pages.
-pub const PIECE: usize = 16 * PAGE - LEAF_OVERHEAD;
+pub const PIECE: usize = 16 * PAGE - PIECE_OVERHEAD;
 /// The first piece: one page.
-pub const LEAD: usize = PAGE - LEAF_OVERHEAD;
-/// Up to here a `msg` row fits one page.
-pub const ROW: usize = PAGE - LEAF_OVERHEAD;
+pub const LEAD: usize = PAGE - PIECE_OVERHEAD;
+/// Up to here a `msg` row, whose key takes four octets, fits one page.
+pub const ROW: usize = PAGE - LEAF_OVERHEAD - 4;
 
 /// How one block is stored; the top two bits of its entry in the block table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,14 +66,13 @@ impl Block {
     }
 }
 
-/// Sizes of the pieces for an encoded stream of `stored` octets, and what is left over. `lead`: the
-/// first one is a [`LEAD`], as in every body but those of schema 1.
-pub fn layout(stored: usize, lead: bool) -> (impl Iterator<Item = usize> + Clone, usize) {
-    let lead = (lead && stored >= LEAD).then_some(LEAD);
+/// Sizes of the pieces for an encoded stream of `stored` octets, and what is left over.
+pub fn layout(stored: usize) -> (impl Iterator<Item = usize> + Clone, usize) {
+    let lead = (stored >= LEAD).then_some(LEAD);
     let stored = stored - lead.unwrap_or(0);
     let mut rest = stored % PIECE;
     let smaller = [8, 4, 2, 1, 1].map(|pages| {
-        let fit = pages * PAGE - LEAF_OVERHEAD;
+        let fit = pages * PAGE - PIECE_OVERHEAD;
         let fits = rest >= fit;
         rest -= if fits { fit } else { 0 };
         fits.then_some(fit)
@@ -423,15 +424,23 @@ mod tests {
 
     #[test]
     fn pieces_fill_their_pages() {
-        for stored in [0, 1, 4079, 4080, 4081, 65_519, 65_520, 70_000, 1_000_000] {
-            for lead in [false, true] {
-                let (mut pieces, rest) = layout(stored, lead);
-                assert_eq!(pieces.clone().sum::<usize>() + rest, stored);
-                assert!(rest < ROW, "{stored} leaves {rest}");
-                let first = pieces.clone().take(3).sum::<usize>();
-                assert!(!lead || stored < written(3) || first == written(3));
-                assert!(pieces.all(|p| (p + LEAF_OVERHEAD).is_power_of_two()));
-            }
+        for stored in [
+            0,
+            1,
+            LEAD - 1,
+            LEAD,
+            LEAD + 1,
+            PIECE - 1,
+            PIECE,
+            70_000,
+            1_000_000,
+        ] {
+            let (mut pieces, rest) = layout(stored);
+            assert_eq!(pieces.clone().sum::<usize>() + rest, stored);
+            assert!(rest < LEAD, "{stored} leaves {rest}");
+            let first = pieces.clone().take(3).sum::<usize>();
+            assert!(stored < written(3) || first == written(3));
+            assert!(pieces.all(|p| (p + PIECE_OVERHEAD).is_power_of_two()));
         }
     }
 

@@ -2,12 +2,13 @@
 
 use super::blob::layout;
 use super::disk::{Backend, Disk};
-use super::message::loc_key;
 use super::rows::{Counters, EmailId, Flags, Gone, Row};
 use super::state::State;
-use super::{Error, Head, MsgRow, Reader, tables};
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use super::tables::{Look as Tables, Tree, email_of, id_key, loc_key, number, thread_key};
+use super::{Error, Head, MsgRow, Reader};
+use redb::{Database, ReadableDatabase};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Complaints are cut here: one damaged page makes thousands.
@@ -41,7 +42,7 @@ pub fn check(disk: Arc<dyn Disk>, cache: usize, bodies: bool) -> Result<Report, 
     }
     let state = State::load(&db)?;
     let mut look = Look {
-        txn: db.begin_read()?,
+        tables: Rc::new(Tables::new(db.begin_read()?)),
         state,
         report,
         messages: BTreeMap::new(),
@@ -64,13 +65,13 @@ pub fn check(disk: Arc<dyn Disk>, cache: usize, bodies: bool) -> Result<Report, 
 }
 
 struct Look {
-    txn: ReadTransaction,
+    tables: Rc<Tables>,
     state: State,
     report: Report,
     /// Every message, and the sizes of its pieces.
     messages: BTreeMap<u64, (Head, u32)>,
     /// Memberships, by email and place.
-    places: BTreeSet<u128>,
+    places: BTreeSet<[u8; 12]>,
     /// What belongs to the email, as its first row said.
     flags: BTreeMap<u64, u64>,
 }
@@ -84,7 +85,7 @@ impl Report {
 }
 
 impl Look {
-    fn expect(&mut self, fine: bool, what: impl FnOnce() -> String) {
+    fn expect(&mut self, fine: bool, what: &dyn Fn() -> String) {
         if !fine {
             self.report.note(what());
         }
@@ -92,32 +93,33 @@ impl Look {
 
     fn messages(&mut self) -> Result<(), Error> {
         let (mut bytes, mut emails) = (0, 0);
-        for entry in self.txn.open_table(tables::MSG)?.iter()? {
-            let (id, row) = entry?;
-            let id = id.value();
-            let Some(row) = MsgRow::decode(row.value()) else {
+        let tables = self.tables.clone();
+        tables.all(Tree::Msg, &mut |id, row| {
+            let id = number(id);
+            let Some(row) = MsgRow::decode(row) else {
                 self.report.note(format!("email {id}: row cannot be read"));
-                continue;
+                return Ok(true);
             };
             bytes += u64::from(row.head.raw_size);
             emails += u32::from(row.head.birth != 0);
             let sum: u32 = row.blocks.iter().map(|b| b.stored).sum();
-            self.expect(sum == row.head.stored, || {
+            self.expect(sum == row.head.stored, &|| {
                 format!("email {id}: its blocks do not add up")
             });
             let next = self.state.global.next_email;
-            self.expect(id < next, || format!("email {id}: not below {next}"));
-            self.expect(row.head.birth != 0 || row.head.holds > 0, || {
+            self.expect(id < next, &|| format!("email {id}: not below {next}"));
+            self.expect(row.head.birth != 0 || row.head.holds > 0, &|| {
                 format!("email {id}: nothing keeps it")
             });
             self.report.held += u32::from(row.head.birth == 0);
-            let (pieces, rest) = layout(row.head.stored as usize, row.head.lead);
+            let (pieces, rest) = layout(row.head.stored as usize);
             let short = usize::from(rest > 0 && !row.head.tail_inline);
             let pieces = (pieces.count() + short) as u32;
             self.messages.insert(id, (row.head, pieces));
-        }
+            Ok(true)
+        })?;
         let global = (self.state.global.bytes, self.state.global.emails);
-        self.expect(global == (bytes, emails), || {
+        self.expect(global == (bytes, emails), &|| {
             format!("{global:?} octets and emails are counted, ({bytes}, {emails}) are there")
         });
         self.report.emails = emails;
@@ -126,9 +128,9 @@ impl Look {
 
     fn rows(&mut self) -> Result<(), Error> {
         let mut counted: BTreeMap<u32, Counters> = BTreeMap::new();
-        for entry in self.txn.open_table(tables::HOT_ROWS)?.iter()? {
-            let (key, row) = entry?;
-            let row = Row::decode(key.value(), row.value());
+        let tables = self.tables.clone();
+        tables.all(Tree::Hot, &mut |key, row| {
+            let row = Row::decode(number(key), row);
             self.report.rows += 1;
             let c = counted.entry(row.mailbox.0).or_default();
             c.total += 1;
@@ -138,7 +140,8 @@ impl Look {
             c.uidnext = c.uidnext.max(row.uid.saturating_add(1));
             c.highest_modseq = c.highest_modseq.max(row.modseq);
             self.row(&row);
-        }
+            Ok(true)
+        })?;
         for id in self.state.mailboxes.keys().copied().collect::<Vec<_>>() {
             let c = counted.remove(&id).unwrap_or_default();
             let said = self.state.counters.get(&id).copied().unwrap_or_default();
@@ -147,10 +150,10 @@ impl Look {
                 && c.uidnext <= said.uidnext
                 && c.highest_modseq <= said.highest_modseq
                 && said.highest_modseq <= self.state.global.modseq;
-            self.expect(same, || format!("mailbox {id}: says {said:?}, has {c:?}"));
+            self.expect(same, &|| format!("mailbox {id}: says {said:?}, has {c:?}"));
         }
         let none: Vec<_> = counted.into_keys().collect();
-        self.expect(none.is_empty(), || {
+        self.expect(none.is_empty(), &|| {
             format!("rows in mailboxes {none:?}, which do not exist")
         });
         let strays: Vec<_> = {
@@ -158,7 +161,7 @@ impl Look {
             let ids = self.state.counters.keys();
             ids.filter(|id| !known.contains_key(id)).copied().collect()
         };
-        self.expect(strays.is_empty(), || {
+        self.expect(strays.is_empty(), &|| {
             format!("counters of mailboxes {strays:?}, which do not exist")
         });
         Ok(())
@@ -169,44 +172,44 @@ impl Look {
         self.places.insert(loc_key(row.email, row.mailbox, row.uid));
         let shared = row.flags.only(Flags::OF_EMAIL).0;
         let first = *self.flags.entry(email).or_insert(shared);
-        self.expect(first == shared, || {
+        self.expect(first == shared, &|| {
             format!("email {email}: its flags differ by mailbox")
         });
         let modseq = self.state.global.modseq;
-        self.expect(row.created <= row.modseq && row.modseq <= modseq, || {
+        self.expect(row.created <= row.modseq && row.modseq <= modseq, &|| {
             format!("{row:?}: modseq above {modseq}")
         });
         let head = self.messages.get(&email).map(|(head, _)| *head);
         let fits = head
             .is_some_and(|h| h.birth != 0 && h.raw_size == row.size && h.thread == row.thread.0);
-        self.expect(fits, || format!("{row:?}: its email is {head:?}"));
+        self.expect(fits, &|| format!("{row:?}: its email is {head:?}"));
     }
 
     /// Every membership is found from its email: as the first one, or in `loc`.
     fn locations(&mut self) -> Result<(), Error> {
         let mut found = BTreeSet::new();
-        for entry in self.txn.open_table(tables::LOC)?.iter()? {
-            found.insert(entry?.0.value());
-        }
-        for key in &found {
+        let tables = self.tables.clone();
+        tables.all(Tree::Loc, &mut |key, _| {
             let there = self.places.contains(key);
-            self.expect(there, || format!("loc {key:032x}: no such row"));
-        }
+            self.expect(there, &|| format!("loc {key:02x?}: no such row"));
+            found.extend(key.first_chunk::<12>().copied());
+            Ok(true)
+        })?;
         for key in self.places.clone() {
-            let email = (key >> 64) as u64;
+            let (email, place) = split(&key);
             let born = self.messages.get(&email).map(|(head, _)| head.birth);
-            let known = born == Some(key as u64) || found.contains(&key);
-            self.expect(known, || format!("row {key:032x}: not in loc"));
+            let known = born == Some(place) || found.contains(&key);
+            self.expect(known, &|| format!("row {key:02x?}: not in loc"));
         }
         Ok(())
     }
 
     /// Every email that says it is shown is.
     fn orphans(&mut self) -> Result<(), Error> {
-        let shown: BTreeSet<u64> = self.places.iter().map(|key| (key >> 64) as u64).collect();
+        let shown: BTreeSet<u64> = self.places.iter().map(|key| split(key).0).collect();
         for (email, (head, _)) in self.messages.clone() {
             let fits = (head.birth != 0) == shown.contains(&email);
-            self.expect(fits, || {
+            self.expect(fits, &|| {
                 format!("email {email}: shown by no mailbox, or should not be")
             });
         }
@@ -215,18 +218,19 @@ impl Look {
 
     fn pieces(&mut self) -> Result<(), Error> {
         let mut counts: BTreeMap<u64, u32> = BTreeMap::new();
-        for entry in self.txn.open_table(tables::BLOB)?.iter()? {
-            *counts.entry(entry?.0.value() >> 24).or_default() += 1;
-        }
+        self.tables.all(Tree::Blob, &mut |key, _| {
+            *counts.entry(number(key) >> 24).or_default() += 1;
+            Ok(true)
+        })?;
         for (email, (_, pieces)) in self.messages.clone() {
             let there = counts.remove(&email).unwrap_or(0);
-            self.expect(there == pieces, || {
+            self.expect(there == pieces, &|| {
                 format!("email {email}: {there} of {pieces} pieces")
             });
         }
         for (email, count) in counts {
             let begun = self.state.global.in_flight.contains(&email);
-            self.expect(begun, || format!("{count} pieces of nobody, {email}"));
+            self.expect(begun, &|| format!("{count} pieces of nobody, {email}"));
             self.report.in_flight += count;
         }
         Ok(())
@@ -235,17 +239,18 @@ impl Look {
     fn ends(&mut self) -> Result<(), Error> {
         let mut count = 0;
         let global = self.state.global.clone();
-        for entry in self.txn.open_table(tables::GONE_ROWS)?.iter()? {
-            let (modseq, row) = entry?;
-            let (modseq, gone) = (modseq.value(), Gone::decode(row.value()));
+        let tables = self.tables.clone();
+        tables.all(Tree::Gone, &mut |modseq, row| {
+            let (modseq, gone) = (number(modseq), Gone::decode(row));
             count += 1;
             let fits = modseq <= global.modseq && modseq > global.gone_floor;
-            self.expect(fits, || format!("end {modseq} is out of range"));
+            self.expect(fits, &|| format!("end {modseq} is out of range"));
             let key = loc_key(gone.email, gone.mailbox, gone.uid);
             let over = !self.places.contains(&key);
-            self.expect(over, || format!("{gone:?} is there still"));
-        }
-        self.expect(count == global.gone_count, || {
+            self.expect(over, &|| format!("{gone:?} is there still"));
+            Ok(true)
+        })?;
+        self.expect(count == global.gone_count, &|| {
             format!("{} ends are counted, {count} are there", global.gone_count)
         });
         Ok(())
@@ -253,27 +258,31 @@ impl Look {
 
     /// Folded emails are in the index; rows of dead ones may be left over.
     fn index(&mut self) -> Result<(), Error> {
-        let threads = self.txn.open_table(tables::THR)?;
-        let ids = self.txn.open_table(tables::MID)?;
-        let messages = self.txn.open_table(tables::MSG)?;
+        let tables = self.tables.clone();
         let indexed = self.state.global.indexed;
-        for entry in messages.range(..=indexed)? {
-            let (email, row) = entry?;
-            let email = email.value();
-            let Some(row) = MsgRow::decode(row.value()).filter(|r| r.head.birth != 0) else {
-                continue;
+        tables.all(Tree::Msg, &mut |key, row| {
+            let email = email_of(key);
+            let row = MsgRow::decode(row).filter(|row| row.head.birth != 0);
+            let Some(row) = row.filter(|_| email.0 <= indexed) else {
+                return Ok(email.0 <= indexed);
             };
-            let key = |of: u64| u128::from(of) << 64 | u128::from(email);
-            let mut found = threads.get(key(u64::from(row.head.thread)))?.is_some();
+            let key = thread_key(row.head.thread, email);
+            let mut found = tables.get(Tree::Thr, &key)?.is_some();
             for id in row.ids {
-                found &= ids.get(key(id))?.is_some();
+                found &= tables.get(Tree::Mid, &id_key(id, email))?.is_some();
             }
             if !found {
                 self.report.note(format!("email {email}: not in the index"));
             }
-        }
-        Ok(())
+            Ok(true)
+        })
     }
+}
+
+/// Email and place of a key of `loc`.
+fn split(key: &[u8; 12]) -> (u64, u64) {
+    let (email, place) = key.split_at(4);
+    (number(email), number(place))
 }
 
 fn read_all<'a>(

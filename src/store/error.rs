@@ -12,6 +12,8 @@ pub enum Error {
     Locked,
     /// The file was written by a newer version: (its schema, what this version knows).
     Newer(u16, u16),
+    /// The file was written by a version from before this one's oldest schema.
+    Older,
     /// The file is not a store, or damaged; says what was found.
     Damaged(String),
     /// An I/O error of the operating system.
@@ -31,6 +33,7 @@ impl fmt::Display for Error {
                     "the store has schema {found}, this version knows up to {known}"
                 )
             }
+            Error::Older => f.write_str("the store has a schema that is no longer read"),
             Error::Damaged(what) => write!(f, "the store is damaged: {what}"),
             Error::Io(error) => error.fmt(f),
             Error::Closed => f.write_str("the store is closed"),
@@ -47,6 +50,7 @@ impl Error {
             Error::DiskFull => Error::DiskFull,
             Error::Locked => Error::Locked,
             Error::Newer(found, known) => Error::Newer(*found, *known),
+            Error::Older => Error::Older,
             Error::Damaged(what) => Error::Damaged(what.clone()),
             Error::Io(error) => Error::Io(error.kind().into()),
             Error::Closed => Error::Closed,
@@ -80,6 +84,8 @@ impl From<redb::TableError> for Error {
     fn from(error: redb::TableError) -> Error {
         match error {
             redb::TableError::Storage(error) => error.into(),
+            // Until schema 2 each table had types of its own.
+            redb::TableError::TableTypeMismatch { .. } => Error::Older,
             other => Error::Damaged(other.to_string()),
         }
     }

@@ -1,14 +1,13 @@
 //! The `msg` row: a head of 64 octets, message-id hashes, block table, structure, prefix, tail.
 
 use super::blob::Block;
-use super::rows::{EmailId, Get, MailboxId, Modseq, Put, Row, ThreadId, Uid};
+use super::rows::{Get, MailboxId, Modseq, Put, ThreadId, Uid};
 
 /// Octets of the fixed head.
 pub const HEAD: usize = 64;
 const VERSION: u8 = 1;
 const TAIL_INLINE: u8 = 1;
 const ATTACHMENT: u8 = 2;
-const LEAD: u8 = 4;
 
 /// The fixed part of a `msg` row.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -39,8 +38,6 @@ pub struct Head {
     pub tail_inline: bool,
     /// Has an attachment.
     pub attachment: bool,
-    /// The first piece of the body is a page (not so in schema 1).
-    pub lead: bool,
 }
 
 /// A whole `msg` row, ready to be written or just read.
@@ -72,9 +69,7 @@ impl MsgRow {
         let mut w = Put(&mut out);
         w.u8(VERSION);
         let flag = |set, bit| if set { bit } else { 0 };
-        w.u8(flag(h.tail_inline, TAIL_INLINE)
-            | flag(h.attachment, ATTACHMENT)
-            | flag(h.lead, LEAD));
+        w.u8(flag(h.tail_inline, TAIL_INLINE) | flag(h.attachment, ATTACHMENT));
         w.u16(h.holds);
         w.u32(h.raw_size);
         w.u32(h.stored);
@@ -148,7 +143,6 @@ fn split(bytes: &[u8]) -> Option<Split<'_>> {
         subject: r.u32(),
         tail_inline: flags & TAIL_INLINE != 0,
         attachment: flags & ATTACHMENT != 0,
-        lead: flags & LEAD != 0,
     };
     let blocks = usize::from(r.u16()) * 3;
     let ids = usize::from(r.u8()) * 8;
@@ -167,10 +161,6 @@ impl Head {
     pub fn thread(&self) -> ThreadId {
         ThreadId(self.thread)
     }
-}
-
-pub(super) fn loc_key(email: EmailId, mailbox: MailboxId, uid: Uid) -> u128 {
-    u128::from(email.0) << 64 | u128::from(Row::key(mailbox, uid))
 }
 
 #[cfg(test)]
@@ -195,7 +185,6 @@ mod tests {
                 subject: 10,
                 tail_inline: true,
                 attachment: true,
-                lead: true,
             },
             ids: vec![1, u64::MAX],
             blocks: vec![Block {

@@ -1,8 +1,9 @@
 //! Making, opening and reopening the file.
 
+use super::Error;
 use super::disk::{Backend, Disk, FileDisk, Reporter};
 use super::state::State;
-use super::{Error, tables};
+use super::tables::{self, Trees};
 use redb::Database;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,16 +70,8 @@ pub fn format(disk: Arc<dyn Disk>) -> Result<(), Error> {
         .set_cache_size(1 << 20)
         .create_with_backend(Backend::new(disk, Box::new(|| ())))?;
     let txn = db.begin_write()?;
-    txn.open_table(tables::MBOX)?;
-    txn.open_table(tables::HOT_ROWS)?;
-    txn.open_table(tables::MSG)?;
-    txn.open_table(tables::BLOB)?;
-    txn.open_table(tables::LOC)?;
-    txn.open_table(tables::MID)?;
-    txn.open_table(tables::THR)?;
-    txn.open_table(tables::GONE_ROWS)?;
-    txn.open_table(tables::MISC)?;
-    State::empty().save(&txn)?;
+    tables::create(&txn)?;
+    State::empty().save(&mut Trees::new(&txn))?;
     txn.commit()?;
     db.close()?;
     Ok(())

@@ -1,90 +1,79 @@
 //! A consistent look at the store.
 
+use super::Error;
 use super::blob::{self, layout};
-use super::message::MsgRow;
-use super::rows::{EmailId, GONE, Gone, HOT, MailboxId, Modseq, Row, ThreadId, Uid};
-use super::txn::{bad_row, piece_key};
-use super::{Error, tables};
-use redb::{ReadOnlyTable, ReadTransaction};
-use std::cell::OnceCell;
+use super::message::{Head, MsgRow};
+use super::rows::{EmailId, Gone, MailboxId, Modseq, Row, ThreadId, Uid};
+use super::tables::{Look, Tree, Value, email_key, email_of, number, piece_key, place};
+use super::txn::bad_row;
+use redb::ReadTransaction;
 use std::ops::RangeInclusive;
 
 /// A read transaction. Pages that it can see are not reused while it lives, so it must be dropped
 /// before anything is awaited.
 pub struct Reader {
-    txn: ReadTransaction,
-    hot: OnceCell<ReadOnlyTable<u64, &'static [u8; HOT]>>,
-    msg: OnceCell<ReadOnlyTable<u64, &'static [u8]>>,
-    blob: OnceCell<ReadOnlyTable<u64, &'static [u8]>>,
-}
-
-/// Opens a table at its first use.
-macro_rules! table {
-    ($self:ident, $field:ident, $def:ident) => {
-        match $self.$field.get() {
-            Some(table) => table,
-            None => {
-                let table = $self.txn.open_table(tables::$def)?;
-                $self.$field.get_or_init(|| table)
-            }
-        }
-    };
+    look: Look,
 }
 
 impl Reader {
     pub(super) fn new(txn: ReadTransaction) -> Reader {
         Reader {
-            txn,
-            hot: OnceCell::new(),
-            msg: OnceCell::new(),
-            blob: OnceCell::new(),
+            look: Look::new(txn),
         }
     }
 
     /// One membership.
     pub fn row(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Row>, Error> {
-        let key = Row::key(mailbox, uid);
-        Ok(table!(self, hot, HOT_ROWS)
-            .get(key)?
-            .map(|r| Row::decode(key, r.value())))
+        let key = place(mailbox, uid);
+        let row = self.look.get(Tree::Hot, &key.to_be_bytes())?;
+        Ok(row.map(|r| Row::decode(key, r.value())))
     }
 
     /// The rows of `keys`, rising, until `each` returns false.
     pub fn rows(
         &self,
         keys: RangeInclusive<u64>,
-        mut each: impl FnMut(&Row) -> bool,
+        each: &mut dyn FnMut(&Row) -> bool,
     ) -> Result<(), Error> {
-        for entry in table!(self, hot, HOT_ROWS).range(keys)? {
-            let (key, row) = entry?;
-            if !each(&Row::decode(key.value(), row.value())) {
-                break;
-            }
-        }
-        Ok(())
+        let (first, last) = (keys.start().to_be_bytes(), keys.end().to_be_bytes());
+        self.look
+            .range(Tree::Hot, &first, Some(&last), &mut |key, row| {
+                Ok(each(&Row::decode(number(key), row)))
+            })
     }
 
     /// The rows of `keys`, falling, until `each` returns false.
     pub fn rows_back(
         &self,
         keys: RangeInclusive<u64>,
-        mut each: impl FnMut(&Row) -> bool,
+        each: &mut dyn FnMut(&Row) -> bool,
     ) -> Result<(), Error> {
-        for entry in table!(self, hot, HOT_ROWS).range(keys)?.rev() {
-            let (key, row) = entry?;
-            if !each(&Row::decode(key.value(), row.value())) {
-                break;
-            }
-        }
-        Ok(())
+        let (first, last) = (keys.start().to_be_bytes(), keys.end().to_be_bytes());
+        self.look
+            .range_back(Tree::Hot, &first, Some(&last), &mut |key, row| {
+                Ok(each(&Row::decode(number(key), row)))
+            })
+    }
+
+    fn message_row(&self, email: EmailId) -> Result<Option<Value<'_>>, Error> {
+        self.look.get(Tree::Msg, &email_key(email))
     }
 
     /// A whole message row.
     pub fn message(&self, email: EmailId) -> Result<Option<MsgRow>, Error> {
-        match table!(self, msg, MSG).get(email.0)? {
-            Some(bytes) => Ok(Some(
-                MsgRow::decode(bytes.value()).ok_or_else(|| bad_row(email))?,
-            )),
+        match self.message_row(email)? {
+            Some(bytes) => MsgRow::decode(bytes.value())
+                .map(Some)
+                .ok_or_else(|| bad_row(email)),
+            None => Ok(None),
+        }
+    }
+
+    fn head(&self, email: EmailId) -> Result<Option<Head>, Error> {
+        match self.message_row(email)? {
+            Some(bytes) => MsgRow::head(bytes.value())
+                .map(Some)
+                .ok_or_else(|| bad_row(email)),
             None => Ok(None),
         }
     }
@@ -150,9 +139,9 @@ impl Reader {
         row: &MsgRow,
         at: usize,
         len: usize,
-        take: &mut impl FnMut(&[u8]) -> Option<()>,
+        take: &mut dyn FnMut(&[u8]) -> Option<()>,
     ) -> Result<bool, Error> {
-        let (pieces, rest) = layout(row.head.stored as usize, row.head.lead);
+        let (pieces, rest) = layout(row.head.stored as usize);
         let short = (rest > 0 && !row.head.tail_inline).then_some(rest);
         let (mut start, mut joined) = (0, Vec::new());
         for (number, size) in pieces.chain(short).enumerate() {
@@ -161,8 +150,9 @@ impl Reader {
             if end <= at || from >= at + len {
                 continue;
             }
-            let value = table!(self, blob, BLOB)
-                .get(piece_key(email, number))?
+            let value = self
+                .look
+                .get(Tree::Blob, &piece_key(email, number))?
                 .ok_or_else(|| bad_row(email))?;
             let value = value.value();
             if from <= at && at + len <= end {
@@ -186,18 +176,17 @@ impl Reader {
 
     /// Every membership of an email; none when it does not exist.
     pub fn memberships(&self, email: EmailId) -> Result<Vec<Row>, Error> {
-        let Some(bytes) = table!(self, msg, MSG).get(email.0)? else {
+        let Some(head) = self.head(email)? else {
             return Ok(Vec::new());
         };
-        let head = MsgRow::head(bytes.value()).ok_or_else(|| bad_row(email))?;
-        let mut keys = Vec::new();
-        keys.extend((head.birth != 0).then_some(head.birth));
-        let range = u128::from(email.0) << 64..=u128::from(email.0) << 64 | u128::from(u64::MAX);
-        for entry in self.txn.open_table(tables::LOC)?.range(range)? {
-            keys.push(entry?.0.value() as u64);
-        }
-        let mut rows = Vec::with_capacity(keys.len());
-        for key in keys {
+        let mut places = Vec::from_iter((head.birth != 0).then_some(head.birth));
+        self.look
+            .prefix(Tree::Loc, &email_key(email), &mut |key, _| {
+                places.push(number(key.get(4..).unwrap_or_default()));
+                Ok(true)
+            })?;
+        let mut rows = Vec::with_capacity(places.len());
+        for key in places {
             let row = self.row(MailboxId((key >> 32) as u32), key as u32)?;
             rows.extend(row.filter(|r| r.email == email));
         }
@@ -206,35 +195,29 @@ impl Reader {
 
     /// Does any mailbox show this email?
     pub fn is_email(&self, email: EmailId) -> Result<bool, Error> {
-        let Some(bytes) = table!(self, msg, MSG).get(email.0)? else {
-            return Ok(false);
-        };
-        let head = MsgRow::head(bytes.value()).ok_or_else(|| bad_row(email))?;
-        Ok(head.birth != 0)
+        Ok(self.head(email)?.is_some_and(|head| head.birth != 0))
     }
 
     /// Up to `most` emails that name this message-id, as far as the index is folded; some may be gone.
     pub fn naming(&self, id: u64, most: usize) -> Result<Vec<EmailId>, Error> {
-        let table = self.txn.open_table(tables::MID)?;
-        let range = u128::from(id) << 64..=u128::from(id) << 64 | u128::from(u64::MAX);
-        let mut out = Vec::new();
-        for entry in table.range(range)?.take(most) {
-            out.push(EmailId(entry?.0.value() as u64));
-        }
-        Ok(out)
+        self.emails(Tree::Mid, &id.to_be_bytes(), most)
     }
 
     /// The folded emails of a thread, rising; dead ones included.
     pub fn thread(&self, thread: ThreadId) -> Result<Vec<EmailId>, Error> {
-        let first = u128::from(thread.0) << 64;
+        self.emails(Tree::Thr, &thread.0.to_be_bytes(), usize::MAX)
+    }
+
+    /// Up to `most` emails that the keys with this prefix end with.
+    fn emails(&self, tree: Tree, prefix: &[u8], most: usize) -> Result<Vec<EmailId>, Error> {
         let mut out = Vec::new();
-        for entry in self
-            .txn
-            .open_table(tables::THR)?
-            .range(first..=first | u128::from(u64::MAX))?
-        {
-            out.push(EmailId(entry?.0.value() as u64));
-        }
+        self.look.prefix(tree, prefix, &mut |key, _| {
+            let on = out.len() < most;
+            if on {
+                out.push(email_of(key));
+            }
+            Ok(on)
+        })?;
         Ok(out)
     }
 
@@ -242,50 +225,34 @@ impl Reader {
     pub fn gone(
         &self,
         since: Modseq,
-        mut each: impl FnMut(Modseq, Gone) -> bool,
+        each: &mut dyn FnMut(Modseq, Gone) -> bool,
     ) -> Result<(), Error> {
-        for entry in self
-            .txn
-            .open_table(tables::GONE_ROWS)?
-            .range(since.saturating_add(1)..)?
-        {
-            let (modseq, row) = entry?;
-            let row: &[u8; GONE] = row.value();
-            if !each(modseq.value(), Gone::decode(row)) {
-                break;
-            }
-        }
-        Ok(())
+        let first = since.saturating_add(1).to_be_bytes();
+        self.look.range(Tree::Gone, &first, None, &mut |key, row| {
+            Ok(each(number(key), Gone::decode(row)))
+        })
     }
 
     /// A value of the key-value area.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self
-            .txn
-            .open_table(tables::MISC)?
-            .get(key)?
-            .map(|v| v.value().to_vec()))
+        let found = self.look.get(Tree::Misc, key)?;
+        Ok(found.map(|v| v.value().to_vec()))
     }
 
     /// Keys that begin with `prefix`, rising, until `each` returns false.
     pub fn scan(
         &self,
         prefix: &[u8],
-        mut each: impl FnMut(&[u8], &[u8]) -> bool,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), Error> {
-        for entry in self.txn.open_table(tables::MISC)?.range(prefix..)? {
-            let (key, value) = entry?;
-            if !key.value().starts_with(prefix) || !each(key.value(), value.value()) {
-                break;
-            }
-        }
-        Ok(())
+        self.look
+            .prefix(Tree::Misc, prefix, &mut |key, value| Ok(each(key, value)))
     }
 
     /// The highest UID below or at `uid`, by one look.
     pub fn last_uid(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Uid>, Error> {
         let mut found = None;
-        self.rows_back(Row::key(mailbox, 0)..=Row::key(mailbox, uid), |row| {
+        self.rows_back(Row::key(mailbox, 0)..=Row::key(mailbox, uid), &mut |row| {
             found = Some(row.uid);
             false
         })?;

@@ -16,7 +16,7 @@ pub struct EmailId(pub u64);
 pub struct ThreadId(pub u32);
 
 /// A modification sequence: one counter for the whole store, grows with every change
-/// (RFC 7162 §3.1). Fits 63 bits.
+/// (RFC 7162 §3.1). Fits 48 bits: a thousand changes in each second of 8,900 years.
 pub type Modseq = u64;
 
 /// A message's unique identifier within its mailbox (RFC 9051 §2.3.1.1). Never 0.
@@ -92,7 +92,7 @@ impl Flags {
     }
 }
 
-/// One message in one mailbox: what the 48-byte row of table `hot` says.
+/// One message in one mailbox: what the 40-byte row of table `hot` says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Row {
     /// The mailbox that shows it.
@@ -142,9 +142,9 @@ pub struct Counters {
     pub by_date: bool,
 }
 
-/// Octets of a row of table `hot`: 4 * 8 (flags, modseq, created, email) + 4 * 4 (size,
+/// Octets of a row of table `hot`: 8 (flags) + 2 * 6 (modseq, created) + 5 * 4 (email, size,
 /// internaldate, saved, thread).
-pub const HOT: usize = 48;
+pub const HOT: usize = 40;
 /// Octets of a counters row.
 pub const COUNTERS: usize = 56;
 /// Octets of a row of table `gone`.
@@ -153,30 +153,30 @@ pub const GONE: usize = 20;
 impl Row {
     /// Key in table `hot`.
     pub fn key(mailbox: MailboxId, uid: Uid) -> u64 {
-        u64::from(mailbox.0) << 32 | u64::from(uid)
+        super::tables::place(mailbox, uid)
     }
     pub(crate) fn encode(&self) -> [u8; HOT] {
         let mut out = [0; HOT];
         let mut w = Put(&mut out);
         w.u64(self.flags.0);
-        w.u64(self.modseq);
-        w.u64(self.created);
-        w.u64(self.email.0);
+        w.u48(self.modseq);
+        w.u48(self.created);
+        w.u32(self.email.0 as u32);
         w.u32(self.size);
         w.u32(self.internaldate);
         w.u32(self.saved);
         w.u32(self.thread.0);
         out
     }
-    pub(crate) fn decode(key: u64, bytes: &[u8; HOT]) -> Row {
+    pub(crate) fn decode(key: u64, bytes: &[u8]) -> Row {
         let mut r = Get(bytes);
         Row {
             mailbox: MailboxId((key >> 32) as u32),
             uid: key as u32,
             flags: Flags(r.u64()),
-            modseq: r.u64(),
-            created: r.u64(),
-            email: EmailId(r.u64()),
+            modseq: r.u48(),
+            created: r.u48(),
+            email: EmailId(r.u32().into()),
             size: r.u32(),
             internaldate: r.u32(),
             saved: r.u32(),
@@ -205,7 +205,7 @@ impl Counters {
     pub(crate) fn decode(bytes: &[u8]) -> Counters {
         let mut r = Get(bytes);
         let _ver = r.u8();
-        let mut counters = Counters {
+        Counters {
             by_date: r.u8() != 0,
             uidnext: r.u32(),
             total: r.u32(),
@@ -216,12 +216,7 @@ impl Counters {
             size: r.u64(),
             highest_modseq: r.u64(),
             counts_modseq: r.u64(),
-        };
-        // A row from before it was kept.
-        if counters.counts_modseq == 0 {
-            counters.counts_modseq = counters.highest_modseq;
         }
-        counters
     }
 }
 
@@ -250,7 +245,7 @@ impl Gone {
         w.u32(self.thread.0);
         out
     }
-    pub(crate) fn decode(bytes: &[u8; GONE]) -> Gone {
+    pub(crate) fn decode(bytes: &[u8]) -> Gone {
         let mut r = Get(bytes);
         Gone {
             mailbox: MailboxId(r.u32()),
@@ -281,6 +276,10 @@ impl Put<'_> {
     }
     pub(crate) fn u32(&mut self, n: u32) {
         self.bytes(&n.to_le_bytes());
+    }
+    pub(crate) fn u48(&mut self, n: u64) {
+        let [low @ .., _, _] = n.to_le_bytes();
+        self.bytes(&low);
     }
     pub(crate) fn u64(&mut self, n: u64) {
         self.bytes(&n.to_le_bytes());
@@ -315,6 +314,10 @@ impl<'a> Get<'a> {
     pub(crate) fn u32(&mut self) -> u32 {
         u32::from_le_bytes(self.take())
     }
+    pub(crate) fn u48(&mut self) -> u64 {
+        let [a, b, c, d, e, f] = self.take();
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+    }
     pub(crate) fn u64(&mut self) -> u64 {
         u64::from_le_bytes(self.take())
     }
@@ -331,7 +334,7 @@ mod tests {
             uid: 9,
             email: EmailId(1 << 31),
             flags: Flags(!0),
-            modseq: 1 << 60,
+            modseq: 1 << 47 | 1,
             created: 5,
             size: u32::MAX,
             internaldate: 77,

@@ -4,12 +4,15 @@
 use super::message::MsgRow;
 use super::rows::{Counters, EmailId, Get, MailboxId, Modseq, Put, ThreadId};
 use super::states::{DataType, States};
-use super::tables::{self, MIN_READER, SCHEMA};
+use super::tables::{Look, MIN_READER, SCHEMA, Tree, Trees, email_key, email_of, number};
 use super::{Error, misc};
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::ReadableDatabase;
 use std::collections::{BTreeMap, BTreeSet};
 
 const GLOBAL: usize = 80;
+
+/// The oldest schema that this version reads.
+const OLDEST: u16 = 3;
 
 /// Email ids and modseqs that are skipped at each opening: those that were told before a durable
 /// commit knew of them must not become others' after a power cut.
@@ -144,6 +147,9 @@ impl Global {
         if min_reader > SCHEMA {
             return Err(Error::Newer(schema, SCHEMA));
         }
+        if schema < OLDEST {
+            return Err(Error::Older);
+        }
         let mut global = Global {
             next_mailbox: r.u32(),
             next_email: r.u64(),
@@ -184,7 +190,7 @@ impl Mbox {
         w.u64(self.changed);
         w.u32(self.name.len() as u32);
         out.extend_from_slice(self.name.as_bytes());
-        // Rows of stores from before lists existed end here.
+        // Readers take what is not there for zeros.
         if self.acl_changed != 0 || !self.acl.is_empty() {
             out.extend_from_slice(&self.acl_changed.to_le_bytes());
             out.extend_from_slice(&(self.acl.len() as u16).to_le_bytes());
@@ -240,9 +246,8 @@ impl State {
     }
 
     pub(super) fn load(db: &redb::Database) -> Result<State, Error> {
-        let txn = db.begin_read()?;
-        let table = txn.open_table(tables::STATE)?;
-        let global = match table.get(0)? {
+        let look = Look::new(db.begin_read()?);
+        let global = match look.get(Tree::State, &0u32.to_be_bytes())? {
             Some(row) => Global::decode(row.value())?,
             None => return Err(Error::Damaged("no global row".into())),
         };
@@ -253,22 +258,20 @@ impl State {
         };
         state.global.next_email += SKIPPED;
         state.global.modseq += SKIPPED;
-        for entry in table.range(1..)? {
-            let (id, row) = entry?;
-            state
-                .counters
-                .insert(id.value(), Counters::decode(row.value()));
-        }
-        for entry in txn.open_table(tables::MBOX)?.iter()? {
-            let (id, row) = entry?;
-            state
-                .mailboxes
-                .insert(id.value(), Mbox::decode(row.value()));
-        }
-        if let Some(row) = txn.open_table(tables::MISC)?.get(misc::KEYWORDS)? {
+        look.range(Tree::State, &1u32.to_be_bytes(), None, &mut |id, row| {
+            let counters = Counters::decode(row);
+            state.counters.insert(number(id) as u32, counters);
+            Ok(true)
+        })?;
+        look.all(Tree::Mbox, &mut |id, row| {
+            let mailbox = Mbox::decode(row);
+            state.mailboxes.insert(number(id) as u32, mailbox);
+            Ok(true)
+        })?;
+        if let Some(row) = look.get(Tree::Misc, misc::KEYWORDS)? {
             state.keywords = decode_keywords(row.value());
         }
-        state.pending = load_pending(&txn, state.global.indexed)?;
+        state.pending = load_pending(&look, state.global.indexed)?;
         Ok(state)
     }
 
@@ -315,27 +318,25 @@ impl State {
     }
 
     /// Writes what changed. The global row always.
-    pub(super) fn save(&mut self, txn: &WriteTransaction) -> Result<(), Error> {
-        let mut table = txn.open_table(tables::STATE)?;
-        table.insert(0, self.global.encode().as_slice())?;
+    pub(super) fn save(&mut self, trees: &mut Trees<'_>) -> Result<(), Error> {
+        trees.insert(Tree::State, &0u32.to_be_bytes(), &self.global.encode())?;
         for id in std::mem::take(&mut self.dirty) {
+            let key = id.to_be_bytes();
             match self.counters.get(&id) {
-                Some(counters) => table.insert(id, counters.encode().as_slice())?,
-                None => table.remove(id)?,
-            };
+                Some(counters) => trees.insert(Tree::State, &key, &counters.encode())?,
+                None => trees.remove(Tree::State, &key)?,
+            }
         }
-        if !self.dirty_mailboxes.is_empty() {
-            let mut table = txn.open_table(tables::MBOX)?;
-            for id in std::mem::take(&mut self.dirty_mailboxes) {
-                match self.mailboxes.get(&id) {
-                    Some(mbox) => table.insert(id, mbox.encode().as_slice())?,
-                    None => table.remove(id)?,
-                };
+        for id in std::mem::take(&mut self.dirty_mailboxes) {
+            let key = id.to_be_bytes();
+            match self.mailboxes.get(&id) {
+                Some(mbox) => trees.insert(Tree::Mbox, &key, &mbox.encode())?,
+                None => trees.remove(Tree::Mbox, &key)?,
             }
         }
         if std::mem::take(&mut self.dirty_keywords) {
-            let mut table = txn.open_table(tables::MISC)?;
-            table.insert(misc::KEYWORDS, encode_keywords(&self.keywords).as_slice())?;
+            let names = encode_keywords(&self.keywords);
+            trees.insert(Tree::Misc, misc::KEYWORDS, &names)?;
         }
         Ok(())
     }
@@ -361,22 +362,20 @@ fn decode_keywords(bytes: &[u8]) -> Vec<Option<String>> {
         .collect()
 }
 
-fn load_pending(txn: &ReadTransaction, indexed: u64) -> Result<Vec<Pending>, Error> {
+fn load_pending(look: &Look, indexed: u64) -> Result<Vec<Pending>, Error> {
     let mut pending = Vec::new();
-    for entry in txn.open_table(tables::MSG)?.range(indexed + 1..)? {
-        let (email, row) = entry?;
-        let Some(row) = MsgRow::decode(row.value()) else {
-            continue;
-        };
+    let first = email_key(EmailId(indexed + 1));
+    look.range(Tree::Msg, &first, None, &mut |key, row| {
         // An upload or queued message that never showed in a mailbox has no thread.
-        if row.head.birth != 0 {
+        if let Some(row) = MsgRow::decode(row).filter(|row| row.head.birth != 0) {
             pending.push(Pending {
-                email: EmailId(email.value()),
+                email: email_of(key),
                 thread: row.head.thread(),
                 subject: row.head.subject,
                 ids: row.ids,
             });
         }
-    }
+        Ok(true)
+    })?;
     Ok(pending)
 }

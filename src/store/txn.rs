@@ -1,19 +1,22 @@
 //! One write transaction, as the engine's operations see it: rows in, rows out.
 
-use super::blob::ROW;
-use super::message::{Head, MsgRow, loc_key};
-use super::rows::{EmailId, GONE, Gone, HOT, MailboxId, Modseq, Row, ThreadId, Uid};
+use super::Error;
+use super::blob::LEAD;
+use super::message::{Head, MsgRow};
+use super::rows::{EmailId, Gone, MailboxId, Modseq, Row, ThreadId, Uid};
 use super::state::{Pending, State};
 use super::states::DataType;
-use super::{Error, tables};
-use redb::{ReadableTable, Table, WriteTransaction};
+use super::tables::{
+    Tree, Trees, email_key, email_of, id_key, loc_key, number, piece_key, place, thread_key,
+};
+use redb::WriteTransaction;
 
 /// The index is folded into its tables when so many emails wait.
 const FOLD_AT: usize = 64;
 /// Deleted things remembered; 20 octets each, about 1 MiB with the tree.
 const GONE_ROWS: u32 = 65_536;
 /// How many of them are forgotten at once.
-const GONE_PRUNE: u32 = 1_024;
+const GONE_PRUNE: usize = 1_024;
 
 /// What happened to a row, for the ring of recent changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,30 +46,9 @@ pub struct Change {
     pub kind: Kind,
 }
 
-/// Tables are opened when first touched: one that is not touched costs nothing at the commit.
-macro_rules! table {
-    ($self:ident, $field:ident, $def:ident) => {{
-        if $self.$field.is_none() {
-            $self.$field = Some($self.txn.open_table(tables::$def)?);
-        }
-        match &mut $self.$field {
-            Some(table) => table,
-            None => return Err(Error::Closed),
-        }
-    }};
-}
-
 /// See the module.
 pub struct Txn<'t> {
-    txn: &'t WriteTransaction,
-    hot: Option<Table<'t, u64, &'static [u8; HOT]>>,
-    msg: Option<Table<'t, u64, &'static [u8]>>,
-    blob: Option<Table<'t, u64, &'static [u8]>>,
-    loc: Option<Table<'t, u128, ()>>,
-    mid: Option<Table<'t, u128, ()>>,
-    thr: Option<Table<'t, u128, ()>>,
-    gone: Option<Table<'t, u64, &'static [u8; GONE]>>,
-    misc: Option<Table<'t, &'static [u8], &'static [u8]>>,
+    trees: Trees<'t>,
     /// What is kept in memory.
     pub state: &'t mut State,
     /// What happened, in order.
@@ -82,15 +64,7 @@ pub struct Txn<'t> {
 impl<'t> Txn<'t> {
     pub(super) fn new(txn: &'t WriteTransaction, state: &'t mut State) -> Txn<'t> {
         Txn {
-            txn,
-            hot: None,
-            msg: None,
-            blob: None,
-            loc: None,
-            mid: None,
-            thr: None,
-            gone: None,
-            misc: None,
+            trees: Trees::new(txn),
             state,
             log: Vec::new(),
             dirty: false,
@@ -150,10 +124,9 @@ impl<'t> Txn<'t> {
 
     /// One membership.
     pub fn row(&mut self, mailbox: MailboxId, uid: Uid) -> Result<Option<Row>, Error> {
-        let key = Row::key(mailbox, uid);
-        Ok(table!(self, hot, HOT_ROWS)
-            .get(key)?
-            .map(|r| Row::decode(key, r.value())))
+        let key = place(mailbox, uid);
+        let row = self.trees.get(Tree::Hot, &key.to_be_bytes())?;
+        Ok(row.map(|r| Row::decode(key, r.value())))
     }
 
     /// Up to `most` memberships in `first..=last`, rising.
@@ -164,55 +137,60 @@ impl<'t> Txn<'t> {
         last: Uid,
         most: usize,
     ) -> Result<Vec<Row>, Error> {
-        let range = Row::key(mailbox, first)..=Row::key(mailbox, last);
+        let (first, last) = (place(mailbox, first), place(mailbox, last));
+        let (first, last) = (first.to_be_bytes(), last.to_be_bytes());
         let mut out = Vec::new();
-        for entry in table!(self, hot, HOT_ROWS).range(range)?.take(most) {
-            let (key, row) = entry?;
-            out.push(Row::decode(key.value(), row.value()));
-        }
+        self.trees
+            .range(Tree::Hot, &first, Some(&last), &mut |key, row| {
+                let on = out.len() < most;
+                if on {
+                    out.push(Row::decode(number(key), row));
+                }
+                Ok(on)
+            })?;
         Ok(out)
     }
 
     /// Writes a membership.
     pub fn put_row(&mut self, row: &Row) -> Result<(), Error> {
         self.touch();
-        table!(self, hot, HOT_ROWS).insert(Row::key(row.mailbox, row.uid), &row.encode())?;
-        Ok(())
+        let key = place(row.mailbox, row.uid).to_be_bytes();
+        self.trees.insert(Tree::Hot, &key, &row.encode())
     }
 
     /// Removes a membership's row.
     pub fn delete_row(&mut self, mailbox: MailboxId, uid: Uid) -> Result<(), Error> {
         self.touch();
-        table!(self, hot, HOT_ROWS).remove(Row::key(mailbox, uid))?;
-        Ok(())
+        let key = place(mailbox, uid).to_be_bytes();
+        self.trees.remove(Tree::Hot, &key)
     }
 
     /// Every flag bit that any membership has.
     pub fn flags_in_use(&mut self) -> Result<u64, Error> {
         let mut used = 0;
-        for entry in table!(self, hot, HOT_ROWS).iter()? {
-            let (key, row) = entry?;
-            used |= Row::decode(key.value(), row.value()).flags.0;
-        }
+        self.trees.range(Tree::Hot, &[], None, &mut |key, row| {
+            used |= Row::decode(number(key), row).flags.0;
+            Ok(true)
+        })?;
         Ok(used)
     }
 
     /// A whole message row.
     pub fn message(&mut self, email: EmailId) -> Result<Option<MsgRow>, Error> {
-        match table!(self, msg, MSG).get(email.0)? {
-            Some(bytes) => Ok(Some(
-                MsgRow::decode(bytes.value()).ok_or_else(|| bad_row(email))?,
-            )),
+        match self.trees.get(Tree::Msg, &email_key(email))? {
+            Some(bytes) => MsgRow::decode(bytes.value())
+                .map(Some)
+                .ok_or_else(|| bad_row(email)),
             None => Ok(None),
         }
     }
 
     /// The head of a message row.
     pub fn head(&mut self, email: EmailId) -> Result<Option<Head>, Error> {
-        match table!(self, msg, MSG).get(email.0)? {
-            Some(bytes) => Ok(Some(
-                MsgRow::head(bytes.value()).ok_or_else(|| bad_row(email))?,
-            )),
+        match self.trees.get(Tree::Msg, &email_key(email))? {
+            Some(bytes) => MsgRow::head(bytes.value())
+                .map(Some)
+                .ok_or_else(|| bad_row(email)),
             None => Ok(None),
         }
     }
@@ -220,39 +198,49 @@ impl<'t> Txn<'t> {
     /// Writes a message row.
     pub fn put_message(&mut self, email: EmailId, row: &MsgRow) -> Result<(), Error> {
         self.touch();
-        table!(self, msg, MSG).insert(email.0, row.encode().as_slice())?;
-        Ok(())
+        let row = row.encode();
+        self.trees.insert(Tree::Msg, &email_key(email), &row)
     }
 
     /// Writes a piece of a body. Not durable by itself.
     pub fn put_piece(&mut self, email: EmailId, piece: usize, bytes: &[u8]) -> Result<(), Error> {
         self.dirty = true;
-        table!(self, blob, BLOB).insert(piece_key(email, piece), bytes)?;
-        Ok(())
+        let key = piece_key(email, piece);
+        self.trees.insert(Tree::Blob, &key, bytes)
     }
 
     /// One piece of a body.
     pub fn piece(&mut self, email: EmailId, piece: usize) -> Result<Option<Vec<u8>>, Error> {
-        Ok(table!(self, blob, BLOB)
-            .get(piece_key(email, piece))?
-            .map(|b| b.value().to_vec()))
+        let found = self.trees.get(Tree::Blob, &piece_key(email, piece))?;
+        Ok(found.map(|b| b.value().to_vec()))
     }
 
     /// Removes every piece of a body.
     pub fn delete_pieces(&mut self, email: EmailId) -> Result<(), Error> {
         self.dirty = true;
-        let range = piece_key(email, 0)..=piece_key(email, 0xff_ffff);
-        table!(self, blob, BLOB).retain_in(range, |_, _| false)?;
+        let keys = self.trees.keys(Tree::Blob, &email_key(email), usize::MAX)?;
+        for key in keys {
+            self.trees.remove(Tree::Blob, &key)?;
+        }
         Ok(())
     }
 
-    /// Reserves an email id for a body that is being written.
-    pub fn begin_body(&mut self) -> EmailId {
+    /// The next email id. There are 2^32 of them.
+    pub fn next_email(&mut self) -> Result<EmailId, Error> {
         let email = EmailId(self.state.global.next_email);
+        if email.0 >= u64::from(u32::MAX) {
+            return Err(Error::Damaged("no email ids are left".into()));
+        }
         self.state.global.next_email += 1;
+        Ok(email)
+    }
+
+    /// Reserves an email id for a body that is being written.
+    pub fn begin_body(&mut self) -> Result<EmailId, Error> {
+        let email = self.next_email()?;
         self.state.global.in_flight.push(email.0);
         self.dirty = true;
-        email
+        Ok(email)
     }
 
     /// Is this body still being written? Not when the store was reopened since (what was staged may
@@ -281,8 +269,8 @@ impl<'t> Txn<'t> {
         let Some(head) = self.head(email)? else {
             return Ok(());
         };
-        table!(self, msg, MSG).remove(email.0)?;
-        if !head.tail_inline || head.stored as usize >= ROW {
+        self.trees.remove(Tree::Msg, &email_key(email))?;
+        if !head.tail_inline || head.stored as usize >= LEAD {
             self.delete_pieces(email)?;
         }
         Ok(())
@@ -290,29 +278,24 @@ impl<'t> Txn<'t> {
 
     /// Notes a membership other than the first.
     pub fn put_loc(&mut self, row: &Row) -> Result<(), Error> {
-        table!(self, loc, LOC).insert(loc_key(row.email, row.mailbox, row.uid), ())?;
-        Ok(())
+        let key = loc_key(row.email, row.mailbox, row.uid);
+        self.trees.insert(Tree::Loc, &key, &[])
     }
 
     /// Removes that note.
     pub fn delete_loc(&mut self, row: &Row) -> Result<(), Error> {
-        table!(self, loc, LOC).remove(loc_key(row.email, row.mailbox, row.uid))?;
-        Ok(())
+        let key = loc_key(row.email, row.mailbox, row.uid);
+        self.trees.remove(Tree::Loc, &key)
     }
 
     /// Every membership of an email.
     pub fn memberships(&mut self, email: EmailId, head: &Head) -> Result<Vec<Row>, Error> {
-        let mut places = Vec::new();
-        let range = u128::from(email.0) << 64..=u128::from(email.0) << 64 | u128::from(u64::MAX);
-        for entry in table!(self, loc, LOC).range(range)? {
-            places.push(entry?.0.value() as u64);
+        let mut places = Vec::from_iter((head.birth != 0).then_some(head.birth));
+        for key in self.trees.keys(Tree::Loc, &email_key(email), usize::MAX)? {
+            places.push(number(key.get(4..).unwrap_or_default()));
         }
-        let mut rows = Vec::with_capacity(1 + places.len());
-        for key in (head.birth != 0)
-            .then_some(head.birth)
-            .into_iter()
-            .chain(places)
-        {
+        let mut rows = Vec::with_capacity(places.len());
+        for key in places {
             let row = self.row(MailboxId((key >> 32) as u32), key as u32)?;
             rows.extend(row.filter(|r| r.email == email));
         }
@@ -327,22 +310,20 @@ impl<'t> Txn<'t> {
         if birth != 0 && self.row(mailbox, uid)?.is_some_and(|r| r.email == email) {
             return Ok(true);
         }
-        let range = u128::from(email.0) << 64..=u128::from(email.0) << 64 | u128::from(u64::MAX);
-        let first = table!(self, loc, LOC).range(range)?.next();
-        Ok(first.transpose()?.is_some())
+        let other = self.trees.keys(Tree::Loc, &email_key(email), 1)?;
+        Ok(!other.is_empty())
     }
 
     /// Remembers an end, and forgets the oldest ones beyond the bound.
     pub fn put_gone(&mut self, modseq: Modseq, gone: Gone) -> Result<(), Error> {
         self.touch();
-        table!(self, gone, GONE_ROWS).insert(modseq, &gone.encode())?;
+        let key = modseq.to_be_bytes();
+        self.trees.insert(Tree::Gone, &key, &gone.encode())?;
         self.state.global.gone_count += 1;
         if self.state.global.gone_count > GONE_ROWS {
-            for _ in 0..GONE_PRUNE {
-                let Some((oldest, _)) = table!(self, gone, GONE_ROWS).pop_first()? else {
-                    break;
-                };
-                self.state.global.gone_floor = oldest.value();
+            for key in self.trees.keys(Tree::Gone, &[], GONE_PRUNE)? {
+                self.trees.remove(Tree::Gone, &key)?;
+                self.state.global.gone_floor = number(&key);
                 self.state.global.gone_count -= 1;
             }
         }
@@ -351,33 +332,22 @@ impl<'t> Txn<'t> {
 
     /// A value of the key-value area.
     pub fn misc(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(table!(self, misc, MISC)
-            .get(key)?
-            .map(|v| v.value().to_vec()))
+        let found = self.trees.get(Tree::Misc, key)?;
+        Ok(found.map(|v| v.value().to_vec()))
     }
 
     /// The first `most` keys with this prefix.
     pub fn misc_keys(&mut self, prefix: &[u8], most: usize) -> Result<Vec<Vec<u8>>, Error> {
-        let mut out = Vec::new();
-        for entry in table!(self, misc, MISC).range(prefix..)?.take(most) {
-            let (key, _) = entry?;
-            if !key.value().starts_with(prefix) {
-                break;
-            }
-            out.push(key.value().to_vec());
-        }
-        Ok(out)
+        self.trees.keys(Tree::Misc, prefix, most)
     }
 
     /// Writes or removes a value of the key-value area.
     pub fn put_misc(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
         self.touch();
-        let table = table!(self, misc, MISC);
         match value {
-            Some(value) => table.insert(key, value)?,
-            None => table.remove(key)?,
-        };
-        Ok(())
+            Some(value) => self.trees.insert(Tree::Misc, key, value),
+            None => self.trees.remove(Tree::Misc, key),
+        }
     }
 
     /// Emails (with thread and subject hash) that name this message-id, dead ones skipped; at most
@@ -394,12 +364,8 @@ impl<'t> Txn<'t> {
             .filter(|p| p.ids.contains(&id))
             .map(|p| (p.email, p.thread, p.subject))
             .collect();
-        let range = u128::from(id) << 64..=u128::from(id) << 64 | u128::from(u64::MAX);
-        let mut indexed = Vec::new();
-        for entry in table!(self, mid, MID).range(range)?.take(most) {
-            indexed.push(EmailId(entry?.0.value() as u64));
-        }
-        for email in indexed {
+        for key in self.trees.keys(Tree::Mid, &id.to_be_bytes(), most)? {
+            let email = email_of(&key);
             if let Some(head) = self.head(email)?.filter(|h| h.birth != 0) {
                 found.push((email, head.thread(), head.subject));
             }
@@ -438,38 +404,28 @@ impl<'t> Txn<'t> {
         }
         for entry in std::mem::take(&mut self.state.dead) {
             for id in &entry.ids {
-                table!(self, mid, MID).remove(u128::from(*id) << 64 | u128::from(entry.email.0))?;
+                self.trees.remove(Tree::Mid, &id_key(*id, entry.email))?;
             }
-            let key = u128::from(entry.thread.0) << 64 | u128::from(entry.email.0);
-            table!(self, thr, THR).remove(key)?;
+            let key = thread_key(entry.thread.0, entry.email);
+            self.trees.remove(Tree::Thr, &key)?;
         }
         Ok(())
     }
 
     fn write_index(&mut self, entry: &Pending) -> Result<(), Error> {
         for id in &entry.ids {
-            table!(self, mid, MID).insert(u128::from(*id) << 64 | u128::from(entry.email.0), ())?;
+            let key = id_key(*id, entry.email);
+            self.trees.insert(Tree::Mid, &key, &[])?;
         }
-        let key = u128::from(entry.thread.0) << 64 | u128::from(entry.email.0);
-        table!(self, thr, THR).insert(key, ())?;
-        Ok(())
+        let key = thread_key(entry.thread.0, entry.email);
+        self.trees.insert(Tree::Thr, &key, &[])
     }
 
-    /// Writes the state rows and lets go of the tables.
+    /// Writes the state rows and lets go of the tables, which must be closed before the commit.
     pub(super) fn finish(mut self) -> Result<Vec<Change>, Error> {
-        self.misc = None;
-        let log = std::mem::take(&mut self.log);
-        let (txn, state) = (self.txn, &mut *self.state);
-        // The tables must be closed before the transaction commits.
-        (self.hot, self.msg, self.blob, self.gone) = (None, None, None, None);
-        (self.loc, self.mid, self.thr) = (None, None, None);
-        state.save(txn)?;
-        Ok(log)
+        self.state.save(&mut self.trees)?;
+        Ok(self.log)
     }
-}
-
-pub(super) fn piece_key(email: EmailId, piece: usize) -> u64 {
-    email.0 << 24 | piece as u64 & 0xff_ffff
 }
 
 pub(super) fn bad_row(email: EmailId) -> Error {

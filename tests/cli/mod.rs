@@ -465,7 +465,7 @@ fn running_out_of_descriptors_is_survived() {
 #[test]
 fn a_newer_store_is_left_alone() {
     use redb::ReadableTable;
-    const STATE: redb::TableDefinition<u32, &[u8]> = redb::TableDefinition::new("state");
+    const STATE: redb::TableDefinition<&[u8], &[u8]> = redb::TableDefinition::new("state");
     let dir = TempDir::new();
     assert_eq!(once(&dir, &["init", "--domain", "example.org"]).0, 0);
     let path = dir.join("mail.redb");
@@ -473,9 +473,9 @@ fn a_newer_store_is_left_alone() {
     let txn = db.begin_write().unwrap();
     {
         let mut table = txn.open_table(STATE).unwrap();
-        let mut row = table.get(0).unwrap().unwrap().value().to_vec();
+        let mut row = table.get([0; 4].as_slice()).unwrap().unwrap().value().to_vec();
         row[..4].copy_from_slice(&[99, 0, 99, 0]);
-        table.insert(0, row.as_slice()).unwrap();
+        table.insert([0; 4].as_slice(), row.as_slice()).unwrap();
     }
     txn.commit().unwrap();
     drop(db);
@@ -488,7 +488,28 @@ fn a_newer_store_is_left_alone() {
     let db = redb::Database::open(&path).unwrap();
     let txn = redb::ReadableDatabase::begin_read(&db).unwrap();
     let row = txn.open_table(STATE).unwrap();
-    assert_eq!(row.get(0).unwrap().unwrap().value()[..2], [99, 0]);
+    assert_eq!(row.get([0; 4].as_slice()).unwrap().unwrap().value()[..2], [99, 0]);
+}
+
+/// A store of an earlier schema, whose tables had integers for keys: said so, not touched.
+#[test]
+fn an_older_store_is_left_alone() {
+    const STATE: redb::TableDefinition<u32, &[u8]> = redb::TableDefinition::new("state");
+    let dir = TempDir::new();
+    let path = dir.join("mail.redb");
+    let row: &[u8] = &[2, 0, 2, 0];
+    let db = redb::Database::create(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(STATE).unwrap().insert(0, row).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let serve = ["serve", "--db", "mail.redb", "--imap", "127.0.0.1:0"];
+    let serve: Vec<&str> = serve.into_iter().chain(QUIET).collect();
+    fails(&dir, &serve, 5, &["before its first release", "new --db"]);
+    let db = redb::Database::open(&path).unwrap();
+    let txn = redb::ReadableDatabase::begin_read(&db).unwrap();
+    let table = txn.open_table(STATE).unwrap();
+    assert_eq!(table.get(0).unwrap().unwrap().value(), row);
 }
 
 /// A board without a battery: it goes on, and says so.

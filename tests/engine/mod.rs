@@ -456,11 +456,11 @@ fn old_ends_are_forgotten_and_the_floor_says_so() {
     assert!(count <= 65_536 && count > 64_000);
     let mut kept = Vec::new();
     let reader = store.reader().expect("reads");
-    let gone = |modseq, _| {
+    let mut gone = |modseq, _| {
         kept.push(modseq);
         true
     };
-    reader.gone(0, gone).expect("reads");
+    reader.gone(0, &mut gone).expect("reads");
     assert_eq!(kept.len(), count as usize);
     assert_eq!((kept[0], kept[kept.len() - 1]), (floor + 1, last));
     smol::block_on(store.close());
