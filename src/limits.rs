@@ -441,6 +441,8 @@ pub const MAILBOX_DEPTH: usize = 20;
 
 /// Mailboxes whose UID view is kept in memory, least recently used out.
 pub const VIEWS: usize = 16;
+/// Octets of a UID view that is kept over a restart; a mailbox with more gaps is scanned again.
+pub const VIEW_OCTETS: usize = 64 * 1024;
 /// `maxSizeRequest`: octets of a JMAP request. Less than RFC 8620 suggests, for a router's memory;
 /// what is larger goes through the upload address. Beyond it: the `limit` problem.
 pub const JMAP_REQUEST: u64 = 4 * 1024 * 1024;

@@ -4,7 +4,7 @@ use super::{
     DataType, EmailId, Error, Flags, Mail, MailboxId, Meta, Modseq, Reader, Result, Rights,
     ThreadId, Uid, UidSet,
 };
-use crate::limits::{CHANGE_RING, VIEWS};
+use crate::limits::CHANGE_RING;
 use crate::store::{Change, Kind};
 use crate::sys::lock;
 use smol::future::yield_now;
@@ -53,62 +53,6 @@ impl Ring {
     }
 }
 
-/// The UIDs of a mailbox, shared by all its sessions and carried forward by changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
-    /// As of this modseq (at least).
-    pub modseq: Modseq,
-    /// Every UID in the mailbox.
-    pub uids: UidSet,
-    /// Its UIDNEXT then.
-    pub uidnext: Uid,
-    /// For each [`CHUNK`] of UIDs with members: no row in it has a higher modseq. What changed long
-    /// ago is found without a look at every row.
-    chunks: Vec<(u32, Modseq)>,
-}
-
-/// UIDs that share one entry of [`View::chunks`].
-const CHUNK: u32 = 256;
-
-impl View {
-    fn new(modseq: Modseq, uidnext: Uid) -> View {
-        View {
-            modseq,
-            uids: UidSet::new(),
-            uidnext,
-            chunks: Vec::new(),
-        }
-    }
-
-    fn note(&mut self, uid: Uid, modseq: Modseq) {
-        let chunk = uid / CHUNK;
-        match self.chunks.last_mut() {
-            Some((last, highest)) if *last == chunk => *highest = modseq.max(*highest),
-            Some((last, _)) if *last > chunk => {
-                match self.chunks.binary_search_by_key(&chunk, |c| c.0) {
-                    Ok(at) => {
-                        if let Some((_, highest)) = self.chunks.get_mut(at) {
-                            *highest = modseq.max(*highest);
-                        }
-                    }
-                    Err(at) => self.chunks.insert(at, (chunk, modseq)),
-                }
-            }
-            _ => self.chunks.push((chunk, modseq)),
-        }
-    }
-
-    /// Members that may have changed after `since`: whole chunks of them.
-    fn maybe_changed(&self, since: Modseq) -> UidSet {
-        let mut spans = UidSet::new();
-        for (chunk, _) in self.chunks.iter().filter(|c| c.1 > since) {
-            let first = chunk * CHUNK;
-            spans.insert_range(first.max(1), first + (CHUNK - 1));
-        }
-        self.uids.and(&spans)
-    }
-}
-
 /// What happened in one mailbox since a modseq.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
@@ -152,111 +96,7 @@ impl<Id> ObjectChanges<Id> {
     }
 }
 
-/// Views in use, most recently used last.
-#[derive(Default)]
-pub(super) struct Views(Vec<(MailboxId, Arc<View>)>);
-
 impl Mail {
-    /// The UIDs of a mailbox: built by one scan at first, carried forward by changes afterwards.
-    ///
-    /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`] without `r`.
-    pub fn view(&self, mailbox: MailboxId) -> Result<Arc<View>> {
-        self.need(mailbox, Rights::READ)?;
-        let meta = self.whole();
-        let uidnext = meta
-            .mailbox(mailbox)
-            .ok_or(Error::NoSuchMailbox)?
-            .counters
-            .uidnext;
-        let mut views = lock(&self.shared.views);
-        let old = views
-            .0
-            .iter()
-            .position(|(id, _)| *id == mailbox)
-            .map(|at| views.0.remove(at).1);
-        let view = match old {
-            Some(view) => self.forward(mailbox, view, &meta, uidnext)?,
-            None => Arc::new(self.scan_view(mailbox, meta.modseq, uidnext)?),
-        };
-        if views.0.len() >= VIEWS {
-            views.0.remove(0);
-        }
-        views.0.push((mailbox, view.clone()));
-        Ok(view)
-    }
-
-    fn scan_view(&self, mailbox: MailboxId, modseq: Modseq, uidnext: Uid) -> Result<View> {
-        let mut view = View::new(modseq, uidnext);
-        self.whole_reader()?
-            .rows(mailbox, 1, uidnext.saturating_sub(1), |row| {
-                view.uids.insert(row.uid);
-                view.note(row.uid, row.modseq);
-                true
-            })?;
-        Ok(view)
-    }
-
-    /// Carries a view forward over more changes than the ring holds: new rows are above all that it
-    /// has, ends are remembered, and every flag may have changed. `None`: the ends are forgotten.
-    fn leap(
-        &self,
-        mailbox: MailboxId,
-        view: &View,
-        meta: &Meta,
-        uidnext: Uid,
-    ) -> Result<Option<View>> {
-        let mut new = View::new(meta.modseq, uidnext);
-        new.uids = view.uids.clone();
-        new.chunks = view.chunks.iter().map(|c| (c.0, meta.modseq)).collect();
-        let (first, last) = (view.uidnext.max(1), uidnext.saturating_sub(1));
-        self.whole_reader()?.rows(mailbox, first, last, |row| {
-            new.uids.insert(row.uid);
-            new.note(row.uid, row.modseq);
-            true
-        })?;
-        let Some(gone) = self.vanished(mailbox, view.modseq, meta)? else {
-            return Ok(None);
-        };
-        new.uids = new.uids.minus(&gone);
-        Ok(Some(new))
-    }
-
-    fn forward(
-        &self,
-        mailbox: MailboxId,
-        mut view: Arc<View>,
-        meta: &Meta,
-        uidnext: Uid,
-    ) -> Result<Arc<View>> {
-        let highest = meta
-            .mailbox(mailbox)
-            .map_or(0, |m| m.counters.highest_modseq);
-        if view.modseq >= highest {
-            return Ok(view);
-        }
-        let ring = lock(&self.shared.ring);
-        let Some(changes) = ring.since(view.modseq) else {
-            drop(ring);
-            let new = match self.leap(mailbox, &view, meta, uidnext)? {
-                Some(new) => new,
-                None => self.scan_view(mailbox, meta.modseq, uidnext)?,
-            };
-            return Ok(Arc::new(new));
-        };
-        for change in changes.filter(|c| c.mailbox == mailbox) {
-            let view = Arc::make_mut(&mut view);
-            match change.kind {
-                Kind::Added(_) => view.uids.insert(change.uid),
-                Kind::Removed(_) => view.uids.remove(change.uid),
-                Kind::Changed(_) => {}
-            }
-            view.note(change.uid, change.modseq);
-        }
-        let new = Arc::make_mut(&mut view);
-        (new.modseq, new.uidnext) = (meta.modseq, uidnext);
-        Ok(view)
-    }
-
     /// What happened in one mailbox after `since`.
     ///
     /// Errors: [`Error::NoSuchMailbox`], [`Error::NoPermission`] without `r`.
@@ -286,7 +126,7 @@ impl Mail {
             out.vanished = Some(vanished);
             return Ok(out);
         }
-        out.changed = self.view(mailbox)?.maybe_changed(since);
+        out.changed = self.maybe_changed(mailbox, since)?;
         out.vanished = self.vanished(mailbox, since, &meta)?;
         Ok(out)
     }

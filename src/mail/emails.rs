@@ -160,6 +160,7 @@ impl Mail {
             .filter_map(|place| hits.get(place.hit as usize))
             .filter(|hit| !question.collapse || threads.insert(hit.thread))
             .map(|hit| hit.email)
+            .take(question.reach.unwrap_or(usize::MAX))
             .collect())
     }
 

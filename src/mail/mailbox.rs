@@ -5,6 +5,7 @@ use super::annotation;
 use super::copy::transfer;
 use super::expunge::{self, end};
 use super::fail::{Done, Fail};
+use super::view;
 use super::{
     Error, Expect, Mail, Mailbox, MailboxId, Own, Result, Rights, Role, UidSet, flags, is_inbox,
     now, same_path,
@@ -200,6 +201,7 @@ impl Mail {
             };
             txn.put_gone(modseq, gone)?;
             annotation::forget(txn, id)?;
+            txn.put_misc(&view::key(id), None)?;
             txn.state.remove_mailbox(id);
             Ok(())
         });

@@ -38,13 +38,14 @@ mod types;
 mod uidset;
 mod urlkeys;
 pub mod vacation;
+mod view;
 mod walk;
 
 pub use access::{Principal, Rights};
 pub use annotation::{AnnotationChange, NotAnnotated};
 pub use batch::Batch;
 pub use body::{BodyWriter, Staged};
-pub use changes::{Changes, ObjectChanges, View};
+pub use changes::{Changes, ObjectChanges};
 pub use copy::Copied;
 pub use deliver::{Added, Commit, NewEmail, Put, Puts, Source};
 pub use email::EmailUpdate;
@@ -65,11 +66,13 @@ pub use walk::Reached;
 use crate::store::{self, Change, FileSource, Observer, State, Store, Txn};
 use crate::sys::lock;
 use access::{Check, Door};
-use changes::{Ring, Views};
+use changes::Ring;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+pub use view::View;
+use view::Views;
 
 /// What the engine is told at start.
 #[derive(Clone, Debug)]
@@ -312,6 +315,7 @@ impl Mail {
     /// Seals and closes; later calls give [`Error::Unavailable`].
     pub async fn close(&self) {
         if self.door.is_none() {
+            self.keep_views();
             self.store.close().await;
         }
     }

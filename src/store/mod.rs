@@ -35,11 +35,12 @@ pub use states::{DataType, States};
 pub use txn::{Change, Kind, Txn};
 pub use writer::Observer;
 
+use crate::sys::lock;
 use async_channel::Sender;
 use redb::{Database, ReadableDatabase};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use writer::{Call, Guard, Message, Writer};
+use writer::{Guard, Job, Message, Work, Writer};
 
 /// Keys of the key-value area that the store itself uses.
 pub(crate) mod misc {
@@ -168,18 +169,42 @@ impl Store {
         F: FnOnce(&mut Txn<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
+        let result = Arc::new(Mutex::new(None));
+        let place = result.clone();
+        let work = move |txn: &mut Txn<'_>| {
+            let done = run(txn)?;
+            *lock(&place) = Some(done);
+            Ok(())
+        };
+        self.submit(weight, Box::new(work)).await?;
+        let done = lock(&result).take();
+        done.ok_or(Error::Closed)
+    }
+
+    /// Once for all kinds of results.
+    async fn submit(&self, weight: usize, work: Work) -> Result<(), Error> {
         let (answer, outcome) = async_channel::bounded(1);
-        let call = Call {
-            run: Some(run),
-            result: None,
+        let job = Job {
+            work: Some(work),
             answer,
             weight,
         };
         self.inbox
-            .send(Message::Job(Box::new(call)))
+            .send(Message::Job(job))
             .await
             .map_err(|_| Error::Closed)?;
         outcome.recv().await.map_err(|_| Error::Closed)?
+    }
+
+    /// Hands the writer a job that nobody waits for. It may be lost: when too much waits already, or
+    /// with the power.
+    pub(crate) fn later(&self, work: Work) {
+        let job = Job {
+            work: Some(work),
+            answer: async_channel::bounded(1).0,
+            weight: 0,
+        };
+        let _ = self.inbox.try_send(Message::Job(job));
     }
 
     /// Is there room for so many octets more? A disk is never filled to its end: where a file cannot

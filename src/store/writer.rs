@@ -23,18 +23,29 @@ pub trait Observer: Send + Sync + 'static {
     fn reopened(&self, state: &State);
 }
 
+/// What a job does. It checks first and writes after, so that a refused operation leaves nothing
+/// behind.
+pub(super) type Work = Box<dyn FnOnce(&mut Txn<'_>) -> Result<(), Error> + Send>;
+
 /// Work for the writer: runs in the shared transaction, is answered after the commit.
-pub(super) trait Job: Send {
-    /// Checks first and writes after, so that a refused operation leaves nothing behind.
-    fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), Error>;
-    /// The outcome of the commit.
-    fn answer(self: Box<Self>, outcome: Result<(), Error>);
+pub(super) struct Job {
+    /// Taken when it runs.
+    pub work: Option<Work>,
+    /// Gets the outcome of the commit.
+    pub answer: Sender<Result<(), Error>>,
     /// Octets of body that it brings.
-    fn weight(&self) -> usize;
+    pub weight: usize,
+}
+
+impl Job {
+    fn answer(self, outcome: Result<(), Error>) {
+        // Nobody waits any more when the session is gone: the commit stands all the same.
+        let _ = self.answer.try_send(outcome);
+    }
 }
 
 pub(super) enum Message {
-    Job(Box<dyn Job>),
+    Job(Job),
     /// The disk failed under a reader of this epoch: the database refuses everything from then on.
     Failed(u32),
     /// Seal, close, and end the thread.
@@ -50,39 +61,6 @@ pub(super) fn reporter(inbox: &WeakSender<Message>, epoch: u32) -> Reporter {
             let _ = inbox.try_send(Message::Failed(epoch));
         }
     })
-}
-
-/// A closure as a job.
-pub(super) struct Call<F, T> {
-    pub run: Option<F>,
-    pub result: Option<T>,
-    pub answer: Sender<Result<T, Error>>,
-    pub weight: usize,
-}
-
-impl<F, T> Job for Call<F, T>
-where
-    F: FnOnce(&mut Txn<'_>) -> Result<T, Error> + Send,
-    T: Send,
-{
-    fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), Error> {
-        if let Some(run) = self.run.take() {
-            self.result = Some(run(txn)?);
-        }
-        Ok(())
-    }
-    fn answer(self: Box<Self>, outcome: Result<(), Error>) {
-        let result = match (outcome, self.result) {
-            (Ok(()), Some(result)) => Ok(result),
-            (Ok(()), None) => Err(Error::Closed),
-            (Err(error), _) => Err(error),
-        };
-        // Nobody waits any more when the session is gone: the commit stands all the same.
-        let _ = self.answer.try_send(result);
-    }
-    fn weight(&self) -> usize {
-        self.weight
-    }
 }
 
 /// Sealing a small file saves less time at the next open than it costs flash now.
@@ -154,15 +132,15 @@ impl Writer {
     }
 
     /// One commit for `first` and what waits behind it. Returns the closer, if one waits too.
-    fn batch(&mut self, first: Box<dyn Job>) -> Option<Sender<()>> {
+    fn batch(&mut self, first: Job) -> Option<Sender<()>> {
         let mut jobs = Vec::with_capacity(4);
-        let mut weight = first.weight();
+        let mut weight = first.weight;
         jobs.push(first);
         let (mut closer, mut failed) = (None, None);
         while jobs.len() < limits::GROUP && weight < self.cache / 4 {
             match self.inbox.try_recv() {
                 Ok(Message::Job(job)) => {
-                    weight += job.weight();
+                    weight += job.weight;
                     jobs.push(job);
                 }
                 Ok(Message::Failed(epoch)) => failed = Some(epoch),
@@ -190,7 +168,7 @@ impl Writer {
         closer
     }
 
-    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Error> {
+    fn commit(&mut self, jobs: &mut [Job]) -> Result<(), Error> {
         let db = self.shared.database()?;
         let mut txn = db.begin_write()?;
         let abandoned = self.shared.take_abandoned();
@@ -200,8 +178,8 @@ impl Writer {
                 work.sweep(email)?;
             }
         }
-        for job in jobs.iter_mut() {
-            job.run(&mut work)?;
+        for run in jobs.iter_mut().filter_map(|job| job.work.take()) {
+            run(&mut work)?;
         }
         let (dirty, durable, loose) = (work.dirty, work.durable, work.loose);
         if !dirty {

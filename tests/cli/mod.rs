@@ -473,7 +473,12 @@ fn a_newer_store_is_left_alone() {
     let txn = db.begin_write().unwrap();
     {
         let mut table = txn.open_table(STATE).unwrap();
-        let mut row = table.get([0; 4].as_slice()).unwrap().unwrap().value().to_vec();
+        let mut row = table
+            .get([0; 4].as_slice())
+            .unwrap()
+            .unwrap()
+            .value()
+            .to_vec();
         row[..4].copy_from_slice(&[99, 0, 99, 0]);
         table.insert([0; 4].as_slice(), row.as_slice()).unwrap();
     }
@@ -488,7 +493,10 @@ fn a_newer_store_is_left_alone() {
     let db = redb::Database::open(&path).unwrap();
     let txn = redb::ReadableDatabase::begin_read(&db).unwrap();
     let row = txn.open_table(STATE).unwrap();
-    assert_eq!(row.get([0; 4].as_slice()).unwrap().unwrap().value()[..2], [99, 0]);
+    assert_eq!(
+        row.get([0; 4].as_slice()).unwrap().unwrap().value()[..2],
+        [99, 0]
+    );
 }
 
 /// A store of an earlier schema, whose tables had integers for keys: said so, not touched.

@@ -2,6 +2,7 @@
 
 mod access;
 mod annotation;
+mod view;
 
 use pillarbox::mail::*;
 use std::path::PathBuf;
