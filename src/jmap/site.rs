@@ -15,7 +15,7 @@ use crate::auth::{AuthError, Client, Grant, Protocol};
 use crate::http::{self, Credentials, Policy, Refused, Route};
 use crate::limits;
 use crate::mail::counts::Counts;
-use crate::mail::{Mail, MailboxId, Modseq};
+use crate::mail::{Mail, MailboxId, Modseq, quota};
 use crate::net::Shutdown;
 use crate::server::Ctx;
 
@@ -37,8 +37,12 @@ pub struct Gate {
 const VAPID: &[u8] = b"jmap/vapid";
 
 impl Gate {
-    /// Reads our key for push services, or makes it; when the server starts.
+    /// Reads our key for push services, or makes it, and tells the store what limits there are; when
+    /// the server starts.
     pub fn open(&self, mail: &Mail) {
+        if let Err(error) = smol::block_on(quota::note(mail)) {
+            log::warn!("the quota could not be noted: {error}");
+        }
         let kept = match mail.get(VAPID) {
             Ok(Some(kept)) => Some(kept),
             Ok(None) => Vapid::generate().filter(|new| {

@@ -160,7 +160,10 @@ impl Mail {
         let (modseq, mut list) = self.touched(since, DataType::Email).await?;
         let mut out = ObjectChanges::new(modseq);
         out.more = cut(&mut list, max, &mut out.modseq);
-        for (email, touched) in list {
+        let reader = self.reader()?;
+        for (email, mut touched) in list {
+            // What loses its `\Deleted` is new to whoever was not shown it.
+            touched.created |= touched.turns % 2 == 1 && reader.memberships(email)?.len() == 1;
             match (touched.created, touched.destroyed) {
                 (true, true) => {}
                 (true, false) => out.created.push(email),
@@ -308,6 +311,7 @@ impl Mail {
                 }
                 touched.destroyed |= change.kind == Kind::Removed(true);
                 touched.hidden |= change.kind == Kind::Changed(true);
+                touched.turns += u32::from(change.kind == Kind::Changed(true));
             }
         });
         if from_ring.is_none() {
@@ -475,6 +479,8 @@ struct Touched {
     destroyed: bool,
     /// Its `\Deleted` came or went, or may have.
     hidden: bool,
+    /// It came or went so often, as far as is known.
+    turns: u32,
 }
 
 impl Default for Touched {
@@ -486,6 +492,7 @@ impl Default for Touched {
             created: false,
             destroyed: false,
             hidden: false,
+            turns: 0,
         }
     }
 }

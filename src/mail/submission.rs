@@ -38,6 +38,17 @@ pub struct Delivery {
     pub reply: String,
     /// Whether it is there.
     pub delivered: Delivered,
+    /// A receipt says that somebody saw it.
+    pub displayed: bool,
+}
+
+/// A report that came about a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The message that it is.
+    pub email: EmailId,
+    /// It is a read receipt.
+    pub read: bool,
 }
 
 /// How far it is.
@@ -71,6 +82,8 @@ pub struct Submission {
     pub envelope: String,
     /// Who gets it.
     pub deliveries: Vec<Delivery>,
+    /// What came back, oldest first.
+    pub reports: Vec<Report>,
 }
 
 /// What the queue has to tell about one recipient.
@@ -254,7 +267,8 @@ fn item_key(item: Item) -> Vec<u8> {
     [b"record/i/".as_slice(), &item.0.to_be_bytes()].concat()
 }
 
-const VERSION: u8 = 1;
+/// 1 was without reports.
+const VERSION: u8 = 2;
 
 impl Submission {
     /// The data of its record.
@@ -270,17 +284,25 @@ impl Submission {
         let length = u32::try_from(self.envelope.len()).unwrap_or(u32::MAX);
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(self.envelope.as_bytes());
+        out.push(u8::try_from(self.reports.len()).unwrap_or(u8::MAX));
+        for report in self.reports.iter().take(usize::from(u8::MAX)) {
+            out.push(u8::from(report.read));
+            out.extend_from_slice(&report.email.0.to_be_bytes());
+        }
         for delivery in &self.deliveries {
             put_text(&mut out, &delivery.address);
             put_text(&mut out, &delivery.reply);
-            out.push(delivery.delivered as u8);
+            out.push(delivery.delivered as u8 | u8::from(delivery.displayed) << 7);
         }
         out
     }
 
     /// Reads it; None if it is damaged.
     pub fn decode(data: &[u8]) -> Option<Submission> {
-        let mut input = Input(data.strip_prefix(&[VERSION])?);
+        let (version, rest) = data
+            .split_first()
+            .filter(|(v, _)| (1..=VERSION).contains(*v))?;
+        let mut input = Input(rest);
         let undo = match input.octet()? {
             0 => Undo::Pending,
             1 => Undo::Final,
@@ -296,17 +318,25 @@ impl Submission {
             undo,
             envelope: input.long_text()?,
             deliveries: Vec::new(),
+            reports: Vec::new(),
         };
+        for _ in 0..if *version > 1 { input.octet()? } else { 0 } {
+            let read = input.octet()? != 0;
+            let email = EmailId(input.long()?);
+            submission.reports.push(Report { email, read });
+        }
         while !input.0.is_empty() {
+            let (address, reply, bits) = (input.text()?, input.text()?, input.octet()?);
             submission.deliveries.push(Delivery {
-                address: input.text()?,
-                reply: input.text()?,
-                delivered: match input.octet()? {
+                address,
+                reply,
+                delivered: match bits & 0x7f {
                     0 => Delivered::Queued,
                     1 => Delivered::Yes,
                     2 => Delivered::No,
                     _ => Delivered::Unknown,
                 },
+                displayed: bits & 0x80 != 0,
             });
         }
         Some(submission)
@@ -332,6 +362,11 @@ mod tests {
                 address: "a@b".into(),
                 reply: "250 2.0.0 ok".into(),
                 delivered: Delivered::Unknown,
+                displayed: true,
+            }],
+            reports: vec![Report {
+                email: EmailId(12 << 33),
+                read: true,
             }],
         };
         assert_eq!(Submission::decode(&submission.encode()), Some(submission));

@@ -6,7 +6,9 @@ use crate::mail::address::Address;
 use crate::mail::outbound::{self, Envelope, Item, Notify, Recipient};
 use crate::mail::submission::{self, Delivered};
 use crate::mail::vacation::{self, Arrival};
-use crate::mail::{self, Added, Commit, EmailId, Flags, NewEmail, Put, Role, Source, Staged};
+use crate::mail::{
+    self, Added, Commit, EmailId, Flags, NewEmail, Put, Role, Source, Staged, receipt,
+};
 use crate::mime::DateTime;
 use crate::smtp::client::Outcome;
 use crate::smtp::policy;
@@ -208,6 +210,10 @@ impl Queue {
             puts
         }));
         let added = self.mail().commit(commit).await?;
+        // Our own reports, and reports that took this way.
+        for new in added.iter().filter(|new| !new.places.is_empty()) {
+            receipt::arrived(self.mail(), new.email).await;
+        }
         if leaves {
             outbound::ring();
         }

@@ -13,7 +13,9 @@ use super::wire::trace::{self, Received};
 use crate::config::Role as Listener;
 use crate::limits;
 use crate::mail::vacation::{self, Arrival};
-use crate::mail::{self, BodyWriter, Commit, EmailId, Flags, NewEmail, Role, Source, outbound};
+use crate::mail::{
+    self, BodyWriter, Commit, EmailId, Flags, NewEmail, Role, Source, outbound, receipt,
+};
 use crate::mime::DateTime;
 use crate::sys::{clock, random};
 use crate::verify::Scan;
@@ -208,6 +210,9 @@ async fn file(
         outbound::ring();
     }
     let email = added.first().map_or(EmailId(0), |it| it.email);
+    if here && sender.is_none() {
+        receipt::arrived(&session.ctx.mail, email).await;
+    }
     if here && answerable {
         let config = &session.ctx.config;
         let arrival = Arrival {

@@ -554,6 +554,7 @@ async fn writes(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         undo: pillarbox::mail::submission::Undo::Pending,
         envelope: String::new(),
         deliveries: Vec::new(),
+        reports: Vec::new(),
     };
     let envelope = pillarbox::mail::outbound::Envelope {
         sender: None,

@@ -119,6 +119,15 @@ impl Server {
         self.up();
     }
 
+    /// The same with other flags.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
+        self.down();
+        let mut config = Config::clone(&self.config);
+        change(&mut config);
+        self.config = Arc::new(config);
+        self.up();
+    }
+
     fn down(&mut self) {
         if let Some(server) = self.inner.take() {
             smol::block_on(server.stop(Duration::from_secs(5), std::future::pending()));

@@ -82,3 +82,35 @@ fn follows_what_is_used() {
     );
     assert_eq!(all["list"], json!([]));
 }
+
+/// The limits are flags: others after a restart are another state.
+#[test]
+fn other_limits_are_another_state() {
+    let mut server = Server::with(|config| config.quota = Some(1 << 20));
+    let mut jmap = Jmap::new(&server);
+    let before = ask(&mut jmap, QUOTA, "Quota/get", json!({ "ids": null }));
+    server.restart();
+    let mut jmap = Jmap::new(&server);
+    let same = ask(&mut jmap, QUOTA, "Quota/get", json!({ "ids": null }));
+    assert_eq!(same["state"], before["state"]);
+    server.restart_with(|config| config.quota_messages = 7);
+    let mut jmap = Jmap::new(&server);
+    let after = ask(&mut jmap, QUOTA, "Quota/get", json!({ "ids": null }));
+    let of = |at: usize, name: &str| after["list"][at][name].clone();
+    assert_eq!(of(0, "resourceType"), "octets");
+    assert_eq!(
+        (of(1, "resourceType"), of(1, "hardLimit"), of(1, "used")),
+        ("count".into(), 7.into(), 0.into())
+    );
+    assert_ne!(after["state"], before["state"]);
+    let since = json!({ "sinceState": before["state"] });
+    let changes = ask(&mut jmap, QUOTA, "Quota/changes", since);
+    assert_eq!(changes["type"], "cannotCalculateChanges");
+    let sort = json!({ "sort": [{ "property": "used", "isAscending": false }] });
+    import(&mut jmap, "One", 1, json!({}));
+    let found = ask(&mut jmap, QUOTA, "Quota/query", sort);
+    assert_eq!(found["ids"], json!([of(0, "id"), of(1, "id")]));
+    let since = json!({ "sinceState": after["state"] });
+    let changes = ask(&mut jmap, QUOTA, "Quota/changes", since);
+    assert_eq!(changes["updated"], json!([of(0, "id"), of(1, "id")]));
+}

@@ -56,6 +56,31 @@ fn until(jmap: &mut Jmap, id: &str, so: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
+fn made_id(jmap: &mut Jmap, email: &str) -> String {
+    let got = jmap.email(email, json!(["messageId"]));
+    got["messageId"][0].as_str().unwrap().to_owned()
+}
+
+/// Bob's program says that he saw it (RFC 8098).
+fn receipt(server: &Server, id: &str) {
+    let mut client = server.client(pillarbox::config::Role::Smtp);
+    client.expect("220");
+    client.ask("EHLO mx.else.where", "250 ");
+    client.ask("MAIL FROM:<>", "250");
+    client.ask("RCPT TO:<anna@example.org>", "250");
+    client.ask("DATA", "354");
+    client.ask(
+        &format!(
+            "From: bob@else.where\r\nTo: anna@example.org\r\nSubject: Read\r\n\
+             Content-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n\r\n\
+             --b\r\n\r\nSeen.\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\n\
+             Final-Recipient: rfc822; Bob@else.where\r\nOriginal-Message-ID: <{id}>\r\n\
+             Disposition: manual-action/MDN-sent-manually; displayed\r\n\r\n--b--\r\n."
+        ),
+        "250",
+    );
+}
+
 #[test]
 fn is_sent_and_followed() {
     let fake = Fake::start(USUAL, |_, line| {
@@ -97,7 +122,8 @@ fn is_sent_and_followed() {
     let id = made["id"].as_str().unwrap().to_owned();
     let done = until(&mut jmap, &id, |s| {
         let all = s["deliveryStatus"].as_object().unwrap();
-        all.values().all(|d| d["delivered"] != "queued")
+        let settled = all.values().all(|d| d["delivered"] != "queued");
+        settled && s["dsnBlobIds"].as_array().unwrap().len() == 1
     });
     assert_eq!(done["undoStatus"], "final");
     let status = &done["deliveryStatus"];
@@ -114,6 +140,21 @@ fn is_sent_and_followed() {
         "550 5.1.1 no such user"
     );
     assert_eq!(status["anna@example.org"]["delivered"], "yes");
+    // What was reported about it is known: here, that one of them does not exist.
+    let blob = done["dsnBlobIds"][0].as_str().unwrap().to_owned();
+    assert_eq!(done["mdnBlobIds"], json!([]));
+    let report = jmap.get(&format!("/jmap/download/a1/{blob}/x?type=text/plain"));
+    let report = String::from_utf8_lossy(&report.body).into_owned();
+    assert!(report.contains("multipart/report") && report.contains("nobody@else.where"));
+    receipt(&server, &made_id(&mut jmap, &email));
+    let done = until(&mut jmap, &id, |s| {
+        s["mdnBlobIds"].as_array().unwrap().len() == 1
+    });
+    let seen = |who: &str| done["deliveryStatus"][who]["displayed"].clone();
+    assert_eq!(
+        (seen("bob@else.where"), seen("anna@example.org")),
+        ("yes".into(), "unknown".into())
+    );
     // Bcc is in the envelope, and not in the message.
     let envelope: Vec<_> = done["envelope"]["rcptTo"].as_array().unwrap().clone();
     assert_eq!(envelope.len(), 4);

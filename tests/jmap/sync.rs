@@ -100,6 +100,8 @@ fn imap_and_jmap_see_one_truth() {
     let counts = jmap.call("Mailbox/get", json!({"ids": [inbox]}));
     assert_eq!(counts["list"][0]["totalEmails"], 0);
     imap.ask("STORE 1 -FLAGS (\\Deleted)");
+    let again = jmap.call("Email/changes", json!({"sinceState": changes["newState"]}));
+    assert_eq!(again["created"], json!([id]), "{again}");
     assert_eq!(jmap.query(json!({})), std::slice::from_ref(&id));
 
     let archive = jmap.mailbox("archive");

@@ -1,8 +1,8 @@
 //! EmailSubmission (RFC 8621 §7): sending, through the one queue.
 //!
 //! A submission that waits for its time (FUTURERELEASE, RFC 4865) or for its first attempt can be
-//! taken back; `deliveryStatus` follows the queue. Reports (DSN, MDN) come as emails, so
-//! `dsnBlobIds` and `mdnBlobIds` stay empty.
+//! taken back; `deliveryStatus` follows the queue. Reports (DSN, MDN) come as emails;
+//! [`crate::mail::receipt`] knows what they are about.
 mod envelope;
 mod query;
 mod set;
@@ -82,7 +82,12 @@ fn value(id: u64, submission: &Submission, name: &str) -> Value {
             let each = |delivery: &Delivery| (delivery.address.clone(), status(delivery));
             Value::Object(submission.deliveries.iter().map(each).collect())
         }
-        _ => json!([]),
+        name => {
+            let read = name == "mdnBlobIds";
+            let reports = submission.reports.iter().filter(|it| it.read == read);
+            let ids = reports.map(|it| id::BlobId::whole(it.email).to_string());
+            ids.map(Value::from).collect()
+        }
     }
 }
 
@@ -101,7 +106,8 @@ fn status(delivery: &Delivery) -> Value {
         Delivered::No => "no",
         Delivered::Unknown => "unknown",
     };
-    json!({ "smtpReply": delivery.reply, "delivered": delivered, "displayed": "unknown" })
+    let displayed = if delivery.displayed { "yes" } else { "unknown" };
+    json!({ "smtpReply": delivery.reply, "delivered": delivered, "displayed": displayed })
 }
 
 /// EmailSubmission/changes (RFC 8621 §7.2).

@@ -161,6 +161,7 @@ async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetE
         address: recipient.address.to_string(),
         reply: "250 2.0.0 queued".into(),
         delivered: Delivered::Queued,
+        displayed: false,
     };
     let submission = Submission {
         identity: identity.id,
@@ -171,6 +172,7 @@ async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetE
         undo: Undo::Pending,
         envelope: envelope.object.to_string(),
         deliveries: envelope.recipients.iter().map(waiting).collect(),
+        reports: Vec::new(),
     };
     let queued = outbound::Envelope {
         sender: envelope.sender,
