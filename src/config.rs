@@ -153,6 +153,9 @@ pub struct Smarthost {
     pub tls: SmarthostTls,
     /// User name and password, if it wants a log-in.
     pub login: Option<(String, String)>,
+    /// Where the access token stands that is shown instead of the password (XOAUTH2). It is read for
+    /// each session: somebody else renews it.
+    pub token: Option<PathBuf>,
     /// Further trusted certificates (PEM), for a smarthost with a private CA.
     pub ca: Option<PathBuf>,
 }
@@ -169,10 +172,30 @@ pub enum Way<'a> {
 /// A domain with a way of its own.
 #[derive(Clone)]
 pub struct DomainRoute {
-    /// The recipients' domain, in lower case; `.example.org` for all below.
+    /// The recipients' domain, or the sender's, in lower case; `.example.org` for all below.
     pub domain: String,
     /// The server; `None` is direct.
     pub host: Option<Smarthost>,
+}
+
+/// How connections go out.
+#[derive(Clone, Default)]
+pub struct Out {
+    /// Our own addresses to go out from, at most one of a kind.
+    pub source: Vec<IpAddr>,
+    /// Everything goes through it.
+    pub proxy: Option<Proxy>,
+}
+
+/// A SOCKS5 proxy.
+#[derive(Clone)]
+pub struct Proxy {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// User name and password, if it wants a log-in.
+    pub login: Option<(String, String)>,
 }
 
 /// When the queue tries again, and when it stops. All in seconds.
@@ -314,6 +337,10 @@ pub struct Config {
     pub direct: bool,
     /// Domains with a way of their own.
     pub routes: Vec<DomainRoute>,
+    /// Domains of senders with a way of their own.
+    pub sender_routes: Vec<DomainRoute>,
+    /// How connections go out.
+    pub out: Out,
     /// The port of other domains' servers.
     pub mx_port: u16,
     /// Whether what goes out is signed by DKIM.
@@ -388,6 +415,8 @@ impl Config {
             smarthost: None,
             direct: false,
             routes: Vec::new(),
+            sender_routes: Vec::new(),
+            out: Out::default(),
             mx_port: 25,
             sign: false,
             retry: Retry::default(),
@@ -418,20 +447,23 @@ impl Config {
         }
     }
 
-    /// The way of mail for a domain; `None` when there is none.
-    pub fn way(&self, domain: &str) -> Option<Way<'_>> {
-        let domain = domain.to_lowercase();
-        let fits = |route: &&DomainRoute| match route.domain.strip_prefix('.') {
-            Some(_) => domain.ends_with(&route.domain),
-            None => domain == route.domain,
-        };
-        if let Some(route) = self.routes.iter().find(fits) {
+    /// The way of mail from a sender's domain (in lower case, empty for nobody) to a recipient's;
+    /// `None` when there is none. The recipient's decides first.
+    pub fn way(&self, from: &str, to: &str) -> Option<Way<'_>> {
+        let to = to.to_lowercase();
+        let own = find_route(&self.routes, &to).or_else(|| find_route(&self.sender_routes, from));
+        if let Some(route) = own {
             return Some(route.host.as_ref().map_or(Way::Direct, Way::Smarthost));
         }
         match &self.smarthost {
             Some(host) => Some(Way::Smarthost(host)),
             None => self.direct.then_some(Way::Direct),
         }
+    }
+
+    /// Whether there may be a way for mail to this domain, whoever sends it.
+    pub fn has_way(&self, to: &str) -> bool {
+        !self.sender_routes.is_empty() || self.way("", to).is_some()
     }
 
     /// Whether a device may use the LAN listener: any of a local network, unless networks are named.
@@ -472,6 +504,15 @@ pub fn is_public(address: IpAddr) -> bool {
                 || v6.is_unspecified())
         }
     }
+}
+
+fn find_route<'a>(routes: &'a [DomainRoute], domain: &str) -> Option<&'a DomainRoute> {
+    routes
+        .iter()
+        .find(|route| match route.domain.starts_with('.') {
+            true => domain.ends_with(&route.domain),
+            false => domain == route.domain,
+        })
 }
 
 #[cfg(test)]

@@ -256,6 +256,11 @@ fn uci_is_the_flags() {
         .into_iter()
         .flat_map(named)
         .collect();
+    // What takes no value has to be known before argh sees it.
+    let args = read("src/cli/args.rs");
+    for switch in named("SWITCHES") {
+        assert!(args.contains(&format!("\"--{switch}\"")), "--{switch}");
+    }
     let mut flags = flags("src/cli/serve.rs");
     // Not for a service: it runs as its own user from the start, and is not being tried out.
     flags.retain(|flag| !["try", "run-as"].contains(&flag.as_str()));

@@ -4,7 +4,7 @@ use crate::server::Failure;
 use std::ffi::OsString;
 
 /// Flags without a value. Every other one takes the next argument.
-const SWITCHES: [&str; 10] = [
+const SWITCHES: &[&str] = &[
     "--help",
     "--version",
     "--verbose",
@@ -12,6 +12,9 @@ const SWITCHES: [&str; 10] = [
     "--try",
     "--catch-all",
     "--allow-plain-auth",
+    "--direct",
+    "--dns-trusted",
+    "--form",
     "--apop",
     "--stdin",
     "--remove",

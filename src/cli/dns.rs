@@ -5,8 +5,8 @@ use crate::server::Failure;
 use crate::server::control::Request;
 use argh::FromArgs;
 
-/// Print the DNS records to publish, as lines of a zone file: MX, SPF, DKIM, DMARC, TLS reports, and where
-/// clients find the server. The DKIM keys are made if there are none yet.
+/// Print the DNS records to publish, as lines of a zone file: MX, SPF, DKIM, DMARC, MTA-STS, TLS
+/// reports, and where clients find the server. The DKIM keys are made if there are none yet.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "dns", help_triggers("-h", "--help", "help"))]
 pub struct Dns {
@@ -14,12 +14,16 @@ pub struct Dns {
     /// /var/lib/pillarbox/mail.redb)
     #[argh(option, short = 'd', arg_name = "FILE")]
     db: Option<String>,
+    /// print type, name and value, as the forms of DNS providers want them, instead of lines of a zone file
+    #[argh(switch)]
+    form: bool,
 }
 
 impl Dns {
     pub(super) fn run(self) -> Result<(), Failure> {
+        let form = if self.form { "form" } else { "zone" };
         let db = existing_db_path(self.db.as_deref())?;
-        for line in perform(&db, &Request::Zone)? {
+        for line in perform(&db, &Request::Zone(form.into()))? {
             print(&format!("{line}\n"));
         }
         Ok(())

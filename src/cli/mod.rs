@@ -4,6 +4,7 @@ mod alias;
 mod app_password;
 mod args;
 mod create;
+mod dkim;
 mod dns;
 mod init;
 mod passwd;
@@ -59,6 +60,7 @@ enum Command {
     Alias(alias::AliasCommand),
     Queue(queue::QueueCommand),
     Dns(dns::Dns),
+    Dkim(dkim::DkimCommand),
 }
 
 /// The whole program: arguments to a run, a run to an exit code.
@@ -105,6 +107,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some(Command::Alias(command)) => command.run()?,
         Some(Command::Queue(command)) => command.run()?,
         Some(Command::Dns(command)) => command.run()?,
+        Some(Command::Dkim(command)) => command.run()?,
         None => {
             return Err(Failure::usage(
                 "no command given: `pillarbox serve --try --domain example.test` starts a server to \

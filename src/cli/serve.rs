@@ -2,8 +2,8 @@
 use super::create::{Ready, Wanted, no_domain};
 use super::{db_path, open, secret};
 use crate::config::{
-    Config, Dmarc, DomainRoute, Http, Listen, Pop3, Pop3Delete, Role, Smarthost, SmarthostTls,
-    Verify,
+    Config, Dmarc, DomainRoute, Http, Listen, Out, Pop3, Pop3Delete, Proxy, Role, Smarthost,
+    SmarthostTls, Verify,
 };
 use crate::imap::capability;
 use crate::mail::{Mail, Options, outbound};
@@ -155,6 +155,10 @@ pub struct Serve {
     /// $CREDENTIALS_DIRECTORY/smarthost-password)
     #[argh(option, arg_name = "FILE")]
     smarthost_password_file: Option<String>,
+    /// access token of OAuth 2 at the smarthost instead of a password (XOAUTH2): this file's first line,
+    /// read for each session (default: none)
+    #[argh(option, arg_name = "FILE")]
+    smarthost_token_file: Option<String>,
     /// further trusted certificates in PEM for the smarthost (default: the system's only,
     /// or those in $SSL_CERT_FILE)
     #[argh(option, arg_name = "FILE")]
@@ -164,10 +168,27 @@ pub struct Serve {
     /// it needs port 25 outwards and a name and address that others believe)
     #[argh(switch)]
     direct: bool,
-    /// a way of its own for a recipients' domain: DOMAIN=direct or DOMAIN=HOST:PORT without a log-in,
-    /// .DOMAIN for all below; repeatable (default: none)
+    /// a way of its own for a recipients' domain: DOMAIN=direct or DOMAIN=HOST:PORT, .DOMAIN for all
+    /// below; repeatable (default: none)
     #[argh(option, arg_name = "DOMAIN=WAY")]
     route: Vec<String>,
+    /// a way of its own for a sender's domain, DOMAIN=direct or DOMAIN=HOST:PORT; --route goes before;
+    /// repeatable (default: none)
+    #[argh(option, arg_name = "DOMAIN=WAY")]
+    sender_route: Vec<String>,
+    /// log-in at a server that --route or --sender-route names, HOST=FILE with the line `NAME PASSWORD`;
+    /// TLS is required then; repeatable (default: none)
+    #[argh(option, arg_name = "HOST=FILE")]
+    route_login: Vec<String>,
+    /// own address to send mail from, one of IPv4 and one of IPv6 (default: the system's choice)
+    #[argh(option, arg_name = "ADDR")]
+    source_address: Vec<String>,
+    /// SOCKS5 proxy for mail that goes out, HOST:PORT (default: none)
+    #[argh(option, arg_name = "HOST:PORT")]
+    socks5: Option<String>,
+    /// log-in at the proxy: this file's first line, `NAME PASSWORD` (default: none)
+    #[argh(option, arg_name = "FILE")]
+    socks5_login_file: Option<String>,
     /// sign what goes out by DKIM: on or off (default: on)
     #[argh(option, arg_name = "ON", default = "String::from(\"on\")")]
     dkim: String,
@@ -373,7 +394,12 @@ impl Serve {
         config.max_login_failures = self.max_login_failures;
         config.smarthost = self.smarthost()?;
         config.direct = self.direct;
-        config.routes = Result::from_iter(self.route.iter().map(|value| route(value)))?;
+        config.routes = routes("--route", &self.route)?;
+        config.sender_routes = routes("--sender-route", &self.sender_route)?;
+        for value in &self.route_login {
+            log_in(value, &mut config)?;
+        }
+        config.out = self.out()?;
         config.sign = match self.dkim.as_str() {
             "on" => true,
             "off" => false,
@@ -521,6 +547,10 @@ impl Serve {
                     "--smarthost-password-file",
                     self.smarthost_password_file.is_some(),
                 ),
+                (
+                    "--smarthost-token-file",
+                    self.smarthost_token_file.is_some(),
+                ),
                 ("--smarthost-ca", self.smarthost_ca.is_some()),
             ];
             return match orphan.iter().find(|(_, given)| *given) {
@@ -541,14 +571,59 @@ impl Serve {
             }
         };
         let port = port.unwrap_or(if tls == SmarthostTls::Tls { 465 } else { 587 });
-        let login = self.smarthost_login()?;
+        let token = self.smarthost_token_file.as_ref().map(PathBuf::from);
+        let login = match (&token, &self.smarthost_user) {
+            (Some(_), Some(user)) => Some((user.clone(), String::new())),
+            (Some(_), None) => {
+                return Err(Failure::usage(
+                    "--smarthost-token-file needs --smarthost-user NAME",
+                ));
+            }
+            (None, _) => self.smarthost_login()?,
+        };
         Ok(Some(Smarthost {
             host,
             port,
             tls,
             login,
+            token,
             ca: self.smarthost_ca.clone(),
         }))
+    }
+
+    fn out(&self) -> Result<Out, Failure> {
+        let mut out = Out::default();
+        for value in &self.source_address {
+            let source: std::net::IpAddr = value.parse().map_err(|_| {
+                Failure::usage(format!("--source-address {value}: give a numeric address"))
+            })?;
+            if out
+                .source
+                .iter()
+                .any(|other| other.is_ipv4() == source.is_ipv4())
+            {
+                let why = "--source-address: one of IPv4 and one of IPv6 at most";
+                return Err(Failure::usage(why));
+            }
+            out.source.push(source);
+        }
+        let Some(proxy) = &self.socks5 else {
+            return match self.socks5_login_file {
+                Some(_) => Err(Failure::usage("--socks5-login-file needs --socks5 too")),
+                None => Ok(out),
+            };
+        };
+        let (host, port) = host_port("--socks5", proxy)?;
+        let login = match &self.socks5_login_file {
+            Some(file) => Some(name_and_password(file)?),
+            None => None,
+        };
+        out.proxy = Some(Proxy {
+            host,
+            port: port.unwrap_or(1080),
+            login,
+        });
+        Ok(out)
     }
 
     fn smarthost_login(&self) -> Result<Option<(String, String)>, Failure> {
@@ -713,10 +788,14 @@ fn socket_address(role: Role, value: &str) -> Result<SocketAddr, Failure> {
 }
 
 /// `DOMAIN=direct`, `DOMAIN=HOST`, `DOMAIN=HOST:PORT`.
-fn route(value: &str) -> Result<DomainRoute, Failure> {
+fn routes(flag: &str, values: &[String]) -> Result<Vec<DomainRoute>, Failure> {
+    values.iter().map(|value| route(flag, value)).collect()
+}
+
+fn route(flag: &str, value: &str) -> Result<DomainRoute, Failure> {
     let wrong = || {
         Failure::usage(format!(
-            "--route {value}: give DOMAIN=direct or DOMAIN=HOST:PORT"
+            "{flag} {value}: give DOMAIN=direct or DOMAIN=HOST:PORT"
         ))
     };
     let (domain, way) = value.split_once('=').ok_or_else(wrong)?;
@@ -727,7 +806,7 @@ fn route(value: &str) -> Result<DomainRoute, Failure> {
     if way == "direct" {
         return Ok(DomainRoute { domain, host: None });
     }
-    let (host, port) = host_port("--route", way)?;
+    let (host, port) = host_port(flag, way)?;
     let tls = match port {
         Some(465) => SmarthostTls::Tls,
         Some(587) => SmarthostTls::StartTls,
@@ -738,6 +817,7 @@ fn route(value: &str) -> Result<DomainRoute, Failure> {
         port: port.unwrap_or(25),
         tls,
         login: None,
+        token: None,
         ca: None,
     };
     Ok(DomainRoute {
@@ -749,6 +829,42 @@ fn route(value: &str) -> Result<DomainRoute, Failure> {
 fn zones(values: &[String]) -> Vec<String> {
     let zone = |value: &String| value.trim_matches('.').to_lowercase();
     values.iter().map(zone).collect()
+}
+
+/// `HOST=FILE`: for every route to that host.
+fn log_in(value: &str, config: &mut Config) -> Result<(), Failure> {
+    let wrong = |why: &str| Failure::usage(format!("--route-login {value}: {why}"));
+    let (host, file) = value
+        .split_once('=')
+        .ok_or_else(|| wrong("give HOST=FILE"))?;
+    let login = name_and_password(file)?;
+    let mut known = false;
+    for route in config.routes.iter_mut().chain(&mut config.sender_routes) {
+        if let Some(to) = route.host.as_mut().filter(|to| to.host == host) {
+            known = true;
+            to.login = Some(login.clone());
+            // No password in the clear.
+            if to.tls == SmarthostTls::None {
+                to.tls = SmarthostTls::StartTls;
+            }
+        }
+    }
+    match known {
+        true => Ok(()),
+        false => Err(wrong("no --route and no --sender-route names this host")),
+    }
+}
+
+/// A file's first line: `NAME PASSWORD`.
+fn name_and_password(file: &str) -> Result<(String, String), Failure> {
+    let line = secret(file)?;
+    let (name, password) = line.split_once([' ', '\t']).ok_or_else(|| {
+        Failure::new(
+            Kind::Secret,
+            format!("{file}: its first line is to be NAME PASSWORD"),
+        )
+    })?;
+    Ok((name.to_owned(), password.trim().to_owned()))
 }
 
 /// `ADDR`, `ADDR/BITS`, each.

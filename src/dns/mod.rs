@@ -17,7 +17,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Mutex;
 use std::time::Duration;
-pub use wire::{Answer, Data, Found, Kind, Question, Tlsa};
+pub use wire::{Answer, Data, Found, Kind, Question, Tlsa, ascii};
 use wire::{Bad, Response};
 
 use crate::limits;

@@ -32,8 +32,30 @@ impl Item {
     }
 }
 
+/// How much TLS matters to the sender (RFC 8689).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// As the recipient's domain wants it.
+    #[default]
+    Usual,
+    /// REQUIRETLS: to hosts that are who they say they are and promise the same, or back.
+    Required,
+    /// `TLS-Required: No`: rather without than not at all.
+    Optional,
+}
+
+impl Wish {
+    fn from_bits(bits: u8) -> Wish {
+        match bits & 3 {
+            1 => Wish::Required,
+            2 => Wish::Optional,
+            _ => Wish::Usual,
+        }
+    }
+}
+
 /// Whose mail it is and what the sender wants to hear of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
     /// The reverse-path; None is the null one, which never gets a bounce (RFC 5321 §4.5.5).
     pub sender: Option<Address>,
@@ -43,8 +65,12 @@ pub struct Envelope {
     pub full: Option<bool>,
     /// The octets are no lines (BODY=BINARYMIME, RFC 3030 §3) and must not be mended on the way.
     pub binary: bool,
-    /// When it was handed in, seconds since 1970.
+    /// When it was handed in, or is to be released: seconds since 1970.
     pub created: u32,
+    /// How much TLS matters.
+    pub tls: Wish,
+    /// What was asked for about its release, as RFC 4865 §5.1.2 reports it; empty for nothing.
+    pub release: String,
 }
 
 /// One recipient.
@@ -80,6 +106,10 @@ pub struct Batch {
     pub warned: bool,
     /// It waits until a person lets it go.
     pub held: bool,
+    /// How much TLS matters.
+    pub tls: Wish,
+    /// The sender's domain, in lower case; empty for nobody.
+    pub from: String,
     /// What the last attempt met, in one line.
     pub last: String,
     /// Who.
@@ -117,6 +147,8 @@ pub fn rows(
         let domain = recipient.address.domain().to_lowercase();
         domains.entry(domain).or_default().push(recipient);
     }
+    let from = envelope.sender.as_ref();
+    let from = from.map_or(String::new(), |sender| sender.domain().to_lowercase());
     let mut puts = vec![(envelope_key(item), Some(envelope.encode(email)))];
     for (domain, recipients) in domains {
         let batch = Batch {
@@ -124,6 +156,12 @@ pub fn rows(
             attempts: 0,
             warned: false,
             held: false,
+            // RFC 8689 §4.2.1: not what comes from nobody.
+            tls: match (&envelope.sender, envelope.tls) {
+                (None, Wish::Required) => Wish::Usual,
+                (_, tls) => tls,
+            },
+            from: from.clone(),
             last: String::new(),
             recipients,
         };
@@ -210,6 +248,8 @@ pub fn parse_batch_key(key: &[u8]) -> Option<(Item, String)> {
 
 /// First octet of both rows, so that they can change shape later.
 const VERSION: u8 = 1;
+/// Batches have the sender's domain, too.
+const BATCH: u8 = 2;
 
 impl Envelope {
     /// The row.
@@ -217,7 +257,8 @@ impl Envelope {
         let mut out = vec![VERSION];
         let flags = u8::from(self.binary)
             | u8::from(self.full.is_some()) << 1
-            | u8::from(self.full == Some(true)) << 2;
+            | u8::from(self.full == Some(true)) << 2
+            | (self.tls as u8) << 3;
         out.push(flags);
         out.extend_from_slice(&email.0.to_be_bytes());
         out.extend_from_slice(&self.created.to_be_bytes());
@@ -230,6 +271,7 @@ impl Envelope {
                 .unwrap_or_default(),
         );
         put_text(&mut out, self.envid.as_deref().unwrap_or_default());
+        put_text(&mut out, &self.release);
         out
     }
 
@@ -251,6 +293,9 @@ impl Envelope {
             full,
             binary: flags & 1 != 0,
             created,
+            tls: Wish::from_bits(flags >> 3),
+            // Older rows end here.
+            release: input.text().unwrap_or_default(),
         };
         Some((EmailId(email), envelope))
     }
@@ -259,10 +304,12 @@ impl Envelope {
 impl Batch {
     /// The row.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, u8::from(self.warned) | u8::from(self.held) << 1];
+        let flags = u8::from(self.warned) | u8::from(self.held) << 1 | (self.tls as u8) << 2;
+        let mut out = vec![BATCH, flags];
         out.extend_from_slice(&self.due.to_be_bytes());
         out.extend_from_slice(&self.attempts.to_be_bytes());
         put_text(&mut out, &self.last);
+        put_text(&mut out, &self.from);
         for recipient in &self.recipients {
             put_text(&mut out, &recipient.address.to_string());
             put_text(&mut out, recipient.orcpt.as_deref().unwrap_or_default());
@@ -273,11 +320,16 @@ impl Batch {
 
     /// Reads the row; None if it is damaged.
     pub fn decode(row: &[u8]) -> Option<Batch> {
-        let mut input = Input(row.strip_prefix(&[VERSION])?);
+        let mut input = Input(row);
+        let version = input.octet().filter(|it| (VERSION..=BATCH).contains(it))?;
         let flags = input.octet()?;
         let due = input.number()?;
         let attempts = u16::from_be_bytes([input.octet()?, input.octet()?]);
         let last = input.text()?;
+        let from = match version {
+            VERSION => String::new(),
+            _ => input.text()?,
+        };
         let mut recipients = Vec::new();
         while !input.0.is_empty() {
             let address = Address::parse(&input.text()?).ok()?;
@@ -294,6 +346,8 @@ impl Batch {
             attempts,
             warned: flags & 1 != 0,
             held: flags & 2 != 0,
+            tls: Wish::from_bits(flags >> 2),
+            from,
             last,
             recipients,
         })
@@ -378,6 +432,8 @@ mod tests {
             full: Some(false),
             binary: false,
             created: 7,
+            tls: Wish::Required,
+            release: "for;7".into(),
         };
         let row = envelope.encode(EmailId(1 << 33 | 5));
         assert_eq!(
@@ -406,7 +462,7 @@ mod tests {
         #[test]
         fn batches_come_back(due: u32, attempts: u16, warned: bool, held: bool, last in "\\PC{0,20}", bits in 0u8..9, orcpt in proptest::option::of("[a-z;]{1,9}")) {
             let to = Recipient { address: address("\"ü x\"@y.z"), notify: Notify::from_bits(bits), orcpt };
-            let batch = Batch { due, attempts, warned, held, last, recipients: vec![to.clone(), to] };
+            let batch = Batch { due, attempts, warned, held, tls: Wish::from_bits(bits), from: last.clone(), last, recipients: vec![to.clone(), to] };
             prop_assert_eq!(Batch::decode(&batch.encode()), Some(batch));
         }
 

@@ -160,11 +160,8 @@ async fn answer(mail: &Mail, vacation: &Vacation, arrival: &Arrival<'_>) -> Resu
         orcpt: None,
     };
     let envelope = Envelope {
-        sender: None,
-        envid: None,
-        full: None,
-        binary: false,
         created,
+        ..Envelope::default()
     };
     let mut commit = Commit::default();
     commit.add.push(NewEmail {

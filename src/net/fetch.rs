@@ -3,6 +3,7 @@
 //! HTTP/1.0, so that the answer ends with the connection and comes in one piece (RFC 9112 §6.1: no
 //! transfer coding for who did not say 1.1).
 use super::{Conn, Error, TlsConnector, client};
+use crate::config::Out;
 use crate::limits;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -12,13 +13,14 @@ use std::time::Instant;
 /// # Errors
 /// A sentence.
 pub async fn text(
+    out: &Out,
     address: SocketAddr,
     host: &str,
     path: &str,
     tls: &TlsConnector,
 ) -> Result<Vec<u8>, String> {
     let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: pillarbox\r\n\r\n");
-    let answer = exchange(address, host, tls, request.as_bytes(), false).await;
+    let answer = exchange(out, address, host, tls, request.as_bytes(), false).await;
     let answer = answer.map_err(|error| error.to_string())?;
     body(&answer).map(<[u8]>::to_vec)
 }
@@ -29,6 +31,7 @@ pub async fn text(
 /// # Errors
 /// The connection's.
 pub async fn exchange(
+    out: &Out,
     address: SocketAddr,
     host: &str,
     tls: &TlsConnector,
@@ -36,7 +39,7 @@ pub async fn exchange(
     head: bool,
 ) -> Result<Vec<u8>, Error> {
     let deadline = Instant::now() + limits::FETCH_TIME;
-    let mut conn: Conn = client::connect_to(address).await?;
+    let mut conn: Conn = client::connect_to(out, address).await?;
     conn.set_idle(None);
     conn.set_deadline(Some(deadline));
     let name = host.trim_start_matches('[').trim_end_matches(']');

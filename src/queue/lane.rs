@@ -1,15 +1,21 @@
 //! One destination: its hosts are tried in order, and what waits for it goes over one session.
 use super::body::Body;
-use super::route::{self, Hosts};
+use super::route::{self, Host, Hosts};
+use super::secure::Miss;
+use super::sts::Policy;
 use super::{Pause, Queue, Work, jitter, schedule};
 use crate::config::Way;
+use crate::dns;
 use crate::limits;
+use crate::mail::outbound::Wish;
 use crate::mail::{self, outbound};
 use crate::smtp::client::{Client, Failure, Outcome, Outgoing};
 use crate::smtp::wire::reply::Enhanced;
 use crate::sys::clock;
 use crate::verify::{Scanned, dmarc};
 use std::net::SocketAddr;
+
+const NO_PROMISE: &str = "it does not promise to go on under TLS (REQUIRETLS)";
 
 /// What came of trying to reach a destination.
 enum Reached {
@@ -27,7 +33,7 @@ impl Queue {
         let Some(first) = due.first() else {
             return Ok(());
         };
-        let (mut client, host) = match self.reach(&first.domain).await {
+        let (mut client, host) = match self.reach(&first.domain, &first.batch).await {
             Reached::Session(client, host) => (client, host),
             Reached::Never(status, reply) => return self.never(due, status, &reply).await,
             Reached::Unreachable(why) => return self.lane_failed(lane, &why, due).await,
@@ -47,24 +53,31 @@ impl Queue {
         Ok(())
     }
 
-    async fn reach(&self, domain: &str) -> Reached {
-        let config = &self.ctx.config;
-        match config.way(domain) {
+    async fn reach(&self, domain: &str, batch: &outbound::Batch) -> Reached {
+        let (config, wish) = (&self.ctx.config, batch.tls);
+        match config.way(&batch.from, domain) {
             None => Reached::Unreachable(
                 "there is no way out: start the server with --smarthost or --direct".into(),
             ),
-            Some(Way::Smarthost(host)) => match Client::open(host, &config.hostname).await {
-                Ok(client) => Reached::Session(Box::new(client), host.host.clone()),
-                Err(failure) => {
-                    Reached::Unreachable(format!("{}:{}: {failure}", host.host, host.port))
+            Some(Way::Smarthost(host)) => {
+                match Client::open(&config.out, host, &config.hostname).await {
+                    Ok(client) if wish == Wish::Required && !client.keeps_tls() => {
+                        client.quit().await;
+                        Reached::Never(Enhanced(5, 7, 30), format!("{}: {NO_PROMISE}", host.host))
+                    }
+                    Ok(client) => Reached::Session(Box::new(client), host.host.clone()),
+                    Err(failure) => {
+                        Reached::Unreachable(format!("{}:{}: {failure}", host.host, host.port))
+                    }
                 }
-            },
-            Some(Way::Direct) => self.reach_exchanger(domain).await,
+            }
+            // RFC 5891 §5.5: what is looked up is in A-labels.
+            Some(Way::Direct) => self.reach_exchanger(&dns::ascii(domain), wish).await,
         }
     }
 
     /// Tries a domain's exchangers, address by address.
-    async fn reach_exchanger(&self, domain: &str) -> Reached {
+    async fn reach_exchanger(&self, domain: &str, wish: Wish) -> Reached {
         let config = &self.ctx.config;
         let hosts = match route::hosts(&self.ctx.dns, domain, &config.hostname).await {
             Hosts::Some(hosts) => hosts,
@@ -73,35 +86,70 @@ impl Queue {
         };
         let policy = self.policy(domain).await;
         let mut last = format!("{domain}: every mail host is this machine");
+        // Mail comes back only if every host wants none.
+        let (mut never, mut maybe) = (None, false);
         for host in hosts {
             // Port 25 of this machine is this server.
             let here = host.address.is_loopback() || host.address.is_unspecified();
             if config.mx_port == 25 && here {
+                maybe = true;
                 continue;
             }
-            let address = SocketAddr::new(host.address, config.mx_port);
-            let tries = match self.tries(&host, domain, policy.as_ref()).await {
-                Ok(tries) => tries,
-                Err(why) => {
-                    last = format!("{} ({}): {why}", host.name, host.address);
+            match self.reach_host(&host, domain, policy.as_ref(), wish).await {
+                Ok(client) => return Reached::Session(client, host.name),
+                Err(miss) => {
+                    last = format!("{} ({}): {}", host.name, host.address, miss.why);
                     log::warn!("queue: {last}");
-                    continue;
-                }
-            };
-            for one in tries {
-                match Client::open_mx(address, &config.hostname, &one).await {
-                    Ok(client) => return Reached::Session(Box::new(client), host.name),
-                    Err(failure) => {
-                        last = format!("{} ({}): {failure}", host.name, host.address);
-                        log::info!("queue: {last}");
-                        if !failure.is_tls() {
-                            break;
-                        }
+                    match miss.status {
+                        Some(status) => never = Some(status),
+                        None => maybe = true,
                     }
                 }
             }
         }
-        Reached::Unreachable(last)
+        match never {
+            Some(status) if !maybe => Reached::Never(status, last),
+            _ => Reached::Unreachable(last),
+        }
+    }
+
+    /// Tries one address.
+    async fn reach_host(
+        &self,
+        host: &Host,
+        domain: &str,
+        policy: Option<&Policy>,
+        wish: Wish,
+    ) -> Result<Box<Client>, Miss> {
+        let config = &self.ctx.config;
+        let address = SocketAddr::new(host.address, config.mx_port);
+        let mut miss = Miss::from(String::new());
+        for one in self.tries(host, domain, policy, wish).await? {
+            match Client::open_mx(&config.out, address, &config.hostname, &one).await {
+                Ok(client) if wish == Wish::Required && !client.keeps_tls() => {
+                    client.quit().await;
+                    return Err(Miss {
+                        status: Some(Enhanced(5, 7, 30)),
+                        why: NO_PROMISE.into(),
+                    });
+                }
+                Ok(client) => return Ok(Box::new(client)),
+                Err(failure) => {
+                    let required = wish == Wish::Required && failure.is_tls();
+                    miss = Miss {
+                        status: match required {
+                            true => Some(Enhanced(5, 7, 10)),
+                            false => failure.status(),
+                        },
+                        why: failure.to_string(),
+                    };
+                    if !failure.is_tls() {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(miss)
     }
 
     /// The destination takes no mail: everything comes back.
@@ -195,6 +243,7 @@ impl Queue {
             eight_bit: survey.eight_bit,
             utf8: survey.utf8,
             binary: work.envelope.binary,
+            requiretls: work.envelope.tls == Wish::Required,
         };
         body.put_before(signatures.into_bytes());
         let sent = client.send(&message, &mut |out| body.next(out)).await;

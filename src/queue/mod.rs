@@ -37,7 +37,7 @@ use smol::future::FutureExt;
 
 use crate::config::Way;
 use crate::limits;
-use crate::mail::outbound::{self, Batch, Envelope, Item};
+use crate::mail::outbound::{self, Batch, Envelope, Item, Wish};
 use crate::mail::{self, EmailId, Mail};
 use crate::server::Ctx;
 use crate::sys::{clock, random};
@@ -77,7 +77,8 @@ struct Queue {
     sts_failed: RefCell<HashMap<String, u32>>,
     /// A lane has ended.
     ended: Event,
-    signers: RefCell<Option<Rc<Vec<Signer>>>>,
+    /// With the row that they were read from: it changes while we run.
+    signers: RefCell<Option<(Vec<u8>, Rc<Vec<Signer>>)>>,
     /// Held from the look at an item's other batches to the commit: of two lanes that end together,
     /// one has to see that it is the last.
     settling: smol::lock::Mutex<()>,
@@ -244,7 +245,7 @@ impl Queue {
             if let Some(mut batch) = batch.filter(hasty) {
                 // A lane that is at it now writes its row back itself.
                 let busy = outbound::parse_batch_key(key)
-                    .is_some_and(|(_, domain)| self.is_busy(&self.lane_of(&domain)));
+                    .is_some_and(|(_, domain)| self.is_busy(&self.lane_of(&domain, &batch)));
                 if !busy {
                     batch.due = 0;
                     puts.push((key.to_vec(), Some(batch.encode())));
@@ -260,12 +261,22 @@ impl Queue {
     }
 
     /// The name of a domain's lane.
-    fn lane_of(&self, domain: &str) -> String {
-        match self.ctx.config.way(domain) {
-            Some(Way::Smarthost(host)) => format!("{}:{}", host.host, host.port),
+    fn lane_of(&self, domain: &str, batch: &Batch) -> String {
+        let mut lane = match self.ctx.config.way(&batch.from, domain) {
+            Some(Way::Smarthost(host)) => {
+                let user = host.login.as_ref().map_or("", |login| &login.0);
+                format!("{user}@{}:{}", host.host, host.port)
+            }
             Some(Way::Direct) => domain.to_owned(),
             None => String::new(),
+        };
+        // Other hosts may do for it, or fewer.
+        match batch.tls {
+            Wish::Usual => {}
+            Wish::Required => lane.push_str(" REQUIRETLS"),
+            Wish::Optional => lane.push_str(" TLS-Required: No"),
         }
+        lane
     }
 
     /// The batches that are due, at most [`limits::QUEUE_ROUND`] here and as many of each lane as one
@@ -292,7 +303,7 @@ impl Queue {
                 return true;
             }
             let own = self.ctx.config.is_own_domain(&domain);
-            let lane = (!own).then(|| self.lane_of(&domain));
+            let lane = (!own).then(|| self.lane_of(&domain, &batch));
             if let Some(lane) = &lane {
                 if self.is_busy(lane) {
                     return true;
@@ -350,17 +361,21 @@ impl Queue {
 
     /// The DKIM keys; none if nothing is to be signed, or there are none to be had.
     async fn signers(&self) -> Rc<Vec<Signer>> {
-        if let Some(known) = &*self.signers.borrow() {
-            return known.clone();
-        }
         if !self.ctx.config.sign {
             return Rc::default();
+        }
+        let row = self.mail().get(keys::KEY).ok().flatten();
+        if let Some((from, known)) = &*self.signers.borrow()
+            && row.as_ref().is_none_or(|row| row == from)
+        {
+            return known.clone();
         }
         let mail = self.ctx.mail.clone();
         match smol::unblock(move || keys::signers(&mail)).await {
             Ok(signers) => {
                 let signers = Rc::new(signers);
-                *self.signers.borrow_mut() = Some(signers.clone());
+                let row = self.mail().get(keys::KEY).ok().flatten();
+                *self.signers.borrow_mut() = Some((row.unwrap_or_default(), signers.clone()));
                 signers
             }
             Err(why) => {

@@ -18,32 +18,39 @@ impl Queue {
         })?;
         for (key, order) in orders {
             if let Some((item, domain, order)) = order {
-                if self.is_busy(&self.lane_of(&domain)) {
-                    continue;
+                let row = self.mail().get(&outbound::batch_key(item, &domain))?;
+                if let Some(batch) = row.and_then(|row| Batch::decode(&row)) {
+                    if self.is_busy(&self.lane_of(&domain, &batch)) {
+                        continue;
+                    }
+                    self.obey_one(item, domain, batch, order).await?;
                 }
-                self.obey_one(item, domain, order).await?;
             }
             self.mail().put(vec![(key, None)]).await?;
         }
         Ok(())
     }
 
-    async fn obey_one(&self, item: Item, domain: String, order: Order) -> mail::Result<()> {
-        let key = outbound::batch_key(item, &domain);
-        let row = self.mail().get(&key)?;
-        let Some(mut batch) = row.and_then(|row| Batch::decode(&row)) else {
-            return Ok(());
-        };
+    async fn obey_one(
+        &self,
+        item: Item,
+        domain: String,
+        mut batch: Batch,
+        order: Order,
+    ) -> mail::Result<()> {
         log::info!("queue: {:016x}/{domain}: {order:?}, as ordered", item.0);
         match order {
             Order::Retry => {
                 batch.held = false;
                 batch.due = 0;
-                self.pauses.borrow_mut().remove(&self.lane_of(&domain));
+                self.pauses
+                    .borrow_mut()
+                    .remove(&self.lane_of(&domain, &batch));
             }
             Order::Hold => batch.held = true,
             Order::Drop => return self.give_up(item, domain, batch).await,
         }
+        let key = outbound::batch_key(item, &domain);
         self.mail().put(vec![(key, Some(batch.encode()))]).await
     }
 

@@ -161,6 +161,10 @@ impl Report<'_> {
             "Reporting-MTA: dns; {}\r\nArrival-Date: {}\r\n",
             self.hostname, self.arrived
         );
+        if !self.envelope.release.is_empty() {
+            // RFC 4865 §5.1.2
+            let _ = write!(out, "Future-Release-Request: {}\r\n", self.envelope.release);
+        }
         for entry in self.entries {
             out.push_str("\r\n");
             if let Some(orcpt) = &entry.recipient.orcpt {
@@ -238,6 +242,7 @@ mod tests {
             full: None,
             binary: false,
             created: 0,
+            ..Default::default()
         };
         let recipient = Recipient {
             address: Address::parse(to).unwrap(),

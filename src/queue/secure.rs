@@ -5,11 +5,27 @@ use super::route::Host;
 use super::sts::{self, Mode, Policy};
 use crate::dns::{Data, Kind, Question};
 use crate::mail;
+use crate::mail::outbound::Wish;
 use crate::net::{fetch, tls};
 use crate::smtp::client::Try;
+use crate::smtp::wire::reply::Enhanced;
 use crate::sys::clock;
 use crate::{limits, mail::Put};
 use std::net::SocketAddr;
+
+/// Why there is no way to a host.
+pub(super) struct Miss {
+    /// It stays so.
+    pub status: Option<Enhanced>,
+    /// A sentence.
+    pub why: String,
+}
+
+impl From<String> for Miss {
+    fn from(why: String) -> Miss {
+        Miss { status: None, why }
+    }
+}
 
 /// Where cached policies stand: `sts/<domain>`.
 const POLICIES: &[u8] = b"sts/";
@@ -55,7 +71,8 @@ impl Queue {
         host: &Host,
         domain: &str,
         policy: Option<&Policy>,
-    ) -> Result<Vec<Try>, String> {
+        wish: Wish,
+    ) -> Result<Vec<Try>, Miss> {
         let config = &self.ctx.config;
         let named = |tls, must, verified| Try {
             tls,
@@ -65,11 +82,27 @@ impl Queue {
         };
         // RFC 8461 §2: DANE goes first. But where somebody could have made up the host, it is the
         // policy that knows better.
-        if host.proved && (policy.is_none() || host.proved_mx) {
+        let required = wish == Wish::Required;
+        let policy = policy.filter(|_| wish != Wish::Optional);
+        let known = host.proved_mx || policy.is_some_and(|policy| policy.allows(&host.name));
+        if required && !known {
+            // RFC 8689 §4.2.1
+            return Err(Miss {
+                status: Some(Enhanced(5, 7, 10)),
+                why: format!("nothing proves that it is a mail host of {domain} (REQUIRETLS)"),
+            });
+        }
+        let dane = host.proved && wish != Wish::Optional && (policy.is_none() || host.proved_mx);
+        if dane {
             let found = dane::look(&self.ctx.dns, &host.name, config.mx_port, domain).await?;
-            if let Some(dane) = found {
+            // RFC 8689 §2: somebody has to vouch for the certificate.
+            if let Some(dane) = found.filter(|dane| !required || !dane.records.is_empty()) {
                 return Ok(vec![by_dane(dane)?]);
             }
+        }
+        if required {
+            let tls = tls::connector(config.tls_ca.as_deref())?;
+            return Ok(vec![named(Some(tls), true, true)]);
         }
         let mut tries = Vec::new();
         if let Some(policy) = policy {
@@ -77,11 +110,11 @@ impl Queue {
             if policy.allows(&host.name) {
                 match tls::connector(config.tls_ca.as_deref()) {
                     Ok(tls) => tries.push(named(Some(tls), true, true)),
-                    Err(why) if enforce => return Err(why),
+                    Err(why) if enforce => return Err(why.into()),
                     Err(why) => log::warn!("queue: MTA-STS of {domain}: {why}"),
                 }
             } else if enforce {
-                return Err(format!("the MTA-STS policy of {domain} does not allow it"));
+                return Err(format!("the MTA-STS policy of {domain} does not allow it").into());
             } else {
                 log::info!("queue: {} is not in {domain}'s policy", host.name);
             }
@@ -196,7 +229,15 @@ impl Queue {
         let mut last = format!("{host} has no address");
         for address in addresses.into_iter().take(limits::MX_ADDRESSES) {
             let address = SocketAddr::new(address, config.sts_port);
-            match fetch::text(address, &host, "/.well-known/mta-sts.txt", &tls).await {
+            match fetch::text(
+                &config.out,
+                address,
+                &host,
+                "/.well-known/mta-sts.txt",
+                &tls,
+            )
+            .await
+            {
                 Ok(text) => return Ok(text),
                 Err(why) => last = why,
             }

@@ -3,7 +3,7 @@ use super::body::Body;
 use super::report::{Action, Entry, Report};
 use super::{Queue, Work, schedule};
 use crate::mail::address::Address;
-use crate::mail::outbound::{self, Envelope, Item, Notify, Recipient};
+use crate::mail::outbound::{self, Envelope, Item, Notify, Recipient, Wish};
 use crate::mail::submission::{self, Delivered};
 use crate::mail::vacation::{self, Arrival};
 use crate::mail::{
@@ -29,17 +29,16 @@ struct Away {
     at: usize,
     item: Item,
     to: Address,
+    tls: Wish,
 }
 
 impl Away {
     /// Its rows. From nobody, and nobody is told of it (RFC 3464 §2, RFC 3461 §6.2).
     fn rows(self, email: EmailId) -> Vec<Put> {
         let envelope = Envelope {
-            sender: None,
-            envid: None,
-            full: None,
-            binary: false,
             created: clock::now(),
+            tls: self.tls,
+            ..Envelope::default()
         };
         let to = Recipient {
             address: self.to,
@@ -113,7 +112,7 @@ impl Queue {
         commit.told.extend(known.iter().map(yes));
         commit.told.extend(unknown.iter().map(no));
         let sender = work.envelope.sender.clone();
-        let away = |from: &Address| self.ctx.config.way(from.domain()).is_some();
+        let away = |from: &Address| self.ctx.config.has_way(from.domain());
         let answerable = !known.is_empty() && sender.as_ref().is_some_and(away);
         if !known.is_empty() {
             let prefix = trace::return_path(work.envelope.sender.as_ref());
@@ -160,7 +159,7 @@ impl Queue {
         };
         let mut email = self.to_inbox(report)?;
         let config = &self.ctx.config;
-        if policy::owns(config, sender) || config.way(sender.domain()).is_none() {
+        if policy::owns(config, sender) || !config.has_way(sender.domain()) {
             commit.add.push(email);
             return Ok(None);
         }
@@ -171,6 +170,7 @@ impl Queue {
             at: commit.add.len() - 1,
             item: Item::new(clock::now())?,
             to: sender.clone(),
+            tls: work.envelope.tls,
         }))
     }
 
@@ -260,9 +260,13 @@ impl Queue {
         let entries: Vec<_> = told.iter().map(Told::entry).collect();
         let failed = told.iter().any(|told| told.action == Action::Failed);
         // RFC 3461 §4.3: RET is for failures; everything else returns the header.
-        let full = failed && work.envelope.full == Some(true);
+        // RFC 8689 §5: and never for what was to be seen by few.
+        let full =
+            failed && work.envelope.full == Some(true) && work.envelope.tls != Wish::Required;
         let id = random::octets::<12>().map_err(|_| mail::Error::Unavailable)?;
         let id: String = id.iter().map(|octet| format!("{octet:02x}")).collect();
+        // An item begins with the second in which it was made.
+        let arrived = work.envelope.created.min((work.item.0 >> 32) as u32);
         let mut report = Report {
             hostname: &self.ctx.config.hostname,
             sender,
@@ -272,7 +276,7 @@ impl Queue {
             full,
             id: &id,
             date: &DateTime::utc(i64::from(clock::now())).mail(),
-            arrived: &DateTime::utc(i64::from(work.envelope.created)).mail(),
+            arrived: &DateTime::utc(i64::from(arrived)).mail(),
         };
         match self.write(work.email, &report).await {
             // The message with the report around it is more than one message may be.

@@ -8,7 +8,7 @@ use crate::auth::{App, Auth, NewApp, Protocols};
 use crate::limits;
 use crate::mail::outbound::Order;
 use crate::mail::{self, Mail, Rights};
-use crate::queue::order;
+use crate::queue::{keys, order};
 use async_io::{Async, Timer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -52,8 +52,10 @@ pub enum Request {
     QueueShow(String),
     /// `order which`: retry, hold or drop; `all`, an id, or `id/domain`.
     QueueOrder(String),
-    /// The DNS records to publish, as lines of a zone file.
-    Zone,
+    /// The DNS records to publish: `zone` for lines of a zone file, `form` for a web form.
+    Zone(String),
+    /// `list`, or a step of the DKIM keys' exchange.
+    Dkim(String),
 }
 
 /// An app password to be made.
@@ -177,7 +179,8 @@ impl Request {
             Request::QueueList => ("queue-list", String::new()),
             Request::QueueShow(id) => ("queue-show", id.clone()),
             Request::QueueOrder(order) => ("queue-order", order.clone()),
-            Request::Zone => ("zone", String::new()),
+            Request::Zone(form) => ("zone", form.clone()),
+            Request::Dkim(step) => ("dkim", step.clone()),
         };
         format!("{verb} {}\n", STANDARD.encode(argument))
     }
@@ -201,7 +204,8 @@ impl Request {
             "queue-list" => Request::QueueList,
             "queue-show" => Request::QueueShow(argument),
             "queue-order" => Request::QueueOrder(argument),
-            "zone" => Request::Zone,
+            "zone" => Request::Zone(argument),
+            "dkim" => Request::Dkim(argument),
             _ => return None,
         })
     }
@@ -250,7 +254,9 @@ impl Request {
                     Err(e) => Err(e.to_string()),
                 };
             }
-            Request::Zone => return super::zone::lines(mail),
+            Request::Zone(form) => return super::zone::lines(mail, form == "form"),
+            Request::Dkim(step) if step == "list" => return keys::list(mail),
+            Request::Dkim(step) => keys::step(mail, step)?,
         }
         Ok(Vec::new())
     }

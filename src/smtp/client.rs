@@ -11,13 +11,14 @@ use super::login::{Login, Mechanism};
 use super::wire::data::Encoder;
 use super::wire::reply::{BadReply, Class, Enhanced, Parser, ServerReply};
 use super::wire::xtext;
-use crate::config::{Smarthost, SmarthostTls};
+use crate::config::{Out, Smarthost, SmarthostTls};
+use crate::dns;
 use crate::limits;
 use crate::mail;
 use crate::mail::address::Address;
 use crate::mail::outbound::{Notify, Recipient};
 use crate::net::{self, Conn, Line, TlsConnector};
-use crate::sys::random;
+use crate::sys::{random, secret};
 
 /// Why a session is of no more use. Whatever was not answered stays in the queue.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub enum Failure {
     NoMechanism,
     /// The server does not know the password, or no randomness here.
     Login,
+    /// The access token cannot be read.
+    Secret(String),
     /// The message could not be read from the store.
     Store(mail::Error),
 }
@@ -50,6 +53,21 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether the host wants no mail at all: 5yz where it should have greeted (RFC 5321 §3.1,
+    /// RFC 7504 §3) is not to be asked again (RFC 5321 §4.2.1).
+    pub fn status(&self) -> Option<Enhanced> {
+        match self {
+            Failure::Refused("the connection" | "EHLO" | "HELO", reply)
+                if reply.class() == Class::Permanent =>
+            {
+                Some(reply.enhanced().unwrap_or(Enhanced(5, 3, 2)))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -62,6 +80,7 @@ impl std::fmt::Display for Failure {
                 f.write_str("the server offers no AUTH mechanism that we speak")
             }
             Failure::Login => f.write_str("the server failed to prove that it knows the password"),
+            Failure::Secret(why) => f.write_str(why),
             Failure::Store(error) => error.fmt(f),
         }
     }
@@ -118,6 +137,8 @@ pub struct Outgoing<'a> {
     pub utf8: bool,
     /// No lines: BINARYMIME.
     pub binary: bool,
+    /// Under TLS from here on (RFC 8689).
+    pub requiretls: bool,
 }
 
 /// Appends the next octets of the message; false when there are no more. Called between network
@@ -146,6 +167,7 @@ struct Extensions {
     dsn: bool,
     chunking: bool,
     binary: bool,
+    requiretls: bool,
     size: Option<u64>,
     auth: Vec<String>,
 }
@@ -164,6 +186,7 @@ impl Extensions {
                 "DSN" => all.dsn = true,
                 "CHUNKING" => all.chunking = true,
                 "BINARYMIME" => all.binary = true,
+                "REQUIRETLS" => all.requiretls = true,
                 // RFC 1870 §4: 0 or nothing means no fixed limit.
                 "SIZE" => all.size = words.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0),
                 "AUTH" => all.auth.extend(words.map(str::to_owned)),
@@ -183,12 +206,14 @@ pub struct Client {
     parser: Parser,
     extensions: Extensions,
     line: Vec<u8>,
+    /// The certificate said who it is.
+    verified: bool,
 }
 
 impl Client {
     /// Connects to the smarthost, secures the connection as told and logs in.
-    pub async fn open(host: &Smarthost, hostname: &str) -> Result<Client, Failure> {
-        let mut conn = net::client::connect(&host.host, host.port).await?;
+    pub async fn open(out: &Out, host: &Smarthost, hostname: &str) -> Result<Client, Failure> {
+        let mut conn = net::client::connect(out, &host.host, host.port).await?;
         conn.set_idle(None);
         conn.timeouts().write.set(limits::CLIENT_BLOCK);
         let trust = || {
@@ -203,6 +228,7 @@ impl Client {
             parser: Parser::default(),
             extensions: Extensions::default(),
             line: Vec::new(),
+            verified: host.tls != SmarthostTls::None,
         };
         let greeting = client.reply(limits::CLIENT_GREETING).await?;
         expect("the connection", greeting)?;
@@ -211,18 +237,27 @@ impl Client {
             client.start_tls(&trust()?, &host.host, hostname).await?;
         }
         if let Some((user, password)) = &host.login {
-            client.login(user, password).await?;
+            match &host.token {
+                Some(file) => {
+                    let file = file.clone();
+                    let token = smol::unblock(move || secret::read(&file)).await;
+                    let token = token.map_err(Failure::Secret)?;
+                    client.login(user, &token, Some(Mechanism::Xoauth2)).await?;
+                }
+                None => client.login(user, password, None).await?,
+            }
         }
         Ok(client)
     }
 
     /// Connects to a mail exchanger at `address`, in the way that `how` says.
     pub async fn open_mx(
+        out: &Out,
         address: SocketAddr,
         hostname: &str,
         how: &Try,
     ) -> Result<Client, Failure> {
-        let conn = net::client::connect_to(address).await?;
+        let conn = net::client::connect_to(out, address).await?;
         conn.set_idle(None);
         conn.timeouts().write.set(limits::CLIENT_BLOCK);
         let mut client = Client {
@@ -230,6 +265,7 @@ impl Client {
             parser: Parser::default(),
             extensions: Extensions::default(),
             line: Vec::new(),
+            verified: how.verified,
         };
         let greeting = client.reply(limits::CLIENT_GREETING).await?;
         expect("the connection", greeting)?;
@@ -245,6 +281,11 @@ impl Client {
             })?;
         }
         Ok(client)
+    }
+
+    /// Whether it is who it should be, and promises what REQUIRETLS asks for (RFC 8689 §4.2.1).
+    pub fn keeps_tls(&self) -> bool {
+        self.verified && self.conn.is_tls() && self.extensions.requiretls
     }
 
     /// EHLO, or HELO for a server that does not know it (RFC 5321 §3.2).
@@ -288,9 +329,19 @@ impl Client {
         self.hello(hostname).await
     }
 
-    async fn login(&mut self, user: &str, password: &str) -> Result<(), Failure> {
+    /// By `only` this mechanism, or the best that is offered.
+    async fn login(
+        &mut self,
+        user: &str,
+        password: &str,
+        only: Option<Mechanism>,
+    ) -> Result<(), Failure> {
         let offered = self.extensions.auth.iter().map(String::as_str);
-        let mechanism = Mechanism::choose(offered).ok_or(Failure::NoMechanism)?;
+        let mechanism = match only {
+            Some(only) => only.among(offered),
+            None => Mechanism::choose(offered),
+        };
+        let mechanism = mechanism.ok_or(Failure::NoMechanism)?;
         let nonce: [u8; 18] = random::octets().map_err(|_| Failure::Login)?;
         let nonce = nonce.iter().map(|octet| format!("{octet:02x}")).collect();
         let mut login = Login::new(mechanism, user, password, nonce);
@@ -376,7 +427,7 @@ impl Client {
             );
         }
         // RFC 6531 §3.2, §3.5
-        if !has.utf8 && addresses.any(|address| !address.is_ascii()) {
+        if !has.utf8 && addresses.any(|address| !address.local().is_ascii()) {
             return failed(
                 Enhanced(5, 6, 7),
                 "the next server takes no non-ASCII addresses (SMTPUTF8)",
@@ -441,9 +492,20 @@ impl Client {
         Ok(outcomes)
     }
 
+    /// An address as this server takes it: its domain in A-labels where it knows no others.
+    fn shown(&self, address: &Address) -> String {
+        let text = address.to_string();
+        match text.rsplit_once('@') {
+            Some((local, domain)) if !self.extensions.utf8 => {
+                format!("{local}@{}", dns::ascii(domain))
+            }
+            _ => text,
+        }
+    }
+
     fn mail_line(&self, message: &Outgoing<'_>) -> String {
         let mut line = match message.sender {
-            Some(sender) => format!("MAIL FROM:<{sender}>"),
+            Some(sender) => format!("MAIL FROM:<{}>", self.shown(sender)),
             None => "MAIL FROM:<>".to_owned(),
         };
         if self.extensions.size.is_some() {
@@ -457,8 +519,12 @@ impl Client {
         let international = message.utf8
             || message.sender.is_some_and(|a| !a.is_ascii())
             || message.recipients.iter().any(|to| !to.address.is_ascii());
-        if international {
+        if international && self.extensions.utf8 {
             line.push_str(" SMTPUTF8");
+        }
+        // RFC 8689 §4.2.1; §5: a report that cannot have it goes without.
+        if message.requiretls && self.keeps_tls() {
+            line.push_str(" REQUIRETLS");
         }
         if self.extensions.dsn {
             if let Some(full) = message.full {
@@ -472,7 +538,7 @@ impl Client {
     }
 
     fn rcpt_line(&self, to: &Recipient) -> String {
-        let mut line = format!("RCPT TO:<{}>", to.address);
+        let mut line = format!("RCPT TO:<{}>", self.shown(&to.address));
         if !self.extensions.dsn {
             return line;
         }

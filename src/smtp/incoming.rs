@@ -2,16 +2,18 @@
 //!
 //! Constant memory: a chunk of the wire goes through the header filter into the engine's body.
 //! Once refused, the rest is read and thrown away, and the refusal is the answer at its end.
+use super::command::mail::release;
 use super::origin::{self, Origin};
 use super::policy::Route;
 use super::session::{Rcpt, Session, Transaction};
 use super::wire::data::Encoder;
 use super::wire::header::{Filter, Missing};
-use super::wire::params::{Body, Ret};
+use super::wire::params::{Body, Hold, Ret};
 use super::wire::reply::{Enhanced, Reply};
 use super::wire::trace::{self, Received};
 use crate::config::Role as Listener;
 use crate::limits;
+use crate::mail::outbound::Wish;
 use crate::mail::vacation::{self, Arrival};
 use crate::mail::{
     self, BodyWriter, Commit, EmailId, Flags, NewEmail, Role, Source, outbound, receipt,
@@ -135,7 +137,13 @@ impl Incoming {
             Ok(origin) => origin,
             Err(reply) => return reply,
         };
-        match file(session, transaction, body, &self.id, &origin).await {
+        // RFC 8689 §4.1: the parameter goes before the field.
+        let tls = match (transaction.params.requiretls, self.filter.is_tls_optional()) {
+            (true, _) => Wish::Required,
+            (false, true) => Wish::Optional,
+            (false, false) => Wish::Usual,
+        };
+        match file(session, transaction, body, &self.id, &origin, tls).await {
             Ok(()) => Reply::of(250, Enhanced(2, 0, 0), format!("Ok, stored as {}", self.id)),
             Err(error) => {
                 log::warn!(
@@ -156,6 +164,7 @@ async fn file(
     body: BodyWriter,
     id: &str,
     origin: &Origin,
+    tls: Wish,
 ) -> mail::Result<()> {
     let prefix = trace_fields(session, &transaction, id, &origin.results);
     let size = body.len();
@@ -167,9 +176,10 @@ async fn file(
         .map(ToString::to_string)
         .unwrap_or_default();
     let count = transaction.recipients.len();
-    let envelope = envelope(&transaction);
+    let envelope = envelope(&transaction, tls);
     let answerable = session.user.is_none() && has_way(session, &envelope);
     let sender = transaction.sender.clone();
+    let held = !envelope.release.is_empty();
     // The queue reports success (RFC 3461 §4.1), so what is to be reported goes through it. Strangers
     // get reports where their address is proved and there is a way to it: else whoever writes a
     // false sender would have us send mail to anybody.
@@ -179,11 +189,11 @@ async fn file(
     let (local, remote): (Vec<Rcpt>, Vec<Rcpt>) = transaction
         .recipients
         .into_iter()
-        .partition(|to| to.route == Route::Local && !reported(to));
+        .partition(|to| to.route == Route::Local && !held && !reported(to));
     let remote: Vec<_> = remote.into_iter().map(queued).collect();
     let queue = !remote.is_empty();
     let here = !local.is_empty() && !origin.junk;
-    let item = outbound::Item::new(envelope.created)?;
+    let item = outbound::Item::new(clock::now())?;
     let mut commit = Commit::default();
     commit.add.push(NewEmail {
         source: Source::Staged(staged),
@@ -230,7 +240,7 @@ async fn file(
 /// Is there a way to whoever sent it?
 fn has_way(session: &Session, envelope: &outbound::Envelope) -> bool {
     let sender = envelope.sender.as_ref();
-    sender.is_some_and(|sender| session.ctx.config.way(sender.domain()).is_some())
+    sender.is_some_and(|sender| session.ctx.config.has_way(sender.domain()))
 }
 
 /// INBOX, or Junk if there is one.
@@ -243,13 +253,20 @@ fn mailbox(session: &Session, junk: bool) -> mail::Result<mail::MailboxId> {
         .ok_or(mail::Error::NoSuchMailbox)
 }
 
-fn envelope(transaction: &Transaction) -> outbound::Envelope {
+fn envelope(transaction: &Transaction, tls: Wish) -> outbound::Envelope {
+    let hold = transaction.params.hold.as_ref();
     outbound::Envelope {
         sender: transaction.sender.clone(),
         envid: transaction.params.envid.clone(),
         full: transaction.params.ret.map(|ret| ret == Ret::Full),
         binary: transaction.params.body == Body::BinaryMime,
-        created: clock::now(),
+        created: hold.and_then(release).unwrap_or_else(clock::now),
+        tls,
+        release: match hold {
+            Some(Hold::For(seconds)) => format!("for;{seconds}"),
+            Some(Hold::Until(_, text)) => format!("until;{text}"),
+            None => String::new(),
+        },
     }
 }
 
@@ -270,7 +287,8 @@ fn trace_fields(session: &Session, transaction: &Transaction, id: &str, results:
         .tls_info()
         .map(|(version, suite)| format!("{version} {suite}"));
     let only = match transaction.recipients.as_slice() {
-        [one] => Some(&one.address),
+        // RFC 6531 §3.7.3: other octets here would bar the message from servers of old.
+        [one] if one.address.is_ascii() => Some(&one.address),
         _ => None,
     };
     let received = Received {

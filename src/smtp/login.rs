@@ -1,4 +1,5 @@
-//! The client's side of AUTH (RFC 4954): SCRAM-SHA-256 (RFC 5802, RFC 7677), PLAIN (RFC 4616), LOGIN.
+//! The client's side of AUTH (RFC 4954): SCRAM-SHA-256 (RFC 5802, RFC 7677), PLAIN (RFC 4616), LOGIN,
+//! and XOAUTH2 where an access token is to be shown.
 //!
 //! Pure but for randomness: each step takes the server's challenge and gives the response. The
 //! server is not trusted: its messages are bounded, its iteration count too, and with SCRAM it has
@@ -20,6 +21,8 @@ pub enum Mechanism {
     Plain,
     /// The password in two.
     Login,
+    /// An access token of OAuth 2, as some providers want it.
+    Xoauth2,
 }
 
 impl Mechanism {
@@ -33,12 +36,19 @@ impl Mechanism {
         })
     }
 
+    /// This one, if the server offers it.
+    pub fn among<'a>(self, mut offered: impl Iterator<Item = &'a str>) -> Option<Mechanism> {
+        let there = offered.any(|name| name.eq_ignore_ascii_case(self.name()));
+        there.then_some(self)
+    }
+
     /// The registered name.
     pub fn name(self) -> &'static str {
         match self {
             Mechanism::ScramSha256 => "SCRAM-SHA-256",
             Mechanism::Plain => "PLAIN",
             Mechanism::Login => "LOGIN",
+            Mechanism::Xoauth2 => "XOAUTH2",
         }
     }
 }
@@ -56,6 +66,7 @@ pub struct Login {
 
 enum State {
     Plain,
+    Xoauth2,
     LoginUser,
     LoginPassword,
     ScramFirst { nonce: String },
@@ -70,6 +81,7 @@ impl Login {
             Mechanism::ScramSha256 => State::ScramFirst { nonce },
             Mechanism::Plain => State::Plain,
             Mechanism::Login => State::LoginUser,
+            Mechanism::Xoauth2 => State::Xoauth2,
         };
         Login {
             user: user.to_owned(),
@@ -84,6 +96,13 @@ impl Login {
             State::Plain => {
                 self.state = State::Over;
                 Some(STANDARD.encode(format!("\0{}\0{}", self.user, self.password)))
+            }
+            State::Xoauth2 => {
+                let text = format!(
+                    "user={}\x01auth=Bearer {}\x01\x01",
+                    self.user, self.password
+                );
+                Some(STANDARD.encode(text))
             }
             State::ScramFirst { nonce } => {
                 Some(STANDARD.encode(format!("n,,{}", first_bare(&self.user, nonce))))
@@ -120,13 +139,15 @@ impl Login {
                     Err(Untrusted)
                 }
             }
+            // What is wrong with the token; the refusal comes behind an empty answer.
+            State::Xoauth2 => Ok(String::new()),
             State::Plain | State::Over => Err(Untrusted),
         }
     }
 
     /// Whether a 235 may be believed now.
     pub fn is_complete(&self) -> bool {
-        matches!(self.state, State::Over)
+        matches!(self.state, State::Over | State::Xoauth2)
     }
 }
 

@@ -50,7 +50,7 @@ pub fn recipient(
     if config.is_own_domain(address.domain()) {
         return Err(UNKNOWN);
     }
-    match (rights.user, config.way(address.domain()).is_some()) {
+    match (rights.user, config.has_way(address.domain())) {
         (true, true) => Ok((address, Route::Remote)),
         (true, false) => Err(NO_ROUTE),
         (false, _) => Err(RELAY),
@@ -172,6 +172,7 @@ mod tests {
             port: 465,
             tls: crate::config::SmarthostTls::Tls,
             login: None,
+            token: None,
             ca: None,
         });
         assert_eq!(

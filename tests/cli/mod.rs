@@ -625,6 +625,15 @@ fn records_and_the_queue_with_the_server_up_and_down() {
     ] {
         assert!(zone.contains(record), "{record}: {zone}");
     }
+    let form = once(&dir, &["dns", "--form"]).1;
+    for record in [
+        "MX\texample.org\t10 mail.example.org\n",
+        "TXT\t_dmarc.example.org\tv=DMARC1; p=quarantine; rua=mailto:postmaster@example.org\n",
+        "TXT\t_mta-sts.example.org\tv=STSv1; id=",
+        "SRV\t_jmap._tcp.example.org\t0 1 443 mail.example.org\n",
+    ] {
+        assert!(form.contains(record), "{record}: {form}");
+    }
     let run = serve(&dir, &[]);
     run.ready();
     // The same keys, asked of the server that has the store.
@@ -636,6 +645,37 @@ fn records_and_the_queue_with_the_server_up_and_down() {
         10,
         &["nothing in the queue is all"],
     );
+    drop(run);
+}
+
+#[test]
+fn dkim_keys_are_exchanged_in_steps() {
+    let dir = TempDir::new();
+    assert_eq!(once(&dir, &["init", "--domain", "example.org"]).0, 0);
+    let dkim = |step| once(&dir, &["dkim", step]);
+    let first = "pillarbox-r1\trsa-sha256\tsigning\npillarbox-e1\ted25519-sha256\tsigning\n";
+    assert_eq!(dkim("list").1, first);
+    fails(&dir, &["dkim", "switch"], 1, &["no new keys"]);
+    fails(&dir, &["dkim", "retire"], 1, &["no old keys"]);
+    let run = serve(&dir, &[]);
+    run.ready();
+    assert_eq!(dkim("rotate").0, 0);
+    fails(&dir, &["dkim", "rotate"], 10, &["new keys already"]);
+    let second = "pillarbox-r2\trsa-sha256\tnext\npillarbox-e2\ted25519-sha256\tnext\n";
+    assert_eq!(dkim("list").1, [first, second].concat());
+    let zone = once(&dir, &["dns"]).1;
+    assert!(zone.contains("; pillarbox-r2: next\npillarbox-r2._domainkey.example.org. "));
+    assert!(zone.contains("pillarbox-r1._domainkey.example.org. "));
+    assert_eq!(dkim("switch").0, 0);
+    let old = first.replace("signing", "old");
+    assert_eq!(
+        dkim("list").1,
+        [&old, &second.replace("next", "signing")]
+            .map(String::as_str)
+            .concat()
+    );
+    assert_eq!(dkim("retire").0, 0);
+    assert_eq!(dkim("list").1, second.replace("next", "signing"));
     drop(run);
 }
 

@@ -562,6 +562,7 @@ async fn writes(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         full: None,
         binary: false,
         created: 0,
+        ..Default::default()
     };
     let send = mail.submit(any, submission, envelope, Vec::new());
     no!(tried, "submit", send.await, Error::NoPermission);
@@ -572,6 +573,8 @@ async fn writes(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         Error::NoPermission
     );
     let batch = pillarbox::mail::outbound::Batch {
+        tls: Default::default(),
+        from: String::new(),
         due: 0,
         attempts: 0,
         held: false,

@@ -409,7 +409,9 @@ fn as_a_client_we_trust_what_we_are_told_to_and_the_right_name_only() {
         }
     });
     let shake = async |ca: &Path, name: &str| {
-        let mut conn = client::connect("127.0.0.1", rig.addr.port()).await.unwrap();
+        let mut conn = client::connect(&Default::default(), "127.0.0.1", rig.addr.port())
+            .await
+            .unwrap();
         let trust = connector(Some(ca)).unwrap();
         conn.start_tls_client(&trust, name).await.map(|_| conn)
     };

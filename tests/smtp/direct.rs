@@ -159,6 +159,33 @@ fn the_signatures_verify_where_it_arrives() {
 }
 
 #[test]
+fn new_keys_sign_from_the_switch_on() {
+    let (dns, fake) = (Dns::start(), Fake::taking_all());
+    dns.add("b.test", "A", "127.0.0.1");
+    let sender = server(&dns, fake.address().port(), true);
+    let keys = |step| pillarbox::queue::keys::step(sender.mail(), step).unwrap();
+    let selectors = |count: usize| {
+        let text = String::from_utf8(fake.wait(count).pop().unwrap().raw).unwrap();
+        let found = |selector: &&str| text.contains(&format!(" s={selector};"));
+        let all = [
+            "pillarbox-r1",
+            "pillarbox-e1",
+            "pillarbox-r2",
+            "pillarbox-e2",
+        ];
+        all.into_iter().filter(found).collect::<Vec<_>>()
+    };
+    submit(&sender, &["x@b.test"]);
+    assert_eq!(selectors(1), ["pillarbox-r1", "pillarbox-e1"]);
+    keys("rotate");
+    submit(&sender, &["x@b.test"]);
+    assert_eq!(selectors(2), ["pillarbox-r1", "pillarbox-e1"]);
+    keys("switch");
+    submit(&sender, &["x@b.test"]);
+    assert_eq!(selectors(3), ["pillarbox-r2", "pillarbox-e2"]);
+}
+
+#[test]
 fn one_dead_host_costs_one_connection_and_keeps_nobody_waiting() {
     let dns = Dns::start();
     let fake = Fake::start(USUAL, |_, line| {
@@ -177,8 +204,17 @@ fn one_dead_host_costs_one_connection_and_keeps_nobody_waiting() {
             host: Some(way),
         }];
     });
-    for number in 0..30 {
-        submit(&server, &[&format!("n{number}@dead.test")]);
+    let retries = outbound::retries();
+    let mut client = logged_in(&server);
+    for number in 0..1000 {
+        client.send_raw(
+            format!("MAIL FROM:<anna@example.org>\r\nRCPT TO:<n{number}@dead.test>\r\nDATA\r\n")
+                .as_bytes(),
+        );
+        for code in ["250", "250", "354"] {
+            client.expect(code);
+        }
+        client.ask("Subject: s\r\n\r\nx\r\n.", "250");
     }
     submit(&server, &["x@well.test"]);
     well.wait(1);
@@ -187,9 +223,18 @@ fn one_dead_host_costs_one_connection_and_keeps_nobody_waiting() {
         dead.iter()
             .filter(|line| line.contains("/dead.test"))
             .count(),
-        30
+        1000
     );
-    assert_eq!(fake.connections(), 1);
+    // Other tests of this process may have asked for everything to be tried, too.
+    let bound = || 1 + (outbound::retries() - retries) as usize;
+    assert!(fake.connections() <= bound());
+    for tries in 2..4 {
+        outbound::retry_all();
+        fake.wait_for_connections(tries);
+        submit(&server, &["x@well.test"]);
+        well.wait(tries);
+        assert!(fake.connections() <= bound());
+    }
 }
 
 #[test]
@@ -266,6 +311,53 @@ fn without_answers_from_the_dns_it_waits() {
         assert!(Instant::now() < until);
         std::thread::sleep(Duration::from_millis(5));
     }
+    assert_eq!(order::list(server.mail()).unwrap().len(), 1);
+    assert!(texts(&server).is_empty());
+}
+
+#[test]
+fn who_greets_with_5yz_is_not_asked_again() {
+    for code in ["554 5.3.2 no mail here", "521 no mail here"] {
+        let dns = Dns::start();
+        let fake = Fake::start(USUAL, move |_, line| {
+            (line == "CONNECT").then(|| code.to_owned())
+        });
+        dns.add("b.test", "A", "127.0.0.1");
+        let server = server(&dns, fake.address().port(), false);
+        submit(&server, &["x@b.test"]);
+        let report = wait_for_inbox(&server, 1).remove(0);
+        assert!(report.contains("Status: 5.3.2\r\n") && report.contains("no mail here"));
+        wait_for_empty_queue(&server);
+        assert_eq!(fake.connections(), 1);
+    }
+}
+
+#[test]
+fn the_next_host_is_asked_after_a_5yz_greeting() {
+    let dns = Dns::start();
+    let fake = Fake::start(USUAL, |number, line| {
+        (line == "CONNECT" && number == 0).then(|| "554 5.3.2 not me".into())
+    });
+    dns.add("b.test", "MX", "1 mx1.b.test")
+        .add("b.test", "MX", "2 mx2.b.test");
+    dns.add("mx1.b.test", "A", "127.0.0.1")
+        .add("mx2.b.test", "A", "127.0.0.1");
+    let server = server(&dns, fake.address().port(), false);
+    submit(&server, &["x@b.test"]);
+    fake.wait(1);
+    wait_for_empty_queue(&server);
+    // One that says never, one that does not answer: it may yet come.
+    let dns = Dns::start();
+    let fake = Fake::start(USUAL, |_, line| {
+        (line == "CONNECT").then(|| "554 5.3.2 not me".into())
+    });
+    dns.add("b.test", "MX", "1 mx1.b.test")
+        .add("b.test", "MX", "2 mx2.b.test");
+    dns.add("mx1.b.test", "A", "127.0.0.1")
+        .add("mx2.b.test", "A", "127.0.0.9");
+    let server = self::server(&dns, fake.address().port(), false);
+    submit(&server, &["x@b.test"]);
+    fake.wait_for_connections(1);
     assert_eq!(order::list(server.mail()).unwrap().len(), 1);
     assert!(texts(&server).is_empty());
 }

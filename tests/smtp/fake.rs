@@ -27,6 +27,7 @@ pub type Script = dyn Fn(usize, &str) -> Option<String> + Send + Sync;
 struct Seen {
     connections: usize,
     lines: Vec<(usize, String)>,
+    peers: Vec<std::net::IpAddr>,
     messages: Vec<Message>,
 }
 
@@ -147,6 +148,7 @@ impl Fake {
                 SmarthostTls::None
             },
             login: None,
+            token: None,
             ca: Some(self.dir.join("ca.pem")),
         }
     }
@@ -159,6 +161,11 @@ impl Fake {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where they came from.
+    pub fn peers(&self) -> Vec<std::net::IpAddr> {
+        self.shared.seen.lock().unwrap().peers.clone()
     }
 
     /// Connections so far.
@@ -243,6 +250,7 @@ impl Connection<'_> {
         let number = {
             let mut seen = shared.seen.lock().unwrap();
             seen.connections += 1;
+            seen.peers.extend(socket.peer_addr().map(|peer| peer.ip()));
             seen.connections - 1
         };
         shared.changed.notify_all();

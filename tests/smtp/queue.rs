@@ -510,6 +510,7 @@ fn enqueue(server: &Server, created: u32, to: &str, notify: Option<Notify>) -> E
             full: None,
             binary: false,
             created,
+            ..Default::default()
         };
         let to = Recipient {
             address: Address::parse(to).unwrap(),

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-fn server(dns: &Dns, fake: &Fake, set: impl FnOnce(&mut Config)) -> Server {
+pub fn server(dns: &Dns, fake: &Fake, set: impl FnOnce(&mut Config)) -> Server {
     let (address, port) = (dns.address(), fake.address().port());
     Server::with(move |config| {
         config.dns = vec![address];
@@ -39,12 +39,12 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-fn sha256(octets: &[u8]) -> String {
+pub fn sha256(octets: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, octets).as_ref())
 }
 
 /// Publishes mx.b.test, with a TLSA record, or none.
-fn publish(dns: &Dns, fake: &Fake, tlsa: Option<&str>) {
+pub fn publish(dns: &Dns, fake: &Fake, tlsa: Option<&str>) {
     dns.add("b.test", "MX", "10 mx.b.test")
         .add("mx.b.test", "A", "127.0.0.1");
     if let Some(tlsa) = tlsa {

@@ -3,7 +3,7 @@
 //! Of an answer only this is looked at: the header, the question (it must be ours), the records of
 //! the answer section that belong to the name that was asked for, aliases followed, and the SOA record
 //! of the authority section for how long "no" holds (RFC 2308 §5).
-use super::name;
+use super::{name, punycode};
 use crate::limits;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -27,7 +27,7 @@ pub enum Kind {
     Tlsa = 52,
 }
 
-/// What is asked: a name (lower case, no final dot) and a type.
+/// What is asked: a name (lower case, A-labels, no final dot) and a type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     /// Name.
@@ -39,7 +39,8 @@ pub struct Question {
 impl Question {
     /// Brings the name into its one form.
     pub fn new(name: &str, kind: Kind) -> Question {
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let name = punycode::ascii(name).to_ascii_lowercase();
         Question { name, kind }
     }
 }

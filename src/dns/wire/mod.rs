@@ -4,5 +4,7 @@
 //! that are no visible ASCII, or with a dot inside a label, makes its record unusable and is left out.
 pub mod message;
 pub mod name;
+mod punycode;
 
 pub use message::{Answer, Bad, Data, Found, Kind, Question, Response, Tlsa, parse, query};
+pub use punycode::ascii;

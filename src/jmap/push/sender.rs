@@ -16,7 +16,7 @@ use smol::future::FutureExt;
 
 use super::Watch;
 use super::target::{Subscription, Target};
-use crate::config::is_public;
+use crate::config::{Out, is_public};
 use crate::limits;
 use crate::mail::{DataType, Edit, Expect, Mail, Modseq};
 use crate::net::{TlsConnector, fetch, tls};
@@ -274,7 +274,9 @@ impl Sender {
         let mut request = head.into_bytes();
         request.append(&mut body);
         let tls = self.tls()?;
-        let answer = fetch::exchange(address, &target.host, &tls, &request, true).await;
+        // --socks5 and --source-address are for mail.
+        let out = Out::default();
+        let answer = fetch::exchange(&out, address, &target.host, &tls, &request, true).await;
         answer.map_err(|error| error.to_string())
     }
 

@@ -1,7 +1,10 @@
 //! EHLO and HELO (RFC 5321 §4.1.1.1): the greeting, and what the server can do.
 use crate::auth::sasl::Mechanism;
+use crate::limits;
+use crate::mime::DateTime;
 use crate::smtp::session::{Hello, Next, Session};
 use crate::smtp::wire::reply::Reply;
+use crate::sys::clock;
 
 /// EHLO. Lists only what holds here and now (RFC 3207 §4.2, RFC 4954 §4).
 pub(super) fn run(session: &mut Session, name: String) -> Next {
@@ -16,6 +19,16 @@ pub(super) fn run(session: &mut Session, name: String) -> Next {
     );
     if session.may_start_tls() {
         text.push_str("\nSTARTTLS");
+    }
+    if session.conn.is_tls() {
+        // RFC 8689 §2
+        text.push_str("\nREQUIRETLS");
+    }
+    if session.is_submission() {
+        // RFC 4865 §4.2: nowhere else.
+        let delay = limits::SEND_DELAY;
+        let latest = DateTime::utc(i64::from(clock::now()) + i64::from(delay)).rfc3339();
+        text.push_str(&format!("\nFUTURERELEASE {delay} {latest}"));
     }
     if session.may_login() && session.user.is_none() {
         text.push_str("\nAUTH");

@@ -1,12 +1,14 @@
 //! MAIL (RFC 5321 §4.1.1.2): opens a transaction.
 use crate::config::Role;
+use crate::limits;
 use crate::mail::{self, address::Address};
 use crate::smtp::gate::Rate;
 use crate::smtp::incoming::{TOO_LARGE, refusal};
 use crate::smtp::policy;
 use crate::smtp::session::{Next, Session, Transaction};
-use crate::smtp::wire::params::MailParams;
+use crate::smtp::wire::params::{Hold, MailParams};
 use crate::smtp::wire::reply::{Enhanced, Reply};
+use crate::sys::clock;
 
 /// Behind EHLO, outside a transaction, and on a submission listener behind AUTH (RFC 6409 §4.3).
 pub(super) fn check(session: &Session) -> Result<(), Reply> {
@@ -50,6 +52,17 @@ pub(super) fn run(session: &mut Session, sender: Option<Address>, params: MailPa
     session.answer(Reply::new(250, Enhanced(2, 1, 0), "Sender ok"))
 }
 
+/// The second at which a message is released; what has passed is now. `None`: too far away.
+pub(in crate::smtp) fn release(hold: &Hold) -> Option<u32> {
+    let now = clock::now();
+    let at = match hold {
+        Hold::For(seconds) => i64::from(now) + i64::from(*seconds),
+        Hold::Until(second, _) => (*second).max(i64::from(now)),
+    };
+    let latest = i64::from(now) + i64::from(limits::SEND_DELAY);
+    u32::try_from(at).ok().filter(|_| at <= latest)
+}
+
 fn consider(session: &Session, sender: Option<&Address>, params: &MailParams) -> Result<(), Reply> {
     // RFC 6531 §3.5
     if !params.smtputf8 && sender.is_some_and(|sender| !sender.is_ascii()) {
@@ -58,6 +71,31 @@ fn consider(session: &Session, sender: Option<&Address>, params: &MailParams) ->
             Enhanced(5, 6, 7),
             "A non-ASCII address needs the SMTPUTF8 parameter",
         ));
+    }
+    // RFC 8689 §2
+    if params.requiretls && !session.conn.is_tls() {
+        return Err(Reply::new(
+            530,
+            Enhanced(5, 7, 10),
+            "REQUIRETLS needs a session under TLS",
+        ));
+    }
+    if let Some(hold) = &params.hold {
+        // RFC 4865 §4.2
+        if !session.is_submission() {
+            return Err(Reply::new(
+                555,
+                Enhanced(5, 5, 4),
+                "Parameter not recognized",
+            ));
+        }
+        if release(hold).is_none() {
+            return Err(Reply::new(
+                501,
+                Enhanced(5, 5, 4),
+                "Later than FUTURERELEASE allows",
+            ));
+        }
     }
     if session.is_submission() {
         policy::sender(&session.ctx.config, sender)?;

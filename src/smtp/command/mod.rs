@@ -5,7 +5,7 @@ mod bdat;
 mod data;
 mod ehlo;
 mod help;
-mod mail;
+pub(super) mod mail;
 mod quit;
 mod rcpt;
 mod rset;

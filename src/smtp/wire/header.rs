@@ -55,6 +55,8 @@ pub struct Filter {
     /// Such a field, as far as it has come.
     held: Vec<u8>,
     received: u32,
+    /// What TLS-Required says (RFC 8689 §3), as far as that matters; inside it now?
+    tls: (Vec<u8>, bool),
     non_ascii: bool,
     /// Whether anything went out, and whether it ended with LF.
     open_line: bool,
@@ -88,6 +90,7 @@ impl Filter {
             host: None,
             held: Vec::new(),
             received: 0,
+            tls: (Vec::new(), false),
             non_ascii: false,
             open_line: false,
         }
@@ -96,6 +99,11 @@ impl Filter {
     /// Received fields so far.
     pub fn received(&self) -> u32 {
         self.received
+    }
+
+    /// Whether the header says `TLS-Required: No`, once (RFC 8689 §3).
+    pub fn is_tls_optional(&self) -> bool {
+        self.tls.0.trim_ascii().eq_ignore_ascii_case(b"no")
     }
 
     /// Whether the header has octets above 127 and so wants SMTPUTF8 to travel (RFC 6532).
@@ -180,6 +188,7 @@ impl Filter {
         if is("Received") {
             self.received = self.received.saturating_add(1);
         }
+        self.tls.1 = is("TLS-Required");
         if self.host.is_some() && is("Authentication-Results") {
             line.push(b':');
             self.held = line;
@@ -208,6 +217,10 @@ impl Filter {
         let end = input.iter().position(|b| *b == b'\n').map(|at| at + 1);
         let (line, tail) = input.split_at(end.unwrap_or(input.len()));
         self.non_ascii |= matches!(self.at, At::Keep | At::Hold) && !line.is_ascii();
+        if self.tls.1 && self.tls.0.len() < 32 {
+            let few = line.get(..32).unwrap_or(line);
+            self.tls.0.extend_from_slice(few);
+        }
         self.emit(line, out);
         if end.is_some() {
             self.at = At::Name;

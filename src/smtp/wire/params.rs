@@ -1,9 +1,11 @@
 //! The parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8
-//! (RFC 6531), RET, ENVID, NOTIFY, ORCPT (RFC 3461, RFC 6533), AUTH (RFC 4954 §5).
+//! (RFC 6531), RET, ENVID, NOTIFY, ORCPT (RFC 3461, RFC 6533), AUTH (RFC 4954 §5), REQUIRETLS (RFC 8689),
+//! HOLDFOR and HOLDUNTIL (RFC 4865).
 use super::command::Syntax;
 use super::xtext;
 use crate::limits;
 use crate::mail::outbound::Notify;
+use crate::mime::date::parse_rfc3339;
 
 /// What MAIL says beside the reverse-path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,19 @@ pub struct MailParams {
     pub envid: Option<String>,
     /// `AUTH=`, decoded; who submitted it elsewhere. Syntax is checked and the claim is not used.
     pub auth: Option<String>,
+    /// `REQUIRETLS` was given (RFC 8689 §2).
+    pub requiretls: bool,
+    /// `HOLDFOR=` or `HOLDUNTIL=` (RFC 4865 §3).
+    pub hold: Option<Hold>,
+}
+
+/// When a message is to be released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Behind so many seconds.
+    For(u32),
+    /// At this second since 1970; beside it as the client wrote it.
+    Until(i64, String),
 }
 
 /// `BODY=` of RFC 6152 §2 and RFC 3030 §3.
@@ -76,9 +91,14 @@ pub fn mail(text: &str) -> Result<MailParams, Syntax> {
             ("RET", Some(value)) => once(&mut params.ret, ret(value)?)?,
             ("ENVID", Some(value)) => once(&mut params.envid, envid(value)?)?,
             ("AUTH", Some(value)) => once(&mut params.auth, auth(value)?)?,
-            ("SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID" | "AUTH", _) => {
-                return Err(Syntax::Parameter);
-            }
+            ("REQUIRETLS", None) if !params.requiretls => params.requiretls = true,
+            ("HOLDFOR", Some(value)) => once(&mut params.hold, hold_for(value)?)?,
+            ("HOLDUNTIL", Some(value)) => once(&mut params.hold, hold_until(value)?)?,
+            (
+                "SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID" | "AUTH" | "REQUIRETLS" | "HOLDFOR"
+                | "HOLDUNTIL",
+                _,
+            ) => return Err(Syntax::Parameter),
             _ => return Err(Syntax::UnknownParameter),
         }
     }
@@ -114,6 +134,22 @@ fn size(value: &str) -> Result<u64, Syntax> {
         return Err(Syntax::Parameter);
     }
     Ok(value.parse().unwrap_or(u64::MAX))
+}
+
+/// One to nine digits, the first not 0.
+fn hold_for(value: &str) -> Result<Hold, Syntax> {
+    let digits = value.bytes().all(|b| b.is_ascii_digit()) && !value.starts_with('0');
+    let seconds = value.parse().ok().filter(|_| digits && value.len() < 10);
+    seconds.map(Hold::For).ok_or(Syntax::Parameter)
+}
+
+/// `Internet-style-date-time-UTC`: a date-time of RFC 3339 that ends in Z.
+fn hold_until(value: &str) -> Result<Hold, Syntax> {
+    let utc = value.ends_with(['Z', 'z']);
+    let date = parse_rfc3339(value)
+        .filter(|_| utc)
+        .ok_or(Syntax::Parameter)?;
+    Ok(Hold::Until(date.secs, value.to_owned()))
 }
 
 fn body(value: &str) -> Result<Body, Syntax> {

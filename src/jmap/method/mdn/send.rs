@@ -103,8 +103,8 @@ async fn one(
             .because("onSuccessUpdateEmail must set the keyword $mdnsent of the email"));
     }
     let (report, told) = read(context, identity, &mdn)?;
-    let way = context.site.ctx.config.way(report.to.domain());
-    if way.is_none() && !owns(context, &report.to) {
+    let way = context.site.ctx.config.has_way(report.to.domain());
+    if !way && !owns(context, &report.to) {
         return Err(SetError::new("forbidden").because(NO_ROUTE));
     }
     let email = report.email;
@@ -320,11 +320,8 @@ async fn queue(context: &Context, report: Report) -> Result<(), SetError> {
     let item = Item::new(created).map_err(set_error)?;
     // RFC 8098 §3: the null reverse-path, so that nothing ever answers it.
     let envelope = Envelope {
-        sender: None,
-        envid: None,
-        full: None,
-        binary: false,
         created,
+        ..Envelope::default()
     };
     let to = Recipient {
         address: report.to,

@@ -178,9 +178,9 @@ async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetE
         sender: envelope.sender,
         envid: envelope.envid,
         full: envelope.full,
-        binary: false,
         // The queue's patience begins when it may begin.
         created: send_at,
+        ..outbound::Envelope::default()
     };
     let shown = submission.clone();
     let submitted = context
@@ -235,7 +235,7 @@ fn permit(context: &Context, envelope: &Envelope) -> Result<(), SetError> {
     if !unknown.is_empty() {
         return Err(invalid_recipients(unknown));
     }
-    if to().any(|to| !owns(to) && config.way(to.domain()).is_none()) {
+    if to().any(|to| !owns(to) && !config.has_way(to.domain())) {
         return Err(SetError::new("forbiddenToSend").because(
             "mail to other domains needs --smarthost HOST:PORT or --direct when the server starts",
         ));
