@@ -15,7 +15,7 @@
 //! S: A654 OK FETCH completed
 //! ```
 //!
-//! * A scene begins logged in; `! fresh` begins it without, `! tls` under TLS. `C2:` and `S2:` are
+//! * A scene begins logged in; `! fresh` begins it without, `! tls` under TLS; `! starttls` shakes hands. `C2:` and `S2:` are
 //!   another connection (any digit), logged in by itself.
 //! * `C:` sends a line. `C|` too, as part of a literal: `{*}` and `{*+}` at the end of the line before
 //!   become the size of the `C|` lines that follow.
@@ -134,6 +134,7 @@ impl Scene {
         match word {
             "fresh" => self.fresh = true,
             "tls" => self.tls = true,
+            "starttls" => self.connection(1).client.start_tls(),
             "run" => {
                 let command = self.filled(rest);
                 self.connection(1).ok(&command);
