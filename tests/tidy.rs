@@ -72,6 +72,68 @@ const PANICS: &[&str] = &[
 /// What the table says of an RFC.
 const STATUSES: &[&str] = &["yes", "partial", "no"];
 
+/// IMAP commands that are at home with another one.
+const SHARED: &[(&str, &str)] = &[
+    ("EXAMINE", "select"),
+    ("UNSUBSCRIBE", "subscribe"),
+    ("REPLACE", "append"),
+    ("GETQUOTA", "quota"),
+    ("GETQUOTAROOT", "quota"),
+    ("SETQUOTA", "quota"),
+    ("GETMETADATA", "metadata"),
+    ("SETMETADATA", "metadata"),
+    ("GETJMAPACCESS", "jmapaccess"),
+    ("SETACL", "acl"),
+    ("DELETEACL", "acl"),
+    ("GETACL", "acl"),
+    ("LISTRIGHTS", "acl"),
+    ("MYRIGHTS", "acl"),
+];
+
+/// What is in `src/imap/command` and no command.
+const HELPERS: &[&str] = &["mod", "body", "criteria", "found", "url"];
+
+/// Where is SORT? In `wire/sort.rs`, `command/sort.rs` and `tests/imap/sort.rs`.
+#[test]
+fn every_imap_command_has_its_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let grammar = read("src/imap/wire/mod.rs");
+    let (_, arms) = grammar.split_once("fn any_state").unwrap();
+    let acl = read("src/imap/wire/acl.rs");
+    let arms = arms.lines().chain(acl.lines());
+    let mut known = 0;
+    for arm in arms {
+        let Some((name, does)) = arm
+            .trim()
+            .strip_prefix('"')
+            .and_then(|arm| arm.split_once("\" => "))
+        else {
+            continue;
+        };
+        if ["NOOP", "CHECK", "UID"].contains(&name) {
+            continue;
+        }
+        known += 1;
+        let shared = SHARED.iter().find(|(shared, _)| *shared == name);
+        let home = shared.map_or_else(|| name.to_lowercase(), |(_, home)| (*home).to_owned());
+        let argued =
+            does.contains("(c") || does.ends_with('{') || shared.is_some_and(|it| it.1 == "acl");
+        let folders = ["src/imap/command", "tests/imap", "src/imap/wire"];
+        for folder in &folders[..if argued { 3 } else { 2 }] {
+            let file = format!("{folder}/{home}.rs");
+            assert!(root.join(&file).exists(), "{name} has no {file}");
+        }
+    }
+    assert!(known > 45, "{known} commands found");
+    for entry in fs::read_dir(root.join("src/imap/command")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let helper = HELPERS.contains(&name.trim_end_matches(".rs"));
+        let test = root.join("tests/imap").join(&name);
+        assert!(helper || test.exists(), "{name} has no test");
+    }
+}
+
 #[test]
 fn layers_point_down() {
     let allowed: BTreeMap<_, BTreeSet<_>> = EDGES

@@ -547,6 +547,9 @@ fn check_name(name: &str) -> Done<()> {
     {
         // RFC 9051 §5.1, RFC 5198 §2.
         "has a control character"
+    } else if name.starts_with('\u{feff}') {
+        // RFC 5198 §2.
+        "begins with a byte order mark"
     } else {
         return Ok(());
     };

@@ -47,6 +47,8 @@ impl Mail {
     pub async fn reset_url_key(&self, mailbox: MailboxId, fresh: [u8; URL_KEY]) -> Result<()> {
         self.write(0, move |txn| put(txn, mailbox, &fresh)).await?;
         *lock(&self.shared.url_resets).entry(mailbox).or_default() += 1;
+        // Whoever idles in there hears of it (RFC 4467 §7).
+        self.shared.hub.bump(self.shared.hub.modseq());
         Ok(())
     }
 

@@ -286,3 +286,33 @@ fn save_date() {
         "{line}"
     );
 }
+
+/// RFC 9051 §4.3.1: no NUL outside of a literal8. BINARY has it.
+#[test]
+fn nul_is_for_binary() {
+    let server = Server::start();
+    let mut imap = Imap::login(&server);
+    let text = "X: a\0b\r\nContent-Transfer-Encoding: binary\r\n\r\nx\0y\0";
+    let line = format!("a APPEND INBOX ~{{{}+}}\r\n{text}\r\n", text.len());
+    imap.client.send_raw(line.as_bytes());
+    assert!(imap.until("a").tagged.starts_with("OK"));
+    imap.ok("SELECT INBOX");
+    for (item, size) in [
+        ("BODY[]", text.len()),
+        ("BODY[TEXT]", 4),
+        ("BODY[TEXT]<1.2>", 2),
+        ("BODY[HEADER.FIELDS (X)]", 10),
+        ("RFC822", text.len()),
+    ] {
+        let reply = imap.ok(&format!("FETCH 1 {item}"));
+        let line = reply.one("FETCH");
+        assert!(
+            !line.contains('\0') && line.contains(&format!("{{{size}}}")),
+            "{line:?}"
+        );
+    }
+    let reply = imap.ok("FETCH 1 BINARY[1]");
+    assert!(reply.one("FETCH").contains("~{4}\r\nx\0y\0"), "{reply:?}");
+    imap.ok("FETCH 1 RFC822.SIZE")
+        .one(&format!("RFC822.SIZE {}", text.len()));
+}

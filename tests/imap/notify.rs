@@ -1,6 +1,7 @@
 //! NOTIFY where the RFC has no dialogue for it (RFC 5465).
 use super::{Imap, message};
-use crate::harness::Server;
+use crate::access::app;
+use crate::harness::{Server, USER};
 
 const ALL: &str = "NOTIFY SET (selected (MessageNew (UID FLAGS) MessageExpunge FlagChange)) \
      (personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange \
@@ -153,4 +154,79 @@ fn bounds() {
     a.bad(&format!("NOTIFY SET (mailboxes ({names}) (MailboxName))"));
     a.ok("NOTIFY SET (mailboxes (no such mailboxes) (MessageNew MessageExpunge))");
     a.ok("NOTIFY NONE");
+}
+
+/// RFC 5465 §5.9: a mailbox that may not be read any more is told as such, and nothing that happens in
+/// it is; given back, it is told, and heard of, again.
+#[test]
+fn rights_that_go_and_come() {
+    let server = Server::start();
+    let mut owner = Imap::login(&server);
+    owner.ok("CREATE box");
+    let secret = app(&server, "phone", "imap", None);
+    let mut phone = Imap::connect(&server);
+    phone.ok(&format!("LOGIN {USER} {secret}"));
+    phone.ok("NOTIFY SET (mailboxes box (MessageNew MessageExpunge MailboxName))");
+    owner.ok("SETACL box phone l");
+    assert_eq!(
+        phone.response(),
+        "* LIST (\\NoAccess \\HasNoChildren \\Subscribed) \"/\" box"
+    );
+    owner.fill("box", 1);
+    owner.ok("SETACL box phone lr");
+    assert_eq!(
+        phone.response(),
+        "* LIST (\\HasNoChildren \\Subscribed) \"/\" box"
+    );
+    assert!(
+        phone
+            .response()
+            .starts_with("* STATUS box (UIDNEXT 2 MESSAGES 1")
+    );
+    owner.fill("box", 1);
+    assert!(
+        phone
+            .response()
+            .starts_with("* STATUS box (UIDNEXT 3 MESSAGES 2")
+    );
+    owner.ok("SETACL box phone \"\"");
+    assert!(phone.response().contains("\"/\" box"));
+    phone.ok("NOOP");
+}
+
+/// One that wants whole messages and reads nothing: nothing is queued for it, nobody waits for it, and
+/// it is in step when it reads again.
+#[test]
+fn one_that_never_reads() {
+    let server = Server::start();
+    let (mut deaf, mut other) = (Imap::inbox(&server), Imap::inbox(&server));
+    deaf.ok("NOTIFY SET (selected (MessageNew (BODY.PEEK[]) MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge FlagChange))");
+    let text = format!(
+        "Subject: x\r\n\r\n{}\r\n",
+        "0123456789abcdef".repeat(20_000)
+    );
+    for n in 1..=40 {
+        other.append("INBOX", &text);
+        other.append("Archive", &message(n));
+        other.ok(&format!("STORE {n} +FLAGS (\\Flagged k{})", n % 7));
+    }
+    other.ok("UID STORE 1:5 +FLAGS (\\Deleted)");
+    other.ok("EXPUNGE");
+    let tag = deaf.send("STATUS Archive (MESSAGES)");
+    let reply = deaf.until(&tag);
+    assert!(reply.tagged.starts_with("OK"), "{}", reply.tagged);
+    assert_eq!(
+        reply.with("STATUS Archive").last().copied(),
+        Some("STATUS Archive (MESSAGES 40)")
+    );
+    let numbers = deaf.ok("UID SEARCH ALL");
+    assert_eq!(numbers.untagged, other.ok("UID SEARCH ALL").untagged);
+    let flags = |imap: &mut Imap| imap.ok("FETCH 1:* (UID FLAGS)").untagged;
+    let plain = |lines: Vec<String>| -> Vec<String> {
+        lines
+            .iter()
+            .map(|line| line.replace(" \\Recent", ""))
+            .collect()
+    };
+    assert_eq!(plain(flags(&mut deaf)), plain(flags(&mut other)));
 }

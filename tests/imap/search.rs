@@ -211,18 +211,6 @@ fn rfc5032() {
     super::transcript::play("rfc5032.txt");
 }
 
-/// RFC 5255 §4.7 to §4.9.
-#[test]
-fn one_comparator() {
-    let (_server, mut imap) = filled();
-    let active = ["COMPARATOR i;unicode-casemap"];
-    assert_eq!(imap.ok("COMPARATOR").untagged, active);
-    assert_eq!(imap.ok("COMPARATOR \"cz;*\" \"i;*\"").untagged, active);
-    assert_eq!(imap.ok("COMPARATOR default").untagged, active);
-    let reply = imap.no("COMPARATOR \"cz;*\" i;basic");
-    assert!(reply.tagged.contains("[BADCOMPARATOR]"), "{reply:?}");
-}
-
 /// Whatever a client sends, the answer is BAD or NO, and the next command works.
 #[test]
 fn hostile_criteria_are_refused() {

@@ -56,21 +56,6 @@ fn examine_changes_nothing() {
 }
 
 #[test]
-fn close_removes_and_unselect_does_not() {
-    let server = Server::start();
-    let mut imap = Imap::login(&server);
-    imap.fill("INBOX", 3);
-    imap.ok("SELECT INBOX");
-    imap.ok("STORE 2 +FLAGS.SILENT (\\Deleted)");
-    imap.ok("UNSELECT");
-    imap.bad("UNSELECT");
-    imap.ok("SELECT INBOX").one("3 EXISTS");
-    let reply = imap.ok("CLOSE");
-    assert!(reply.with("EXPUNGE").is_empty(), "{reply:?}");
-    imap.ok("SELECT INBOX").one("2 EXISTS");
-}
-
-#[test]
 fn a_deleted_mailbox_ends_the_session_in_it() {
     let server = Server::start();
     let (mut a, mut b) = (Imap::login(&server), Imap::login(&server));

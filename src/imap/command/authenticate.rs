@@ -6,7 +6,7 @@ use crate::auth::Protocol;
 use crate::auth::sasl::{Mechanism, Step};
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
-use crate::imap::wire::login::Authenticate;
+use crate::imap::wire::authenticate::Authenticate;
 use crate::limits;
 use crate::net::Line;
 

@@ -49,7 +49,7 @@ pub async fn octets(
     }
     let (offset, len) = slice(run, partial);
     encode::literal_head(session.conn.out(), len, false);
-    copy(session, look, offset, len).await
+    copy(session, look, offset, len, true).await
 }
 
 /// Is there such a part?
@@ -138,23 +138,41 @@ pub fn cut_off() -> Stop {
     Stop::Net(net::Error::Closed)
 }
 
-/// Copies octets of the message to the client.
+/// Copies octets of the message to the client; `textual` if they are in a literal, which has no NUL.
 async fn copy(
     session: &mut Session,
     look: &mut Look,
     mut offset: u64,
     mut len: u64,
+    textual: bool,
 ) -> Result<(), Stop> {
     while len > 0 {
-        let got = look.read(offset, len, session.conn.out())?;
+        let out = session.conn.out();
+        let from = out.len();
+        let got = look.read(offset, len, out)?;
         if got == 0 {
             return Err(cut_off());
+        }
+        if textual {
+            without_nul(out, from);
         }
         offset += got;
         len = len.saturating_sub(got);
         spill(session, look).await?;
     }
     Ok(())
+}
+
+/// RFC 9051 §4.3.1: a literal has no NUL. Another octet stands for it, so that sizes stay as they are;
+/// BINARY gives the message as it is.
+fn without_nul(out: &mut [u8], from: usize) {
+    let mut rest = out.get_mut(from..).unwrap_or_default();
+    while let Some(at) = memchr::memchr(0, rest) {
+        rest = rest.get_mut(at..).unwrap_or_default();
+        if let Some(nul) = rest.first_mut() {
+            *nul = 0x80;
+        }
+    }
 }
 
 /// Appends a section to a message in the making (CATENATE); false where there is no such part.
@@ -227,7 +245,9 @@ async fn short_fields(
     let (skip, left) = slice((0, picked.len() as u64), partial);
     let out = session.conn.out();
     encode::literal_head(out, left, false);
+    let from = out.len();
     Slice { skip, left, out }.put(&picked);
+    without_nul(session.conn.out(), from);
     (look.picked, look.piece) = (picked, lines.piece);
     spill(session, look).await
 }
@@ -252,9 +272,11 @@ async fn fields(
     loop {
         // A header may be as long as a message: it leaves as it is read, like everything else.
         let out = session.conn.out();
+        let from = out.len();
         let mut sink = Slice { skip, left, out };
         let more = lines.next(look, &mut |octets| sink.put(octets))?;
         (skip, left) = (sink.skip, sink.left);
+        without_nul(session.conn.out(), from);
         spill(session, look).await?;
         if !more || left == 0 {
             break;
@@ -419,7 +441,7 @@ async fn content(
     }
     encode::literal_head(session.conn.out(), len, true);
     if !coded.encoding.is_encoded() {
-        return copy(session, look, coded.run.0 + skip, len).await;
+        return copy(session, look, coded.run.0 + skip, len, false).await;
     }
     decode(session, look, &coded, skip, len).await
 }

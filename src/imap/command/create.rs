@@ -3,7 +3,7 @@
 use super::list::USES;
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
-use crate::imap::wire::mailbox::Create;
+use crate::imap::wire::create::Create;
 use crate::mail::Role;
 
 /// CREATE, with parents that are missing. The answer carries the new mailbox's id.

@@ -3,17 +3,23 @@
 use super::subscribe;
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
+use crate::imap::wire::mailbox::inbox;
 use crate::mail::Expect;
 
 /// DELETE: the mailbox and its messages. One with children stays (`NO [HASCHILDREN]`).
-pub async fn run(session: &mut Session, name: &str) -> Run {
+pub async fn run(session: &mut Session, given: &str) -> Run {
     let mail = session.mail();
-    let Some(found) = mail.meta().by_path(name).cloned() else {
+    let meta = mail.meta();
+    let Some(found) = meta.by_path(&inbox(given.to_owned())).cloned() else {
         return Answer::no("[NONEXISTENT] no such mailbox").stop();
     };
     let id = found.id;
     mail.delete(id, true, Expect::default()).await?;
     session.named(&found.path, None);
+    // RFC 9051 §6.3.5, §6.3.9.7: the name is not quite what the client has written.
+    if session.enabled.rev2 && found.path != given {
+        session.list_news(&meta, &found, Some("\\NonExistent"), Some(given));
+    }
     if found.subscribed {
         subscribe::keep(&mail, &found.path).await?;
     }

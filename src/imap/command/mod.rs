@@ -1,5 +1,10 @@
-//! The commands, one file each, with the same name in `wire/` and in the tests. NOOP and CHECK do
-//! nothing of their own: what they are for, telling what changed, every command does at its end.
+//! The commands, one file each, with the same name in `wire/` (where it has arguments) and in
+//! `tests/imap/`. A test holds that, and has the list of those that share a file: EXAMINE is in
+//! `select`, UNSUBSCRIBE in `subscribe`, REPLACE in `append`, what ends in ACL or RIGHTS in `acl`, in
+//! QUOTA or QUOTAROOT in `quota`, in METADATA in `metadata`.
+//!
+//! NOOP and CHECK do nothing of their own: what they are for, telling what changed, every command does
+//! at its end.
 pub mod acl;
 pub mod append;
 pub mod authenticate;

@@ -1,4 +1,4 @@
-//! COPY, MOVE and their UID forms (RFC 9051 §6.4.7, §6.4.8).
+//! COPY and UID COPY (RFC 9051 §6.4.7).
 
 use super::cursor::{Cursor, Parsed};
 use super::mailbox;

@@ -1,5 +1,4 @@
-//! LIST and LSUB (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3501 §6.3.9), and how their
-//! patterns match.
+//! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154), and how its patterns match.
 
 use super::cursor::{Cursor, Error, Parsed, is_astring};
 use super::{mailbox, metadata, status};
@@ -71,19 +70,6 @@ pub fn list(c: &mut Cursor<'_>) -> Parsed<List> {
     Ok(list)
 }
 
-/// `SP mailbox SP list-mailbox`, for LSUB.
-pub fn lsub(c: &mut Cursor<'_>) -> Parsed<List> {
-    c.space()?;
-    let reference = text(c, Cursor::astring)?;
-    c.space()?;
-    let patterns = vec![text(c, pattern)?];
-    Ok(List {
-        reference,
-        patterns,
-        ..List::default()
-    })
-}
-
 fn select(c: &mut Cursor<'_>) -> Parsed<Select> {
     let at = c.position();
     let mut select = Select::default();
@@ -145,7 +131,7 @@ fn returns(c: &mut Cursor<'_>) -> Parsed<Returns> {
 type Raw<'a> = std::borrow::Cow<'a, [u8]>;
 
 /// `list-mailbox`
-fn pattern<'a>(c: &mut Cursor<'a>) -> Parsed<Raw<'a>> {
+pub(super) fn pattern<'a>(c: &mut Cursor<'a>) -> Parsed<Raw<'a>> {
     match c.peek() {
         Some(b'"' | b'{') => c.string(),
         _ => match c.take_while(|b| is_astring(b) || matches!(b, b'%' | b'*')) {
@@ -155,7 +141,8 @@ fn pattern<'a>(c: &mut Cursor<'a>) -> Parsed<Raw<'a>> {
     }
 }
 
-fn text<'a>(
+/// A name or pattern in the encoding agreed on.
+pub(super) fn text<'a>(
     c: &mut Cursor<'a>,
     parse: impl Fn(&mut Cursor<'a>) -> Parsed<Raw<'a>>,
 ) -> Parsed<String> {

@@ -1,5 +1,4 @@
-//! Mailbox names on the wire, and the commands that are a name and little else: CREATE, DELETE,
-//! RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §5.1, §6.3.4-6.3.8).
+//! Mailbox names on the wire (RFC 9051 §5.1).
 //!
 //! In memory a name is UTF-8 with `/` between its levels. On the wire it is modified UTF-7 for an
 //! IMAP4rev1 client and UTF-8 once IMAP4rev2 or UTF8=ACCEPT is enabled.
@@ -55,56 +54,10 @@ pub fn write(out: &mut Vec<u8>, name: &str, utf8: bool) {
     }
 }
 
-/// The arguments of CREATE.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Create {
-    /// The new mailbox; a trailing separator is taken off (RFC 9051 §6.3.4).
-    pub name: String,
-    /// The name as the client spells it, without the separator.
-    pub given: String,
-    /// `USE (...)`: special-use attributes (RFC 6154 §3).
-    pub uses: Vec<String>,
-}
-
-/// `SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]`.
-pub fn create(c: &mut Cursor<'_>) -> Parsed<Create> {
-    c.space()?;
-    let mut given = given(c)?;
-    if given.len() > 1 && given.ends_with(SEPARATOR) {
-        given.pop();
-    }
-    let mut uses = Vec::new();
-    if c.peek() == Some(b' ') && c.rest().len() > 1 {
-        c.space()?;
-        c.list(false, |c| {
-            let start = c.clone();
-            if c.word()? != "USE" {
-                return start.fail("USE");
-            }
-            c.space()?;
-            uses = c.list(true, |c| {
-                c.must(b'\\', "a special-use attribute")?;
-                Ok(format!("\\{}", c.atom_text()?))
-            })?;
-            Ok(())
-        })?;
-    }
-    Ok(Create {
-        name: inbox(given.clone()),
-        given,
-        uses,
-    })
-}
-
-/// `SP mailbox`, for DELETE, SUBSCRIBE and UNSUBSCRIBE.
+/// `SP mailbox`.
 pub fn only(c: &mut Cursor<'_>) -> Parsed<String> {
     c.space()?;
     name(c)
-}
-
-/// `SP mailbox SP mailbox`.
-pub fn rename(c: &mut Cursor<'_>) -> Parsed<(String, String)> {
-    Ok((only(c)?, only(c)?))
 }
 
 #[cfg(test)]
@@ -135,22 +88,6 @@ mod tests {
             Some("Entw\u{fc}rfe")
         );
         assert_eq!(parse(b"\"\xff\"", true), None);
-        assert_eq!(
-            create(&mut Cursor::new(b" a/b/", false)).unwrap().name,
-            "a/b"
-        );
-        let made = create(&mut Cursor::new(b" inbox/b (USE (\\Sent \\x))", false)).unwrap();
-        assert_eq!(
-            (made.name.as_str(), made.given.as_str()),
-            ("INBOX/b", "inbox/b")
-        );
-        assert_eq!(made.uses, ["\\Sent", "\\x"]);
-        for bad in [" a (USE)", " a (FOO (\\Sent))", " a (USE (Sent))", " a ()"] {
-            assert!(
-                create(&mut Cursor::new(bad.as_bytes(), false)).is_err(),
-                "{bad}"
-            );
-        }
     }
 
     proptest! {

@@ -7,26 +7,37 @@
 
 pub mod acl;
 pub mod append;
+pub mod authenticate;
 pub mod cancelupdate;
 pub mod comparator;
+pub mod compress;
 pub mod copy;
+pub mod create;
 pub mod cursor;
 pub mod date;
+pub mod delete;
+pub mod enable;
 pub mod encode;
 pub mod envelope;
 pub mod esearch;
+pub mod expunge;
 pub mod fetch;
 pub mod fields;
 pub mod flag;
 pub mod frame;
+pub mod genurlauth;
 pub mod id;
 pub mod language;
 pub mod list;
 pub mod login;
+pub mod lsub;
 pub mod mailbox;
 pub mod metadata;
+pub mod r#move;
 pub mod notify;
 pub mod quota;
+pub mod rename;
+pub mod resetkey;
 pub mod search;
 pub mod section;
 pub mod select;
@@ -35,8 +46,10 @@ pub mod sort;
 pub mod status;
 pub mod store;
 pub mod structure;
+pub mod subscribe;
 pub mod thread;
 pub mod url;
+pub mod urlfetch;
 pub mod utf7;
 
 use cursor::{Cursor, Error, Parsed};
@@ -51,12 +64,12 @@ pub enum Command {
     Logout,
     Id(id::Fields),
     StartTls,
-    Authenticate(login::Authenticate),
+    Authenticate(authenticate::Authenticate),
     Login(login::Login),
     Enable(Vec<String>),
     Select(select::Select),
     Examine(select::Select),
-    Create(mailbox::Create),
+    Create(create::Create),
     Delete(String),
     Rename(String, String),
     Subscribe(String),
@@ -70,7 +83,7 @@ pub enum Command {
     ResetKey(Option<(String, Vec<String>)>),
     /// GENURLAUTH: URLs and mechanisms.
     GenUrlAuth(Vec<(String, String)>),
-    UrlFetch(Vec<url::Wanted>),
+    UrlFetch(Vec<urlfetch::Wanted>),
     /// COMPRESS DEFLATE.
     Compress,
     /// APPEND or REPLACE.
@@ -181,21 +194,21 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         "LOGOUT" => Command::Logout,
         "ID" => Command::Id(id::id(c)?),
         "STARTTLS" => Command::StartTls,
-        "AUTHENTICATE" => Command::Authenticate(login::authenticate(c)?),
+        "AUTHENTICATE" => Command::Authenticate(authenticate::authenticate(c)?),
         "LOGIN" => Command::Login(login::login(c)?),
-        "ENABLE" => Command::Enable(enable(c)?),
+        "ENABLE" => Command::Enable(enable::enable(c)?),
         "SELECT" => Command::Select(select::select(c)?),
         "EXAMINE" => Command::Examine(select::select(c)?),
-        "CREATE" => Command::Create(mailbox::create(c)?),
-        "DELETE" => Command::Delete(mailbox::only(c)?),
+        "CREATE" => Command::Create(create::create(c)?),
+        "DELETE" => Command::Delete(delete::delete(c)?),
         "RENAME" => {
-            let (from, to) = mailbox::rename(c)?;
+            let (from, to) = rename::rename(c)?;
             Command::Rename(from, to)
         }
-        "SUBSCRIBE" => Command::Subscribe(mailbox::only(c)?),
-        "UNSUBSCRIBE" => Command::Unsubscribe(mailbox::only(c)?),
+        "SUBSCRIBE" => Command::Subscribe(subscribe::subscribe(c)?),
+        "UNSUBSCRIBE" => Command::Unsubscribe(subscribe::subscribe(c)?),
         "LIST" => Command::List(list::list(c)?),
-        "LSUB" => Command::Lsub(list::lsub(c)?),
+        "LSUB" => Command::Lsub(lsub::lsub(c)?),
         "NAMESPACE" => Command::Namespace,
         "STATUS" => {
             let (name, items) = status::status(c)?;
@@ -203,7 +216,10 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         }
         "APPEND" => Command::Append(append::append(c)?),
         "REPLACE" => Command::Append(append::replace(c, Numbers::Sequence)?),
-        "COMPRESS" => compress(c)?,
+        "COMPRESS" => {
+            compress::compress(c)?;
+            Command::Compress
+        }
         "GETJMAPACCESS" => Command::GetJmapAccess,
         "LANGUAGE" => Command::Language(language::language(c)?),
         "GETQUOTA" => Command::GetQuota(quota::get(c)?),
@@ -214,9 +230,9 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         }
         "GETMETADATA" => Command::GetMetadata(metadata::get(c)?),
         "SETMETADATA" => Command::SetMetadata(metadata::set(c)?),
-        "RESETKEY" => Command::ResetKey(url::reset_key(c)?),
-        "GENURLAUTH" => Command::GenUrlAuth(url::generate(c)?),
-        "URLFETCH" => Command::UrlFetch(url::fetch(c)?),
+        "RESETKEY" => Command::ResetKey(resetkey::resetkey(c)?),
+        "GENURLAUTH" => Command::GenUrlAuth(genurlauth::genurlauth(c)?),
+        "URLFETCH" => Command::UrlFetch(urlfetch::urlfetch(c)?),
         "IDLE" => Command::Idle,
         "NOTIFY" => Command::Notify(notify::notify(c)?),
         "CHECK" => Command::Check,
@@ -236,8 +252,7 @@ fn uid(c: &mut Cursor<'_>) -> Parsed<Command> {
     c.space()?;
     let word = c.word()?;
     if word == "EXPUNGE" {
-        c.space()?;
-        return Ok(Command::Expunge(Some(Set::parse(c)?)));
+        return Ok(Command::Expunge(Some(expunge::expunge(c)?)));
     }
     if word == "REPLACE" {
         return Ok(Command::Append(append::replace(c, Numbers::Uid)?));
@@ -257,37 +272,10 @@ fn with_numbers(c: &mut Cursor<'_>, word: &str, numbers: Numbers) -> Parsed<Comm
         "FETCH" => Ok(Command::Fetch(fetch::fetch(c)?, numbers)),
         "STORE" => Ok(Command::Store(store::store(c)?, numbers)),
         "COPY" => Ok(Command::Copy(copy::copy(c)?, numbers)),
-        "MOVE" => Ok(Command::Move(copy::copy(c)?, numbers)),
+        "MOVE" => Ok(Command::Move(r#move::r#move(c)?, numbers)),
         _ => {
             c.fail("SEARCH, SORT, THREAD, FETCH, STORE, COPY, MOVE, REPLACE or EXPUNGE behind UID")
         }
-    }
-}
-
-/// `SP "DEFLATE"` (RFC 4978 §5).
-fn compress(c: &mut Cursor<'_>) -> Parsed<Command> {
-    c.space()?;
-    let at = c.position();
-    match c.word()?.as_str() {
-        "DEFLATE" => Ok(Command::Compress),
-        _ => Err(Error {
-            at,
-            wanted: "DEFLATE",
-        }),
-    }
-}
-
-/// `1*(SP capability)`, in upper case (RFC 9051 §6.3.1).
-fn enable(c: &mut Cursor<'_>) -> Parsed<Vec<String>> {
-    let mut words = Vec::new();
-    while c.peek() == Some(b' ') && c.rest().len() > 1 {
-        c.space()?;
-        words.push(c.word()?);
-    }
-    if words.is_empty() {
-        c.fail("a capability")
-    } else {
-        Ok(words)
     }
 }
 

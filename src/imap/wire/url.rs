@@ -3,7 +3,7 @@
 //!
 //! Only URLs of one message are read here; those of servers, mailboxes and searches are errors.
 
-use super::cursor::{Cursor, Parsed};
+use super::cursor::Cursor;
 use super::mailbox;
 use super::section::{self, Partial, Section, Text};
 use crate::mime;
@@ -247,90 +247,6 @@ fn range(text: &str) -> Option<Partial> {
     Some(Partial { offset, length })
 }
 
-/// `RESETKEY [SP mailbox *(SP mechanism)]` (RFC 4467 §9).
-pub fn reset_key(c: &mut Cursor<'_>) -> Parsed<Option<(String, Vec<String>)>> {
-    if c.rest().iter().all(|b| *b == b' ') {
-        return Ok(None);
-    }
-    let name = mailbox::only(c)?;
-    let mut mechanisms = Vec::new();
-    while c.peek() == Some(b' ') && c.rest().len() > 1 {
-        c.space()?;
-        mechanisms.push(c.word()?);
-    }
-    Ok(Some((name, mechanisms)))
-}
-
-/// `GENURLAUTH 1*(SP url-rump SP mechanism)` (RFC 4467 §9).
-pub fn generate(c: &mut Cursor<'_>) -> Parsed<Vec<(String, String)>> {
-    let mut pairs = Vec::new();
-    loop {
-        c.space()?;
-        let url = c.astring_text()?;
-        c.space()?;
-        pairs.push((url, c.word()?));
-        if c.rest().iter().all(|b| *b == b' ') {
-            return Ok(pairs);
-        }
-    }
-}
-
-/// What URLFETCH wants of one URL.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// The URL as written.
-    pub url: String,
-    /// `BODYPARTSTRUCTURE`
-    pub structure: bool,
-    /// `BODY`
-    pub body: bool,
-    /// `BINARY`
-    pub binary: bool,
-}
-
-/// `URLFETCH 1*(SP url-fetch-arg)` (RFC 5524 §5).
-pub fn fetch(c: &mut Cursor<'_>) -> Parsed<Vec<Wanted>> {
-    let mut all = Vec::new();
-    loop {
-        c.space()?;
-        let mut wanted = Wanted::default();
-        let listed = c.eat(b'(');
-        wanted.url = c.astring_text()?;
-        if listed {
-            parameters(c, &mut wanted)?;
-        }
-        all.push(wanted);
-        if c.rest().iter().all(|b| *b == b' ') {
-            return Ok(all);
-        }
-    }
-}
-
-/// RFC 5524 §3.1: each at most once, BODY and BINARY not both.
-fn parameters(c: &mut Cursor<'_>, wanted: &mut Wanted) -> Parsed<()> {
-    while !c.eat(b')') {
-        c.space()?;
-        let here = c.clone();
-        let word = c.word()?;
-        let Wanted {
-            structure,
-            body,
-            binary,
-            ..
-        } = wanted;
-        let again = match word.as_str() {
-            "BODYPARTSTRUCTURE" => std::mem::replace(structure, true),
-            "BODY" => *binary || std::mem::replace(body, true),
-            "BINARY" => *body || std::mem::replace(binary, true),
-            _ => true,
-        };
-        if again {
-            return here.fail("BODYPARTSTRUCTURE, and either BODY or BINARY, once");
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,23 +319,6 @@ mod tests {
             "/%4/;UID=1",
         ] {
             assert_eq!(Url::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn commands() {
-        let c = |text: &'static str| Cursor::new(text.as_bytes(), false);
-        assert_eq!(reset_key(&mut c("")), Ok(None));
-        assert_eq!(
-            reset_key(&mut c(" inbox internal")),
-            Ok(Some(("INBOX".into(), vec!["INTERNAL".into()])))
-        );
-        assert_eq!(generate(&mut c(" \"a\" INTERNAL b x")).unwrap().len(), 2);
-        assert!(generate(&mut c(" \"a\"")).is_err());
-        let found = fetch(&mut c(" a (b BINARY BODYPARTSTRUCTURE) (c)")).unwrap();
-        assert!(found.len() == 3 && found[1].binary && found[1].structure && !found[2].body);
-        for bad in ["", " (a BODY BINARY)", " (a BODY BODY)", " (a X)", " (a"] {
-            assert!(fetch(&mut c(bad)).is_err(), "{bad}");
         }
     }
 

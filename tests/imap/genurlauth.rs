@@ -1,15 +1,16 @@
-//! GENURLAUTH, RESETKEY, URLFETCH.
+//! GENURLAUTH, with URLFETCH to see what it is good for.
 use super::{Imap, message};
 use crate::harness::Server;
 
-fn sign(imap: &mut Imap, url: &str) -> String {
+/// A URL with its token.
+pub fn sign(imap: &mut Imap, url: &str) -> String {
     let reply = imap.ok(&format!("GENURLAUTH \"{url}\" INTERNAL"));
     let (_, signed) = reply.one("GENURLAUTH ").split_once('"').unwrap();
     signed.trim_end_matches('"').to_owned()
 }
 
 /// What a URL gives; `None` for NIL.
-fn fetch(imap: &mut Imap, url: &str) -> Option<String> {
+pub fn fetch(imap: &mut Imap, url: &str) -> Option<String> {
     let reply = imap.ok(&format!("URLFETCH \"{url}\""));
     let line = reply.one("URLFETCH ");
     let rest = line.strip_prefix(&format!("URLFETCH \"{url}\" ")).unwrap();
@@ -20,7 +21,8 @@ fn fetch(imap: &mut Imap, url: &str) -> Option<String> {
     }
 }
 
-const WHOLE: &str = "imap://anna@mail.example.org/INBOX/;UID=1;URLAUTH=authuser";
+/// The first message.
+pub const WHOLE: &str = "imap://anna@mail.example.org/INBOX/;UID=1;URLAUTH=authuser";
 
 #[test]
 fn forms() {
@@ -118,87 +120,4 @@ fn who_may() {
     // Before log-in there is nothing.
     let mut stranger = Imap::connect(&server);
     stranger.bad(&format!("URLFETCH \"{good}\""));
-}
-
-#[test]
-fn how_long() {
-    let mut server = Server::start();
-    let mut imap = Imap::login(&server);
-    imap.append("INBOX", &message(1));
-    let until = |year: u32| {
-        format!("imap://anna@x/INBOX/;UID=1;EXPIRE={year}-05-05T11:12:13+01:00;URLAUTH=authuser")
-    };
-    let past = sign(&mut imap, &until(2002));
-    let future = sign(&mut imap, &until(2100));
-    assert_eq!(fetch(&mut imap, &past), None);
-    assert!(fetch(&mut imap, &future).is_some());
-    assert_eq!(fetch(&mut imap, &past.replace("2002", "2100")), None);
-    // Keys outlive the server.
-    drop(imap);
-    server.restart();
-    let mut imap = Imap::login(&server);
-    assert!(fetch(&mut imap, &future).is_some());
-    assert_eq!(
-        sign(&mut imap, &until(2100)),
-        future,
-        "the token is always the same"
-    );
-    imap.ok("RESETKEY Archive");
-    assert!(fetch(&mut imap, &future).is_some());
-    imap.ok("RESETKEY INBOX INTERNAL");
-    assert_eq!(fetch(&mut imap, &future), None);
-    let again = sign(&mut imap, &until(2100));
-    assert!(again != future && fetch(&mut imap, &again).is_some());
-    imap.ok("RESETKEY");
-    assert_eq!(fetch(&mut imap, &again), None);
-    // A mailbox of the same name is another one.
-    imap.ok("CREATE box");
-    imap.append("box", &message(2));
-    let url = WHOLE.replace("INBOX", "box");
-    let signed = sign(&mut imap, &url);
-    assert!(fetch(&mut imap, &signed).is_some());
-    imap.ok("DELETE box");
-    imap.ok("CREATE box");
-    imap.append("box", &message(2));
-    assert_eq!(fetch(&mut imap, &signed), None);
-}
-
-/// What is there, decoded or not, with what it is.
-#[test]
-fn extended() {
-    let server = Server::start();
-    let mut imap = Imap::login(&server);
-    let text = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
-                Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n";
-    imap.append("INBOX", text);
-    let mut ask = |part: &str, what: &str| {
-        let url = format!("imap://anna@x/INBOX/;UID=1{part};URLAUTH=authuser");
-        let url = sign(&mut imap, &url);
-        let reply = imap.ok(&format!("URLFETCH (\"{url}\" {what})"));
-        let line = reply.one("URLFETCH").to_owned();
-        line.strip_prefix(&format!("URLFETCH \"{url}\" "))
-            .unwrap()
-            .to_owned()
-    };
-    let all = ask("/;SECTION=1", "BINARY BODYPARTSTRUCTURE");
-    assert_eq!(
-        all,
-        "(BODYPARTSTRUCTURE (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"utf-8\") NIL NIL \"BINARY\" 9 1)) \
-         (BINARY {9}\r\nGr\u{fc}\u{df}e\r\n)"
-    );
-    assert!(ask("/;SECTION=1", "BODY").starts_with("(BODY {17}\r\nGr=C3"));
-    assert!(ask("/;SECTION=1/;PARTIAL=2.2", "BINARY").starts_with("(BINARY {2}\r\n\u{fc}"));
-    let whole = ask("", "BODYPARTSTRUCTURE");
-    assert!(
-        whole.starts_with("(BODYPARTSTRUCTURE (\"MESSAGE\" \"RFC822\" NIL NIL NIL \"7BIT\" "),
-        "{whole}"
-    );
-    assert!(whole.contains("(\"TEXT\" \"PLAIN\""), "{whole}");
-    let header = ask("/;SECTION=HEADER", "BODYPARTSTRUCTURE BODY");
-    assert!(
-        header.contains("\"RFC822-HEADERS\"") && header.contains("(BODY {"),
-        "{header}"
-    );
-    assert!(ask("/;SECTION=TEXT", "BODYPARTSTRUCTURE").contains("\"PLAIN\""));
-    assert!(ask("", "BINARY").contains("Gr=C3"));
 }
