@@ -64,6 +64,7 @@ pub mod dns;
 pub mod http;
 pub mod imap;
 pub mod jmap;
+pub mod keep;
 pub mod limits;
 pub mod mail;
 pub mod mime;

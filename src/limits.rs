@@ -12,6 +12,10 @@ pub const BLOCK: usize = 64 * 1024;
 /// is what Gmail and Outlook accept at most; beyond it: SMTP 552, IMAP `NO [LIMIT]`, JMAP `tooLarge`.
 pub const MESSAGE_SIZE: u64 = 50 * 1024 * 1024;
 
+/// Largest message that `import` takes into a store that no server has open, in octets: what other
+/// servers took is to come along. Beyond it the message is named and left out.
+pub const IMPORT_SIZE: u64 = 1 << 30;
+
 /// Longest POP3 command line in octets, CRLF included. RFC 2449 §4 asks for 255; passwords and
 /// SASL initial responses may be longer. Beyond it: `-ERR` and the connection is closed.
 pub const POP3_LINE: usize = 1024;

@@ -9,6 +9,7 @@ pub mod account;
 mod aliases;
 pub mod control;
 mod failure;
+mod job;
 pub mod zone;
 
 use crate::auth::sasl::Mechanism;

@@ -8,6 +8,7 @@ mod engine;
 mod harness;
 mod imap;
 mod jmap;
+mod keep;
 mod mime;
 mod net;
 mod pop3;

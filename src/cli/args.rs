@@ -1,4 +1,4 @@
-//! What argh does not do with arguments: `--flag=value`, `-vv`, and refusing a flag in the place of
+//! What argh does not do with arguments: `--flag=value`, `-vv`, `-` for standard input, and refusing a flag in the place of
 //! a value (argh takes `--smarthost --try` as "the smarthost is --try").
 use crate::server::Failure;
 use std::ffi::OsString;
@@ -18,6 +18,7 @@ const SWITCHES: &[&str] = &[
     "--apop",
     "--stdin",
     "--remove",
+    "--seen",
 ];
 
 /// The arguments as argh understands them.
@@ -56,6 +57,8 @@ pub fn prepare(raw: impl Iterator<Item = OsString>) -> Result<Vec<String>, Failu
                 return Err(needs_value(&arg));
             }
             out.extend([arg, value]);
+        } else if arg == "-" {
+            out.push("/dev/stdin".into());
         } else {
             out.push(arg);
         }
@@ -98,6 +101,7 @@ mod tests {
         );
         assert_eq!(good(&["--imap", "off", "-q"]), "--imap|off|-q");
         assert_eq!(good(&["--password-file", "-"]), "--password-file|-");
+        assert_eq!(good(&["import", "-"]), "import|/dev/stdin");
         assert_eq!(good(&["token", "--", "--db"]), "token|--|--db");
         assert_eq!(good(&["--alias=--odd"]), "--alias|--odd");
         for bad in [&["--db"][..], &["--smarthost", "--try"], &["--try=yes"]] {

@@ -6,13 +6,17 @@ mod args;
 mod create;
 mod dkim;
 mod dns;
+mod export;
+mod import;
 mod init;
+mod job;
 mod passwd;
 mod queue;
 mod serve;
 mod token;
 
 use crate::config::Config;
+use crate::limits;
 use crate::mail::{Mail, Options};
 use crate::server::account::Account;
 use crate::server::{Failure, Kind};
@@ -61,6 +65,8 @@ enum Command {
     Queue(queue::QueueCommand),
     Dns(dns::Dns),
     Dkim(dkim::DkimCommand),
+    Import(import::Import),
+    Export(export::Export),
 }
 
 /// The whole program: arguments to a run, a run to an exit code.
@@ -108,6 +114,8 @@ fn run() -> Result<ExitCode, Failure> {
         Some(Command::Queue(command)) => command.run()?,
         Some(Command::Dns(command)) => command.run()?,
         Some(Command::Dkim(command)) => command.run()?,
+        Some(Command::Import(command)) => command.run()?,
+        Some(Command::Export(command)) => command.run()?,
         None => {
             return Err(Failure::usage(
                 "no command given: `pillarbox serve --try --domain example.test` starts a server to \
@@ -158,8 +166,7 @@ fn open(db: &Path, options: Options) -> Result<Arc<Mail>, Failure> {
 fn open_existing(db: &Path) -> Result<(Arc<Mail>, Arc<Auth>), Failure> {
     let mut config = Config::new("", "");
     let options = Options {
-        cache: 1 << 20,
-        message_size: config.max_message_size,
+        message_size: limits::IMPORT_SIZE,
         ..Options::default()
     };
     let mail = open(db, options)?;

@@ -263,7 +263,7 @@ fn free_slot(txn: &mut Txn<'_>, taken: Flags) -> Done<usize> {
 }
 
 /// RFC 9051 §9 `flag-keyword` (an atom), RFC 8621 §4.1.1 (1-255 characters, no `( ) { ] % * " \`).
-fn is_keyword(name: &str) -> bool {
+pub fn is_keyword(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= KEYWORD_LEN
         && name

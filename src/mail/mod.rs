@@ -52,7 +52,7 @@ pub use copy::Copied;
 pub use deliver::{Added, Commit, NewEmail, Put, Puts, Source};
 pub use email::EmailUpdate;
 pub use error::{Error, Result};
-pub use flags::{FlagChange, FlagMode, FlagsChanged};
+pub use flags::{FlagChange, FlagMode, FlagsChanged, is_keyword};
 pub use hub::Hub;
 pub use mailbox::MailboxUpdate;
 use read::Sight;

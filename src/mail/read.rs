@@ -201,10 +201,15 @@ impl Reader {
 
     /// The emails whose own Message-ID this is, as far as some dozens that name it can be looked at.
     pub fn by_message_id(&self, id: &str) -> Result<Vec<EmailId>> {
-        let Some(hash) = mime::msgid::first_hash(id.as_bytes()) else {
-            return Ok(Vec::new());
-        };
-        let mut emails = self.inner.naming(hash, NAMING)?;
+        match mime::msgid::first_hash(id.as_bytes()) {
+            Some(hash) => self.by_hash(hash, NAMING),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The same by the hash of the id (`mime::msgid`), among the first `most` that name it.
+    pub fn by_hash(&self, hash: u64, most: usize) -> Result<Vec<EmailId>> {
+        let mut emails = self.inner.naming(hash, most)?;
         emails.extend(self.pending.iter().map(|(_, email)| *email));
         emails.sort();
         emails.dedup();

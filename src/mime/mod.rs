@@ -31,6 +31,7 @@ pub mod params;
 pub mod subject;
 pub mod text;
 pub mod transfer;
+pub mod utf7;
 pub mod words;
 
 pub use codec::View;

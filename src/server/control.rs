@@ -3,7 +3,7 @@
 //!
 //! `<db>.sock`, mode 0600. One connection, one request line, one answer: `ok` and perhaps more
 //! lines, or `error` and a sentence. Arguments are base64, so that they may hold anything.
-use super::{Failure, Kind};
+use super::{Failure, Kind, job};
 use crate::auth::{App, Auth, NewApp, Protocols};
 use crate::limits;
 use crate::mail::outbound::Order;
@@ -20,6 +20,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A Unix socket's path has 108 octets, the last being NUL (unix(7)).
@@ -307,7 +308,7 @@ impl Control {
     ///
     /// # Errors
     /// When the socket cannot be listened on.
-    pub async fn serve(&self, auth: &Auth, mail: &Mail) -> io::Result<()> {
+    pub async fn serve(&self, auth: &Auth, mail: &Arc<Mail>) -> io::Result<()> {
         let listener = Async::new(self.listener.try_clone()?)?;
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -331,7 +332,7 @@ impl Drop for Control {
     }
 }
 
-async fn answer(mut stream: Async<UnixStream>, auth: &Auth, mail: &Mail) -> io::Result<()> {
+async fn answer(mut stream: Async<UnixStream>, auth: &Auth, mail: &Arc<Mail>) -> io::Result<()> {
     let mut line = Vec::new();
     let mut chunk = [0; 512];
     while !line.contains(&b'\n') && line.len() < limits::CONTROL_LINE {
@@ -340,7 +341,19 @@ async fn answer(mut stream: Async<UnixStream>, auth: &Auth, mail: &Mail) -> io::
             n => line.extend_from_slice(chunk.get(..n).unwrap_or_default()),
         }
     }
-    let request = Request::decode(&String::from_utf8_lossy(&line));
+    let line = String::from_utf8_lossy(&line);
+    let (verb, argument) = line.split_once(' ').unwrap_or_default();
+    if job::VERBS.contains(&verb) {
+        let argument = STANDARD.decode(argument.trim_end()).unwrap_or_default();
+        let argument = String::from_utf8_lossy(&argument).into_owned();
+        return job::start(
+            verb.to_owned(),
+            argument,
+            stream.into_inner()?,
+            mail.clone(),
+        );
+    }
+    let request = Request::decode(&line);
     let done = match &request {
         Some(request) => request.run(auth, mail).await,
         None => Err("the running server does not know this request; is it another version?".into()),
@@ -354,26 +367,52 @@ async fn answer(mut stream: Async<UnixStream>, auth: &Auth, mail: &Mail) -> io::
     stream.write_all(reply.as_bytes()).await
 }
 
+/// Connects to the server that has this store open, and says `line`. `None`: there is none.
+fn connect(db: &Path, line: &str) -> Result<Option<UnixStream>, Failure> {
+    let Ok(mut stream) = short(&path_of(db), |path| UnixStream::connect(path)) else {
+        return Ok(None);
+    };
+    let patience = stream.set_read_timeout(Some(Duration::from_secs(60)));
+    let said = patience.and_then(|()| stream.write_all(line.as_bytes()));
+    said.map_err(silent)?;
+    Ok(Some(stream))
+}
+
+fn silent(e: io::Error) -> Failure {
+    let text = format!("the running server does not answer: {e}");
+    Failure::new(Kind::Control, text)
+}
+
+/// Starts one of [`job::VERBS`] in the server that has this store open; frames follow
+/// ([`crate::keep::frame`]). `None`: there is none.
+///
+/// # Errors
+/// As for [`ask`].
+pub fn open(db: &Path, verb: &str, argument: &str) -> Result<Option<UnixStream>, Failure> {
+    let line = format!("{verb} {}\n", STANDARD.encode(argument));
+    let Some(mut stream) = connect(db, &line)? else {
+        return Ok(None);
+    };
+    let mut answer = [0; 3];
+    stream.read_exact(&mut answer).map_err(silent)?;
+    if answer != *b"ok\n" {
+        return Err(Failure::new(
+            Kind::Control,
+            "the running server does not know this request; is it another version?",
+        ));
+    }
+    stream.set_read_timeout(None).map_err(silent)?;
+    Ok(Some(stream))
+}
+
 /// Asks the server that has this store open. `None`: there is none.
 ///
 /// # Errors
 /// [`Kind::Control`]: it refused, with its sentence, or did not answer.
 pub fn ask(db: &Path, request: &Request) -> Result<Option<Vec<String>>, Failure> {
-    let Ok(mut stream) = short(&path_of(db), |path| UnixStream::connect(path)) else {
+    let Some(stream) = connect(db, &request.encode())? else {
         return Ok(None);
     };
-    let silent = |e: io::Error| {
-        Failure::new(
-            Kind::Control,
-            format!("the running server does not answer: {e}"),
-        )
-    };
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .map_err(silent)?;
-    stream
-        .write_all(request.encode().as_bytes())
-        .map_err(silent)?;
     let reader = BufReader::new(stream.take(limits::CONTROL_ANSWER));
     let mut lines = reader.lines();
     match lines.next() {

@@ -51,6 +51,7 @@ pub mod thread;
 pub mod url;
 pub mod urlfetch;
 pub mod utf7;
+pub use crate::mime::utf7;
 
 use cursor::{Cursor, Error, Parsed};
 use set::Set;

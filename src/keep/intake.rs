@@ -1,0 +1,290 @@
+//! Files messages that come from elsewhere, each once.
+//!
+//! A message is known when the store has one of its Message-ID (or, where it has none, one that was
+//! noted at an earlier import) with exactly its octets: then it only comes to stand in the mailboxes
+//! where it is missing. So an import that was cut off, or is run again, goes on where it was.
+use super::{Done, Said, Target, broken, place};
+use crate::limits;
+use crate::mail::{
+    BodyWriter, Commit, EmailId, Error, Mail, MailboxId, NewEmail, Put, Reader, Result, Role,
+    Source, UidSet,
+};
+use ring::digest::{Context, SHA256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Emails that name one Message-ID and are looked at.
+const NAMING: usize = 4096;
+/// Octets of new messages that wait for one commit.
+const TOGETHER: u32 = 512 * 1024;
+/// Refusals that are told one by one.
+const TOLD: usize = 20;
+/// Key of what has no Message-ID: behind it 16 octets of its hash; the value is the email.
+const NOTED: &[u8] = b"imported/";
+
+/// See the module. It belongs to a thread of its own: it waits for the writer.
+pub struct Intake {
+    mail: Arc<Mail>,
+    body: Option<BodyWriter>,
+    hash: Context,
+    /// Why this message is not taken.
+    refused: Option<Error>,
+    waiting: Vec<Waiting>,
+    weight: u32,
+    places: BTreeMap<String, MailboxId>,
+    new: u64,
+    known: u64,
+    refusals: u64,
+    told: Vec<String>,
+}
+
+struct Waiting {
+    email: NewEmail,
+    hash: Hash,
+    noted: bool,
+    origin: String,
+}
+
+type Hash = [u8; 16];
+
+impl Intake {
+    /// Into this store.
+    pub fn new(mail: Arc<Mail>) -> Intake {
+        Intake {
+            mail,
+            body: None,
+            hash: Context::new(&SHA256),
+            refused: None,
+            waiting: Vec::new(),
+            weight: 0,
+            places: BTreeMap::new(),
+            new: 0,
+            known: 0,
+            refusals: 0,
+            told: Vec::new(),
+        }
+    }
+
+    fn refuse(&mut self, origin: &str, why: &Error) {
+        self.refusals += 1;
+        if self.told.len() < TOLD {
+            self.told.push(format!("not imported: {origin}: {why}"));
+        }
+    }
+
+    /// The mailbox of a path or a role; made where there is none.
+    fn place(&mut self, said: &str) -> Result<MailboxId> {
+        if let Some(id) = self.places.get(said) {
+            return Ok(*id);
+        }
+        let role = said.strip_prefix('\\').and_then(Role::from_name);
+        let meta = self.mail.meta();
+        let path = role.map_or_else(|| place::clean(said), |role| place::clean(role.name()));
+        let found = role
+            .and_then(|role| meta.by_role(role))
+            .or_else(|| meta.by_path(&path));
+        let id = match found {
+            Some(mailbox) => mailbox.id,
+            None => smol::block_on(self.mail.create(&path, role))?.id,
+        };
+        self.places.insert(said.to_owned(), id);
+        Ok(id)
+    }
+
+    /// Files the message, or finds that it is there.
+    fn file(&mut self, body: BodyWriter, said: &Said) -> Result<()> {
+        let context = std::mem::replace(&mut self.hash, Context::new(&SHA256));
+        let hash = first(context);
+        let mut mailboxes = Vec::new();
+        for path in &said.mailboxes {
+            let id = self.place(path)?;
+            if !mailboxes.contains(&id) {
+                mailboxes.push(id);
+            }
+        }
+        if mailboxes.is_empty() {
+            mailboxes.push(self.place("\\inbox")?);
+        }
+        let staged = smol::block_on(body.finish(b""))?;
+        if self.waiting.iter().any(|w| w.hash == hash) {
+            self.flush()?;
+        }
+        let id = staged.structure().facts.message_id;
+        if let Some(email) = find(&self.mail.reader()?, id, staged.size(), &hash)? {
+            self.known += 1;
+            return self.show(email, &mailboxes);
+        }
+        self.weight += staged.size().min(5 * limits::BLOCK as u32);
+        self.waiting.push(Waiting {
+            email: NewEmail {
+                source: Source::Staged(staged),
+                mailboxes,
+                flags: said.flags,
+                keywords: said.keywords.clone(),
+                internaldate: said.date,
+                hold: false,
+            },
+            hash,
+            noted: id.is_none(),
+            origin: said.origin.clone(),
+        });
+        if self.weight >= TOGETHER || self.waiting.len() >= limits::GROUP {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Has an email stand in the mailboxes where it does not.
+    fn show(&mut self, email: EmailId, mailboxes: &[MailboxId]) -> Result<()> {
+        let rows = self.mail.reader()?.memberships(email)?;
+        let Some(row) = rows.first() else {
+            return Ok(());
+        };
+        for mailbox in mailboxes {
+            if !rows.iter().any(|row| row.mailbox == *mailbox) {
+                let uids = UidSet::range(row.uid, row.uid);
+                smol::block_on(self.mail.copy(row.mailbox, &uids, *mailbox))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Files what waits, in one commit.
+    fn flush(&mut self) -> Result<()> {
+        self.weight = 0;
+        let (mut add, mut notes) = (Vec::new(), Vec::new());
+        let mut before: Vec<String> = self.mail.meta().keywords.all().map(str::to_owned).collect();
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            waiting
+                .email
+                .keywords
+                .retain(|word| keyword(&mut before, word));
+            notes.push(waiting.noted.then_some(waiting.hash));
+            add.push(waiting.email);
+            self.new += 1;
+            log::trace!("{}", waiting.origin);
+        }
+        if add.is_empty() {
+            return Ok(());
+        }
+        let put = move |added: &[crate::mail::Added]| -> Vec<Put> {
+            let noted = notes.iter().zip(added).filter_map(|(hash, added)| {
+                let key = [NOTED, &(*hash)?].concat();
+                Some((key, Some(added.email.0.to_le_bytes().to_vec())))
+            });
+            noted.collect()
+        };
+        let commit = Commit {
+            add,
+            put: Some(Box::new(put)),
+            ..Commit::default()
+        };
+        smol::block_on(self.mail.commit(commit)).map(drop)
+    }
+}
+
+/// Can an email have this keyword: is it one, and is there room for its name?
+fn keyword(known: &mut Vec<String>, word: &str) -> bool {
+    if known.iter().any(|k| k.eq_ignore_ascii_case(word)) {
+        return true;
+    }
+    let fine = crate::mail::is_keyword(word) && known.len() < crate::mail::MAX_KEYWORDS;
+    if fine {
+        known.push(word.to_owned());
+    }
+    fine
+}
+
+fn first(context: Context) -> Hash {
+    let mut hash = Hash::default();
+    for (to, from) in hash.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    hash
+}
+
+/// The email with these octets.
+fn find(reader: &Reader, id: Option<u64>, size: u32, hash: &Hash) -> Result<Option<EmailId>> {
+    let found = match id {
+        Some(id) => reader.by_hash(id, NAMING)?,
+        None => {
+            let value = reader.get(&[NOTED, hash].concat())?.unwrap_or_default();
+            let id = value.try_into().ok().map(u64::from_le_bytes);
+            id.map(EmailId).into_iter().collect()
+        }
+    };
+    for email in found {
+        let Some(message) = reader
+            .message(email)?
+            .filter(|m| m.is_email() && m.size == size)
+        else {
+            continue;
+        };
+        let (mut context, mut at, mut chunk) = (Context::new(&SHA256), 0, Vec::new());
+        while at < size {
+            chunk.clear();
+            let read = reader.read(&message, at, limits::BLOCK as u32, &mut chunk)?;
+            if read == 0 {
+                break;
+            }
+            at += read;
+            context.update(&chunk);
+        }
+        if first(context) == *hash {
+            return Ok(Some(email));
+        }
+    }
+    Ok(None)
+}
+
+impl Target for Intake {
+    fn octets(&mut self, octets: &[u8]) -> Done<()> {
+        if self.refused.is_some() {
+            return Ok(());
+        }
+        if self.body.is_none() {
+            self.body = Some(self.mail.body(None).map_err(|e| broken(&e))?);
+        }
+        self.hash.update(octets);
+        let Some(body) = &mut self.body else {
+            return Ok(());
+        };
+        match smol::block_on(body.push(octets)) {
+            Err(error @ Error::TooLarge(_)) => self.refused = Some(error),
+            Err(error) => return Err(broken(&error)),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, said: &Said) -> Done<()> {
+        let Some(body) = self.body.take() else {
+            return Ok(());
+        };
+        let done = match self.refused.take() {
+            Some(error) => Err(error),
+            None => self.file(body, said),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(error @ (Error::DiskFull | Error::Unavailable | Error::OverQuota)) => {
+                Err(broken(&error))
+            }
+            Err(error) => {
+                self.hash = Context::new(&SHA256);
+                self.refuse(&said.origin, &error);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Done<Vec<String>> {
+        self.flush().map_err(|e| broken(&e))?;
+        let mut lines = std::mem::take(&mut self.told);
+        lines.push(format!(
+            "{} imported, {} there already, {} refused",
+            self.new, self.known, self.refusals
+        ));
+        Ok(lines)
+    }
+}

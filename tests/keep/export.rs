@@ -1,0 +1,79 @@
+//! `pillarbox export`, and `import` of what it wrote.
+use super::*;
+
+fn filled() -> TempDir {
+    let dir = init();
+    let text = "From x Mon Jan  1 00:00:00 2024\nStatus: R\nX-Keywords: $Forwarded\nMessage-ID: <1>\nSubject: one\n\n>From a\n\n\n\
+        From x Tue Jan  2 00:00:00 2024\nX-Status: AF\nX-Gmail-Labels: Inbox,../../evil\nSubject: two\n\n>>From b\n";
+    let (code, _, err) = pillarbox(dir.path(), &["import", "-"], text);
+    assert_eq!(code, 0, "{err}");
+    dir
+}
+
+/// What IMAP shows of two mailboxes.
+fn seen(dir: &TempDir) -> Vec<String> {
+    let server = serve(dir);
+    let items = "FLAGS INTERNALDATE BODY.PEEK[]";
+    [
+        fetch(&server, "INBOX", items),
+        fetch(&server, "../../evil", items),
+    ]
+    .into()
+}
+
+fn back(format: &str, up: bool) {
+    let dir = filled();
+    let server = up.then(|| serve(&dir));
+    let out = fine(&dir, &["export", "--format", format, "--to", "out/x"]);
+    assert_eq!(out, "3 messages\n");
+    drop(server);
+    assert!(!dir.join("evil").exists() && !dir.join("out/evil").exists());
+    let (code, _, err) = run(&dir, &["export", "--format", format, "--to", "out/x"]);
+    assert!(code == 2 && err.contains("not empty"), "{err}");
+    let other = init();
+    let from = dir.join("out/x");
+    let out = fine(&other, &["import", from.to_str().unwrap()]);
+    assert!(out.contains("2 imported, 1 there already"), "{out}");
+    let (was, is) = (seen(&dir), seen(&other)[0].clone());
+    assert_eq!(is, was[0]);
+}
+
+#[test]
+fn maildir_and_back() {
+    back("maildir", false);
+    back("maildir", true);
+}
+
+#[test]
+fn mbox_and_back() {
+    back("mbox", false);
+    back("mbox", true);
+}
+
+#[test]
+fn one_mailbox_to_standard_output() {
+    let dir = filled();
+    let out = fine(
+        &dir,
+        &[
+            "export",
+            "--format",
+            "mbox",
+            "--mailbox",
+            "inbox",
+            "--to",
+            "-",
+        ],
+    );
+    assert!(
+        out.starts_with("From MAILER-DAEMON Mon Jan  1 00:00:00 2024\n"),
+        "{out}"
+    );
+    assert!(
+        out.contains("\nStatus: RO\nX-Keywords: $Forwarded\n\n>From a\n\n\nFrom "),
+        "{out}"
+    );
+    assert!(out.contains("\nX-Status: AF\n\n>>From b\n\n"), "{out}");
+    let (code, _, err) = run(&dir, &["export", "--mailbox", "No", "--to", "y"]);
+    assert!(code == 2 && err.contains("no mailbox No"), "{err}");
+}

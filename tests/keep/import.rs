@@ -1,0 +1,178 @@
+//! `pillarbox import`.
+use super::*;
+use std::time::{Duration, UNIX_EPOCH};
+
+const TAKEOUT: &str = "From 1@xxx Mon Jan 01 00:00:00 +0000 2024\r\nX-GM-THRID: 1\r\nX-Gmail-Labels: Inbox,Important,Unread,Caf=C3=A9\r\nMessage-ID: <1@g>\r\nSubject: one\r\n\r\nhello\r\n>From me\r\n\r\n\
+From 2@xxx Tue Jan 02 00:00:00 +0000 2024\r\nX-Gmail-Labels: Archived,Starred,Work/Old\r\nSubject: two\r\n\r\nno id\r\n\r\n\
+From 3@xxx Tue Jan 02 00:00:00 +0000 2024\r\nX-Gmail-Labels: Sent\r\nMessage-ID: <3@g>\r\nSubject: three\r\n\r\nx\r\n";
+
+fn maildir(dir: &TempDir) {
+    let root = dir.join("Maildir");
+    write(
+        root.join("cur/1700000000.M1.host,S=9:2,FSa"),
+        "Message-ID: <m1>\nSubject: m one\n\nbody\n",
+    );
+    write(
+        root.join("new/1700000001.M2.host"),
+        "Message-ID: <m2>\nSubject: m two\n\nbody\n",
+    );
+    write(root.join("tmp/1700000009.half"), "Subject: half\n\n");
+    write(root.join("dovecot-keywords"), "0 $Forwarded\n");
+    write(
+        root.join(".Sent/cur/1700000002.M3.host:2,RS"),
+        "Subject: m three\n\nbody\n",
+    );
+    write(
+        root.join(".Lists.R&APw-ben/cur/1700000003.M4.host:2,"),
+        "Subject: m four\n\nbody\n",
+    );
+    write(root.join("evil"), "a file that is no mail");
+    std::os::unix::fs::symlink("/etc/passwd", root.join("cur/1700000004.link:2,S")).unwrap();
+    std::os::unix::fs::symlink(&root, root.join(".Loop")).unwrap();
+    let file = fs::File::options()
+        .write(true)
+        .open(root.join("cur/1700000000.M1.host,S=9:2,FSa"));
+    file.unwrap()
+        .set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+        .unwrap();
+}
+
+fn looks_right(run: &Run) {
+    let inbox = fetch(run, "INBOX", "FLAGS INTERNALDATE BODY.PEEK[]");
+    for words in [
+        "m one",
+        "m two",
+        "hello\nFrom me",
+        "14-Nov-2023 22:13:20",
+        " 1-Jan-2024 00:00:00",
+        "$Important",
+    ] {
+        assert!(inbox.contains(words), "{words} in {inbox}");
+    }
+    let one = inbox.lines().find(|l| l.contains("14-Nov-2023")).unwrap();
+    for flag in ["\\Seen", "\\Flagged", "$Forwarded"] {
+        assert!(one.contains(flag), "{one}");
+    }
+    assert!(!inbox.contains("root:") && !inbox.contains("half") && !inbox.contains("X-Gmail"));
+    assert_eq!(inbox.matches(" FETCH (").count(), 3, "{inbox}");
+    let two = fetch(run, "Work/Old", "FLAGS");
+    assert!(two.contains("\\Flagged") && two.contains("\\Seen"), "{two}");
+    assert_eq!(fetch(run, "Sent", "FLAGS").matches(" FETCH (").count(), 2);
+    assert!(fetch(run, "Lists/R&APw-ben", "FLAGS").contains("* 1 FETCH"));
+    // A label is a mailbox; one message in two of them is one email.
+    assert!(fetch(run, "Caf=C3=A9", "EMAILID").contains("* 1 FETCH"));
+}
+
+#[test]
+fn mail_comes_in_once_with_the_server_down() {
+    let dir = init();
+    maildir(&dir);
+    write(dir.join("takeout.mbox"), TAKEOUT);
+    let args = ["import", "Maildir", "takeout.mbox"];
+    let out = fine(&dir, &args);
+    assert!(
+        out.contains("7 imported, 0 there already, 0 refused"),
+        "{out}"
+    );
+    let out = fine(&dir, &args);
+    assert!(
+        out.contains("0 imported, 7 there already, 0 refused"),
+        "{out}"
+    );
+    looks_right(&serve(&dir));
+}
+
+#[test]
+fn and_with_the_server_up() {
+    let dir = init();
+    maildir(&dir);
+    write(dir.join("takeout.mbox"), TAKEOUT);
+    let server = serve(&dir);
+    let mut watching = login(&server);
+    watching.ask("a SELECT INBOX", "a OK");
+    let args = ["import", "takeout.mbox", "Maildir"];
+    let out = fine(&dir, &args);
+    assert!(
+        out.contains("7 imported, 0 there already, 0 refused"),
+        "{out}"
+    );
+    watching.send("b NOOP");
+    assert!(watching.until("b ").iter().any(|l| l == "* 3 EXISTS"));
+    let out = fine(&dir, &args);
+    assert!(
+        out.contains("0 imported, 7 there already, 0 refused"),
+        "{out}"
+    );
+    looks_right(&server);
+}
+
+#[test]
+fn one_message_in_two_places_and_two_that_share_an_id() {
+    let dir = init();
+    write(
+        dir.join("m/a.mbox"),
+        "From x Mon Jan  1 00:00:00 2024\nMessage-ID: <x>\n\none\n",
+    );
+    write(
+        dir.join("m/b.mbox"),
+        "From x Mon Jan  1 00:00:00 2024\nMessage-ID: <x>\n\none\n",
+    );
+    write(dir.join("m/c.eml"), "Message-ID: <x>\n\ntwo\n");
+    let out = fine(&dir, &["import", "--into", "Old", "--seen", "m"]);
+    assert!(out.contains("2 imported, 1 there already"), "{out}");
+    let server = serve(&dir);
+    assert!(fetch(&server, "Old/a", "FLAGS").contains("\\Seen"));
+    assert!(fetch(&server, "Old/b", "BODY.PEEK[TEXT]").contains("one"));
+    assert!(fetch(&server, "Old", "BODY.PEEK[TEXT]").contains("two"));
+    // Another way to one of the mailboxes.
+    let stdin = |text| pillarbox(dir.path(), &["import", "--into", "New", "-"], text);
+    let (code, out, err) = stdin("From x Mon Jan  1 00:00:00 2024\nMessage-ID: <x>\n\ntwo\n");
+    assert!(
+        code == 0 && out.contains("0 imported, 1 there"),
+        "{out}{err}"
+    );
+    assert!(fetch(&server, "New", "BODY.PEEK[TEXT]").contains("two"));
+}
+
+#[test]
+fn what_cannot_be_meant() {
+    let dir = init();
+    write(dir.join("zip"), "PK\x03\x04");
+    for (args, words) in [
+        (&["import"][..], "say what to import"),
+        (&["import", "zip"], "no mbox file"),
+        (&["import", "missing"], "missing: No such file"),
+    ] {
+        let (code, _, err) = run(&dir, args);
+        assert!(code != 0 && err.contains(words), "{err}");
+    }
+    // Odd names and far too long lines.
+    let long = "x".repeat(300);
+    let text = format!(
+        "From x Mon Jan  1 00:00:00 2024\nX-Gmail-Labels: {long}/{}\nA: b\n\n{}\n",
+        "y/".repeat(40),
+        "z".repeat(3_000_000)
+    );
+    let (code, out, err) = pillarbox(dir.path(), &["import", "-"], &text);
+    assert!(code == 0 && out.contains("1 imported"), "{out}{err}");
+}
+
+#[test]
+fn what_is_too_large_is_named() {
+    let dir = init();
+    let server = serve(&dir);
+    let text = format!(
+        "From x Mon Jan  1 00:00:00 2024\nA: b\n\n{}\n\nFrom x Mon Jan  1 00:00:00 2024\nA: c\n\nsmall\n",
+        "0123456789abcdef\n".repeat(54 << 16)
+    );
+    let (code, _, err) = pillarbox(dir.path(), &["import", "-"], &text);
+    assert!(
+        code == 1 && err.contains("stdin, message 1: the message is larger"),
+        "{err}"
+    );
+    assert!(
+        err.contains("1 imported, 0 there already, 1 refused"),
+        "{err}"
+    );
+    assert!(fetch(&server, "INBOX", "BODY.PEEK[TEXT]").contains("small"));
+}
