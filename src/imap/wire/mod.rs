@@ -50,7 +50,6 @@ pub mod subscribe;
 pub mod thread;
 pub mod url;
 pub mod urlfetch;
-pub mod utf7;
 pub use crate::mime::utf7;
 
 use cursor::{Cursor, Error, Parsed};
