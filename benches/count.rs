@@ -4,13 +4,16 @@
 //! runs under valgrind with N and with 2 N rounds; the difference is what N rounds cost, without the
 //! start of the program.
 use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Command, ExitCode, Stdio};
 
+use pillarbox::dns::{Answer, Data, Found, Kind};
 use pillarbox::imap::wire::frame::{Event, Framer, Limits};
 use pillarbox::imap::wire::{self, encode, envelope, structure};
 use pillarbox::limits;
 use pillarbox::mail::UidSet;
 use pillarbox::mime::{Scanner, Structure};
+use pillarbox::verify::{self, dkim, dmarc, spf};
 
 /// A piece of work.
 struct Case {
@@ -120,7 +123,115 @@ const CASES: &[Case] = &[
         what: "scan a message of four parts at arrival",
         run: |n| rounds(n, || scanned().parts.len()),
     },
+    Case {
+        name: "verify-scan",
+        what: "hash a signed message of 4 KiB while it arrives",
+        run: |n| rounds(n, || signed(4096).header.len()),
+    },
+    Case {
+        name: "verify-dkim",
+        what: "check its two signatures, RSA-1024 and Ed25519",
+        run: |n| {
+            let message = signed(0);
+            rounds(n, || {
+                over(&mut |answers| dkim::check(&message, 0, answers)).len()
+            });
+        },
+    },
+    Case {
+        name: "verify-spf",
+        what: "check SPF with an include, an mx and five networks",
+        run: |n| {
+            rounds(n, || {
+                over(&mut |answers| spf::check(&SENDER, answers))
+                    .domain
+                    .len()
+            })
+        },
+    },
+    Case {
+        name: "verify-dmarc",
+        what: "check DMARC of a subdomain",
+        run: |n| {
+            let message = signed(0);
+            let by = over(&mut |answers| spf::check(&SENDER, answers));
+            rounds(n, || {
+                let done = over(&mut |answers| dmarc::check(&message, &[], &by, 0, answers));
+                done.from.map_or(0, |from| from.len())
+            });
+        },
+    },
 ];
+
+const SENDER: spf::Sender<'_> = spf::Sender {
+    ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
+    helo: "mx.football.example.com",
+    from: Some(("joe", "football.example.com")),
+    receiver: "mail.example.org",
+    now: 0,
+};
+
+/// RFC 8463 appendix A, with `more` octets of body.
+fn signed(more: usize) -> verify::Scanned {
+    let mut scan = verify::Scan::default();
+    scan.push(black_box(include_bytes!("../tests/data/rfc8463.eml")));
+    for _ in 0..more / 64 {
+        scan.push(black_box(
+            b"A line of sixty-two octets, as people write in their letters..\r\n",
+        ));
+    }
+    scan.finish()
+}
+
+/// Runs a check over a small DNS.
+fn over<T>(check: &mut dyn FnMut(&verify::Answers) -> Result<T, verify::Need>) -> T {
+    let mut answers = verify::Answers::default();
+    loop {
+        let verify::Need(question) = match check(&answers) {
+            Ok(done) => return done,
+            Err(need) => need,
+        };
+        let text = |text: &str| Data::Txt(text.as_bytes().to_vec());
+        let data = match (question.kind, question.name.as_str()) {
+            (Kind::Txt, "brisbane._domainkey.football.example.com") => {
+                text("v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
+            }
+            (Kind::Txt, "test._domainkey.football.example.com") => text(
+                "v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3id\
+                 Y6Wk08a5qhdR6wy5bdOKb2jLQiY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6l\
+                 HvqMKrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB",
+            ),
+            (Kind::Txt, "football.example.com") => {
+                text("v=spf1 ip4:192.0.2.0/24 include:_spf.example.com mx ip6:2001:db8::/32 -all")
+            }
+            (Kind::Txt, "_spf.example.com") => {
+                text("v=spf1 ip4:198.51.100.0/24 ip4:198.51.100.7 ip4:10.0.0.0/8 ?all")
+            }
+            (Kind::Txt, "_dmarc.example.com") => text("v=DMARC1; p=reject; sp=quarantine"),
+            (Kind::Mx, _) => Data::Mx(10, "mx.football.example.com".into()),
+            (Kind::A, _) => Data::A(Ipv4Addr::new(203, 0, 113, 9)),
+            _ => {
+                let found = Found::NoName;
+                answers.put(
+                    question,
+                    Answer {
+                        found,
+                        secure: false,
+                    },
+                );
+                continue;
+            }
+        };
+        let found = Found::Records(vec![data]);
+        answers.put(
+            question,
+            Answer {
+                found,
+                secure: false,
+            },
+        );
+    }
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args()

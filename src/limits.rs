@@ -705,6 +705,13 @@ pub const TARPIT_MOST: Duration = Duration::from_secs(10);
 /// How long a proxy may take for its header.
 pub const PROXY_TIME: Duration = Duration::from_secs(5);
 
+/// How long `doctor` asks about the server's name, and about each domain; then what is missing is "does
+/// not answer".
+pub const DOCTOR_TIME: Duration = Duration::from_secs(60);
+
+/// MiB free on the store's disk below which `doctor` finds it too little.
+pub const DOCTOR_FREE: u64 = 100;
+
 /// Further own addresses; `pillarbox alias` refuses one more.
 pub const ALIASES: usize = 1000;
 /// Days in which a sender is answered once by a vacation response (RFC 5230 §4.1 has 7).

@@ -8,6 +8,7 @@
 pub mod account;
 mod aliases;
 pub mod control;
+pub mod doctor;
 mod failure;
 mod job;
 pub mod zone;

@@ -6,7 +6,7 @@ use pillarbox::limits;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&first, tail)) = input.split_first() else { return };
-    let kinds = [Kind::A, Kind::Cname, Kind::Ptr, Kind::Mx, Kind::Txt, Kind::Aaaa, Kind::Tlsa];
+    let kinds = [Kind::A, Kind::Cname, Kind::Ptr, Kind::Mx, Kind::Txt, Kind::Aaaa, Kind::Srv, Kind::Tlsa];
     let question = Question::new("mail.example", kinds[usize::from(first) % kinds.len()]);
     let query = query(1, &question, 0).unwrap();
     // As it came, and as ours.

@@ -30,7 +30,7 @@ fuzz_target!(|input: &[u8]| {
     assert!(message.header == pieces.header && message.hashes == pieces.hashes);
     let dkim = over(record, |answers| dkim::check(&message, 1, answers));
     let arc = over(record, |answers| arc::check(&message, answers));
-    let checked = spf::Checked { outcome: spf::Outcome::None, domain: "x.y".into(), by_helo: false };
+    let checked = spf::Checked { outcome: spf::Outcome::None, domain: "x.y".into(), by_helo: false, explanation: None };
     let dmarc = over(record, |answers| dmarc::check(&message, &dkim, &checked, 0, answers));
     let sender = spf::Sender { ip: [192, 0, 2, 1].into(), helo: "h", from: None, receiver: "r", now: 0 };
     let verdict = pillarbox::verify::Verdict { iprev: iprev::Outcome::Fail, spf: checked, dkim, arc, dmarc };

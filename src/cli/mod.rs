@@ -6,6 +6,7 @@ mod args;
 mod create;
 mod dkim;
 mod dns;
+mod doctor;
 mod export;
 mod import;
 mod init;
@@ -43,7 +44,8 @@ use std::sync::Arc;
     error_code(7, "a port is in use or not permitted"),
     error_code(8, "a secret file cannot be read, or others can read it"),
     error_code(9, "the store is damaged"),
-    error_code(10, "the running server did not answer or refused")
+    error_code(10, "the running server did not answer or refused"),
+    error_code(11, "doctor found something wrong")
 )]
 struct Top {
     /// print the version and exit
@@ -67,6 +69,7 @@ enum Command {
     Dkim(dkim::DkimCommand),
     Import(import::Import),
     Export(export::Export),
+    Doctor(doctor::Doctor),
 }
 
 /// The whole program: arguments to a run, a run to an exit code.
@@ -116,6 +119,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some(Command::Dkim(command)) => command.run()?,
         Some(Command::Import(command)) => command.run()?,
         Some(Command::Export(command)) => command.run()?,
+        Some(Command::Doctor(command)) => command.run()?,
         None => {
             return Err(Failure::usage(
                 "no command given: `pillarbox serve --try --domain example.test` starts a server to \

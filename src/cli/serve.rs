@@ -880,7 +880,7 @@ fn networks(flag: &str, values: &[String]) -> Result<Vec<Network>, Failure> {
 }
 
 /// `ADDR`, `ADDR:PORT`, `[V6]:PORT`.
-fn resolver(value: &str) -> Result<SocketAddr, Failure> {
+pub(super) fn resolver(value: &str) -> Result<SocketAddr, Failure> {
     let address = value
         .parse()
         .map(|ip: std::net::IpAddr| SocketAddr::new(ip, 53));

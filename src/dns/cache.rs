@@ -66,7 +66,7 @@ fn size(answer: &Answer) -> usize {
     let own = |data: &Data| match data {
         Data::Txt(text) => text.len(),
         Data::Tlsa(tlsa) => tlsa.data.len(),
-        Data::Mx(_, host) | Data::Ptr(host) | Data::Cname(host) => host.len(),
+        Data::Mx(_, host) | Data::Srv(_, host) | Data::Ptr(host) | Data::Cname(host) => host.len(),
         Data::A(_) | Data::Aaaa(_) => 0,
     };
     64 + records.iter().map(|data| 40 + own(data)).sum::<usize>()

@@ -68,7 +68,7 @@ fn usable(data: &Data) -> Option<Tlsa> {
 }
 
 /// RFC 6698 §2.1.2, §2.1.3.
-fn matches(tlsa: &Tlsa, cert: &CertificateDer<'_>) -> bool {
+pub fn matches(tlsa: &Tlsa, cert: &CertificateDer<'_>) -> bool {
     let key;
     let octets: &[u8] = if tlsa.selector == 0 {
         cert

@@ -138,6 +138,23 @@ pub async fn certificate(config: &Config, settings: &dyn Settings) -> Result<(Tl
     Ok((Tls::new(certified).map_err(cert_failure)?, true))
 }
 
+/// The certificate of this configuration in DER, as far as there is one, and whether it is self-made.
+///
+/// # Errors
+/// A sentence.
+pub fn shown(config: &Config, settings: &dyn Settings) -> Result<(Vec<u8>, bool), String> {
+    match &config.cert {
+        Some((cert, key)) => {
+            let certified = tls::load(cert, key)?;
+            Ok((
+                certified.cert.first().map_or(Vec::new(), |it| it.to_vec()),
+                false,
+            ))
+        }
+        None => Ok((settings.setting(KEY_CERT)?.unwrap_or_default(), true)),
+    }
+}
+
 /// The names of a self-made certificate.
 fn names(config: &Config) -> Vec<String> {
     let mut names = vec![config.hostname.clone()];

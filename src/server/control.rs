@@ -57,6 +57,8 @@ pub enum Request {
     Zone(String),
     /// `list`, or a step of the DKIM keys' exchange.
     Dkim(String),
+    /// What the server knows of itself, for `doctor`.
+    Facts,
 }
 
 /// An app password to be made.
@@ -182,6 +184,7 @@ impl Request {
             Request::QueueOrder(order) => ("queue-order", order.clone()),
             Request::Zone(form) => ("zone", form.clone()),
             Request::Dkim(step) => ("dkim", step.clone()),
+            Request::Facts => ("facts", String::new()),
         };
         format!("{verb} {}\n", STANDARD.encode(argument))
     }
@@ -207,6 +210,7 @@ impl Request {
             "queue-order" => Request::QueueOrder(argument),
             "zone" => Request::Zone(argument),
             "dkim" => Request::Dkim(argument),
+            "facts" => Request::Facts,
             _ => return None,
         })
     }
@@ -258,6 +262,7 @@ impl Request {
             Request::Zone(form) => return super::zone::lines(mail, form == "form"),
             Request::Dkim(step) if step == "list" => return keys::list(mail),
             Request::Dkim(step) => keys::step(mail, step)?,
+            Request::Facts => return super::doctor::facts(auth.config(), mail),
         }
         Ok(Vec::new())
     }

@@ -27,11 +27,13 @@ pub enum Kind {
     Damaged = 9,
     /// The running server did not answer, or refused.
     Control = 10,
+    /// `doctor` found something wrong.
+    Wrong = 11,
 }
 
 impl Kind {
     /// All kinds with what `--help` says about them.
-    pub const ALL: [(Kind, &'static str); 10] = [
+    pub const ALL: [(Kind, &'static str); 11] = [
         (Kind::Other, "anything else"),
         (Kind::Usage, "wrong flags"),
         (Kind::Locked, "another process has the store open"),
@@ -54,6 +56,7 @@ impl Kind {
             Kind::Control,
             "the running server did not answer or refused",
         ),
+        (Kind::Wrong, "doctor found something wrong"),
     ];
 }
 

@@ -1,4 +1,5 @@
 //! The real binary, as somebody at a terminal or a service manager meets it.
+mod doctor;
 pub mod run;
 
 use crate::harness::{Client, TempDir};

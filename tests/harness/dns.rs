@@ -34,6 +34,7 @@ fn code(kind: &str) -> u16 {
         "MX" => 15,
         "TXT" | "SPF" => 16,
         "AAAA" => 28,
+        "SRV" => 33,
         "TLSA" => 52,
         other => panic!("{other}"),
     }
@@ -61,6 +62,13 @@ fn data(kind: &str, value: &str) -> Vec<u8> {
             &name(words[1]),
         ]
         .concat(),
+        "SRV" => {
+            let mut out: Vec<u8> = Vec::new();
+            for number in &words[..3] {
+                out.extend(number.parse::<u16>().unwrap().to_be_bytes());
+            }
+            [out, name(words[3])].concat()
+        }
         "TXT" | "SPF" => {
             let mut out = Vec::new();
             for piece in value.as_bytes().chunks(255) {

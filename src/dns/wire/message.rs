@@ -23,6 +23,8 @@ pub enum Kind {
     Txt = 16,
     /// IPv6 address.
     Aaaa = 28,
+    /// Where a service is.
+    Srv = 33,
     /// Certificate association.
     Tlsa = 52,
 }
@@ -60,6 +62,8 @@ pub enum Data {
     Ptr(String),
     /// CNAME, when it was asked for.
     Cname(String),
+    /// SRV: port and host; an empty host is no such service (RFC 2782).
+    Srv(u16, String),
     /// TLSA.
     Tlsa(Tlsa),
 }
@@ -299,6 +303,7 @@ fn value(message: &[u8], code: u16, start: usize, end: usize) -> Option<Data> {
         12 => Data::Ptr(host(start)?),
         15 => Data::Mx(word(data, 0)?, host(start + 2)?),
         16 => Data::Txt(strings(data)?),
+        33 => Data::Srv(word(data, 4)?, host(start + 6)?),
         52 => {
             let (head, data) = data.split_first_chunk::<3>()?;
             let [usage, selector, matching] = *head;
@@ -394,6 +399,11 @@ mod tests {
             (Kind::Mx, b"\x00\x00\x00", Data::Mx(0, String::new())),
             (Kind::Txt, b"\x02v=\x00\x01y", Data::Txt(b"v=y".to_vec())),
             (Kind::Ptr, b"\xc0\x0c", Data::Ptr("x".into())),
+            (
+                Kind::Srv,
+                b"\0\0\0\x01\x03\xe1\xc0\x0c",
+                Data::Srv(993, "x".into()),
+            ),
             (
                 Kind::Tlsa,
                 b"\x03\x01\x01\xff",
