@@ -13,6 +13,7 @@ const SWITCHES: &[&str] = &[
     "--catch-all",
     "--allow-plain-auth",
     "--direct",
+    "--push-private",
     "--dns-trusted",
     "--form",
     "--apop",

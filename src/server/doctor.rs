@@ -126,7 +126,7 @@ pub fn facts(config: &Config, mail: &Mail) -> Result<Vec<String>, String> {
     for zone in &config.dnsbl {
         put("dnsbl", zone);
     }
-    if matches!(config.way("example.com"), Some(Way::Direct)) {
+    if matches!(config.way("", "example.com"), Some(Way::Direct)) {
         put("direct", "");
     }
     let (der, own) = super::account::shown(config, mail)?;

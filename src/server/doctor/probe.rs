@@ -1,5 +1,6 @@
 //! Ports, tried from here: 25 in and out, the policy of MTA-STS, and block lists.
 use super::{Facts, Report};
+use crate::config::Out;
 use crate::dns::{Data, Kind, Question, Resolver};
 use crate::net::{client, fetch, tls};
 use crate::queue::sts::Policy;
@@ -28,7 +29,7 @@ pub(super) async fn look(
 /// The first line that a server says, if there is one.
 async fn greeting(address: SocketAddr) -> Result<String, String> {
     let greeted = async {
-        let mut conn = client::connect_to(address).await?;
+        let mut conn = client::connect_to(&Out::default(), address).await?;
         conn.set_deadline(Some(Instant::now() + Duration::from_secs(20)));
         let mut line = Vec::new();
         conn.read_line(&mut line, 1000).await?;
@@ -113,7 +114,14 @@ async fn policy(facts: &Facts, dns: &Resolver, domain: &str, report: &mut Report
     let fetched = match tls::connector(None) {
         Ok(tls) => {
             let address = SocketAddr::new(*ip, 443);
-            fetch::text(address, &host, "/.well-known/mta-sts.txt", &tls).await
+            fetch::text(
+                &Out::default(),
+                address,
+                &host,
+                "/.well-known/mta-sts.txt",
+                &tls,
+            )
+            .await
         }
         Err(e) => Err(e),
     };
