@@ -152,7 +152,7 @@ impl Intake {
     /// Files what waits, in one commit.
     fn flush(&mut self) -> Result<()> {
         self.weight = 0;
-        let (mut add, mut notes) = (Vec::new(), Vec::new());
+        let (mut add, mut notes, mut origins) = (Vec::new(), Vec::new(), Vec::new());
         let mut before: Vec<String> = self.mail.meta().keywords.all().map(str::to_owned).collect();
         for mut waiting in std::mem::take(&mut self.waiting) {
             waiting
@@ -161,8 +161,7 @@ impl Intake {
                 .retain(|word| keyword(&mut before, word));
             notes.push(waiting.noted.then_some(waiting.hash));
             add.push(waiting.email);
-            self.new += 1;
-            log::trace!("{}", waiting.origin);
+            origins.push(waiting.origin);
         }
         if add.is_empty() {
             return Ok(());
@@ -179,8 +178,21 @@ impl Intake {
             put: Some(Box::new(put)),
             ..Commit::default()
         };
-        smol::block_on(self.mail.commit(commit)).map(drop)
+        match smol::block_on(self.mail.commit(commit)) {
+            Ok(_) => self.new += origins.len() as u64,
+            Err(error) if ends(&error) => return Err(error),
+            Err(error) => origins.iter().for_each(|it| self.refuse(it, &error)),
+        }
+        Ok(())
     }
+}
+
+/// Does an error concern all that would follow, too?
+fn ends(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DiskFull | Error::Unavailable | Error::OverQuota
+    )
 }
 
 /// Can an email have this keyword: is it one, and is there room for its name?
@@ -267,9 +279,7 @@ impl Target for Intake {
         };
         match done {
             Ok(()) => Ok(()),
-            Err(error @ (Error::DiskFull | Error::Unavailable | Error::OverQuota)) => {
-                Err(broken(&error))
-            }
+            Err(error) if ends(&error) => Err(broken(&error)),
             Err(error) => {
                 self.hash = Context::new(&SHA256);
                 self.refuse(&said.origin, &error);

@@ -1,5 +1,9 @@
 //! `pillarbox import`.
 use super::*;
+use crate::harness::{PASSWORD, Server, USER};
+use pillarbox::config::Role;
+use pillarbox::keep::intake::Intake;
+use pillarbox::keep::{Said, Target};
 use std::time::{Duration, UNIX_EPOCH};
 
 const TAKEOUT: &str = "From 1@xxx Mon Jan 01 00:00:00 +0000 2024\r\nX-GM-THRID: 1\r\nX-Gmail-Labels: Inbox,Important,Unread,Caf=C3=A9\r\nMessage-ID: <1@g>\r\nSubject: one\r\n\r\nhello\r\n>From me\r\n\r\n\
@@ -175,4 +179,28 @@ fn what_is_too_large_is_named() {
         "{err}"
     );
     assert!(fetch(&server, "INBOX", "BODY.PEEK[TEXT]").contains("small"));
+}
+
+/// A mailbox goes while messages for it wait for their commit.
+#[test]
+fn what_is_refused_late_is_not_called_imported() {
+    let server = Server::start();
+    let mut intake = Intake::new(server.mail().clone());
+    let said = Said {
+        mailboxes: vec!["Lost".into()],
+        origin: "a letter".into(),
+        ..Said::default()
+    };
+    intake.octets(b"Subject: x\r\n\r\nx\r\n").unwrap();
+    intake.end(&said).unwrap();
+    let mut c = server.client(Role::Imap);
+    c.expect("* OK");
+    c.ask(&format!("a LOGIN {USER} \"{PASSWORD}\""), "a OK");
+    c.ask("b DELETE Lost", "b OK");
+    let lines = intake.finish().unwrap();
+    assert!(
+        lines[0].starts_with("not imported: a letter: "),
+        "{lines:?}"
+    );
+    assert_eq!(lines[1], "0 imported, 0 there already, 1 refused");
 }
