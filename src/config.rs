@@ -339,6 +339,10 @@ pub struct Config {
     pub routes: Vec<DomainRoute>,
     /// Domains of senders with a way of their own.
     pub sender_routes: Vec<DomainRoute>,
+    /// Whether what is submitted is kept in Sent.
+    pub sent_copy: bool,
+    /// Whether domains that want to hear what became of TLS are told, once a day.
+    pub tls_reports: bool,
     /// How connections go out.
     pub out: Out,
     /// The port of other domains' servers.
@@ -416,6 +420,8 @@ impl Config {
             direct: false,
             routes: Vec::new(),
             sender_routes: Vec::new(),
+            sent_copy: false,
+            tls_reports: false,
             out: Out::default(),
             mx_port: 25,
             sign: false,

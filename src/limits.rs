@@ -647,6 +647,18 @@ pub const STS_RETRY: u32 = 300;
 /// Patterns of a policy that count.
 pub const STS_MX: usize = 64;
 
+/// Domains whose TLS sessions are counted between two times of writing down; more are not.
+pub const TLS_REPORTS: usize = 256;
+
+/// Kinds of failure that one day's report about a domain tells apart; more are counted only in sum.
+pub const TLS_REPORT_FAILURES: usize = 32;
+
+/// Seconds between two times of writing the counts down.
+pub const TLS_REPORT_KEEP: u32 = 600;
+
+/// Seconds behind midnight (UTC) until the day's reports go out.
+pub const TLS_REPORT_DELAY: u32 = 600;
+
 /// Octets of an answer to our own GET (RFC 8461 §3.3), its head included; a longer one is none.
 pub const FETCH_SIZE: usize = 64 * 1024;
 

@@ -180,6 +180,13 @@ pub struct Serve {
     /// TLS is required then; repeatable (default: none)
     #[argh(option, arg_name = "HOST=FILE")]
     route_login: Vec<String>,
+    /// keep what is submitted by SMTP in Sent, for clients that do not do so themselves (default: off)
+    #[argh(switch)]
+    sent_copy: bool,
+    /// tell domains that ask for it (by _smtp._tls) once a day what became of TLS with them; needs --direct and
+    /// DKIM records that are published (default: off)
+    #[argh(switch)]
+    tls_reports: bool,
     /// own address to send mail from, one of IPv4 and one of IPv6 (default: the system's choice)
     #[argh(option, arg_name = "ADDR")]
     source_address: Vec<String>,
@@ -399,6 +406,8 @@ impl Serve {
         for value in &self.route_login {
             log_in(value, &mut config)?;
         }
+        config.sent_copy = self.sent_copy;
+        config.tls_reports = self.tls_reports;
         config.out = self.out()?;
         config.sign = match self.dkim.as_str() {
             "on" => true,

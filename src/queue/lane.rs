@@ -3,6 +3,7 @@ use super::body::Body;
 use super::route::{self, Host, Hosts};
 use super::secure::Miss;
 use super::sts::Policy;
+use super::tlsrpt;
 use super::{Pause, Queue, Work, jitter, schedule};
 use crate::config::Way;
 use crate::dns;
@@ -13,8 +14,10 @@ use crate::smtp::client::{Client, Failure, Outcome, Outgoing};
 use crate::smtp::wire::reply::Enhanced;
 use crate::sys::clock;
 use crate::verify::{Scanned, dmarc};
+use serde_json::Value;
 use std::net::SocketAddr;
 
+const NO_TLS: &str = "the server does not offer STARTTLS";
 const NO_PROMISE: &str = "it does not promise to go on under TLS (REQUIRETLS)";
 
 /// What came of trying to reach a destination.
@@ -124,7 +127,17 @@ impl Queue {
         let config = &self.ctx.config;
         let address = SocketAddr::new(host.address, config.mx_port);
         let mut miss = Miss::from(String::new());
-        for one in self.tries(host, domain, policy, wish).await? {
+        let mut applied = Value::Null;
+        let ip = host.address.to_string();
+        let tries = self.tries(host, domain, policy, wish, &mut applied).await;
+        // RFC 8460 §3: a report is not reported on.
+        let count = |failed: Option<&str>| {
+            if wish != Wish::Optional {
+                self.count(&applied, &host.name, &ip, failed.map(tlsrpt::result));
+            }
+        };
+        let tries = tries.inspect_err(|miss| count(Some(&miss.why)))?;
+        for one in tries {
             match Client::open_mx(&config.out, address, &config.hostname, &one).await {
                 Ok(client) if wish == Wish::Required && !client.keeps_tls() => {
                     client.quit().await;
@@ -133,8 +146,18 @@ impl Queue {
                         why: NO_PROMISE.into(),
                     });
                 }
-                Ok(client) => return Ok(Box::new(client)),
+                Ok(client) => {
+                    match (client.is_tls(), &one.tls) {
+                        (true, _) => count(None),
+                        (false, Some(_)) => count(Some(NO_TLS)),
+                        (false, None) => {}
+                    }
+                    return Ok(Box::new(client));
+                }
                 Err(failure) => {
+                    if failure.is_tls() {
+                        count(Some(&failure.to_string()));
+                    }
                     let required = wish == Wish::Required && failure.is_tls();
                     miss = Miss {
                         status: match required {

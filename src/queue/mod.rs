@@ -10,6 +10,7 @@
 //! * [`schedule`]: when to try again, when to give up. Pure.
 //! * [`route`]: which hosts take mail for a domain. [`keys`]: what DKIM signs with.
 //! * [`dane`], [`sts`]: what a domain says about its hosts' certificates. `secure`: what follows.
+//! * `tlsrpt`: what a domain hears of it.
 //! * [`report`]: what the sender is told (RFC 3464). Pure.
 //! * `lane`: one destination's session. `body`: the octets of a queued message. `settle`: what an
 //!   outcome does to the rows. `order`: what a person wants done.
@@ -24,6 +25,7 @@ pub mod schedule;
 mod secure;
 mod settle;
 pub mod sts;
+mod tlsrpt;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -79,6 +81,8 @@ struct Queue {
     ended: Event,
     /// With the row that they were read from: it changes while we run.
     signers: RefCell<Option<(Vec<u8>, Rc<Vec<Signer>>)>>,
+    /// What became of TLS, for the reports.
+    tally: RefCell<tlsrpt::Tally>,
     /// Held from the look at an item's other batches to the commit: of two lanes that end together,
     /// one has to see that it is the last.
     settling: smol::lock::Mutex<()>,
@@ -95,6 +99,7 @@ pub async fn run(ctx: Rc<Ctx>) {
         sts_failed: RefCell::default(),
         ended: Event::new(),
         signers: RefCell::default(),
+        tally: RefCell::default(),
         settling: smol::lock::Mutex::new(()),
         retries: Cell::new(outbound::retries()),
     });
@@ -158,6 +163,9 @@ impl Queue {
         loop {
             let ended = self.ended.listen();
             if self.busy.borrow().is_empty() {
+                if let Err(error) = self.keep_counts(true).await {
+                    log::warn!("queue: the counts for TLS reports are lost: {error}");
+                }
                 return;
             }
             ended.await;
@@ -213,7 +221,8 @@ impl Queue {
                 executor.spawn(task).detach();
             }
             if !again {
-                return Ok(due.next);
+                let look = self.report_tls().await?;
+                return Ok(due.next.into_iter().chain(look).min());
             }
         }
         Ok(None)

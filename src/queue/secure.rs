@@ -3,6 +3,7 @@ use super::Queue;
 use super::dane::{self, Dane};
 use super::route::Host;
 use super::sts::{self, Mode, Policy};
+use super::tlsrpt;
 use crate::dns::{Data, Kind, Question};
 use crate::mail;
 use crate::mail::outbound::Wish;
@@ -11,6 +12,7 @@ use crate::smtp::client::Try;
 use crate::smtp::wire::reply::Enhanced;
 use crate::sys::clock;
 use crate::{limits, mail::Put};
+use serde_json::Value;
 use std::net::SocketAddr;
 
 /// Why there is no way to a host.
@@ -72,6 +74,7 @@ impl Queue {
         domain: &str,
         policy: Option<&Policy>,
         wish: Wish,
+        applied: &mut Value,
     ) -> Result<Vec<Try>, Miss> {
         let config = &self.ctx.config;
         let named = |tls, must, verified| Try {
@@ -84,6 +87,7 @@ impl Queue {
         // policy that knows better.
         let required = wish == Wish::Required;
         let policy = policy.filter(|_| wish != Wish::Optional);
+        *applied = tlsrpt::applied(domain, None, policy);
         let known = host.proved_mx || policy.is_some_and(|policy| policy.allows(&host.name));
         if required && !known {
             // RFC 8689 §4.2.1
@@ -97,6 +101,7 @@ impl Queue {
             let found = dane::look(&self.ctx.dns, &host.name, config.mx_port, domain).await?;
             // RFC 8689 §2: somebody has to vouch for the certificate.
             if let Some(dane) = found.filter(|dane| !required || !dane.records.is_empty()) {
+                *applied = tlsrpt::applied(domain, Some(&dane), None);
                 return Ok(vec![by_dane(dane)?]);
             }
         }

@@ -288,6 +288,11 @@ impl Client {
         self.verified && self.conn.is_tls() && self.extensions.requiretls
     }
 
+    /// Whether the session is under TLS.
+    pub fn is_tls(&self) -> bool {
+        self.conn.is_tls()
+    }
+
     /// EHLO, or HELO for a server that does not know it (RFC 5321 §3.2).
     async fn hello(&mut self, hostname: &str) -> Result<(), Failure> {
         let reply = self

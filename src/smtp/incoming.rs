@@ -195,14 +195,22 @@ async fn file(
     let here = !local.is_empty() && !origin.junk;
     let item = outbound::Item::new(clock::now())?;
     let mut commit = Commit::default();
+    let mut mailboxes = Vec::new();
+    if !local.is_empty() {
+        mailboxes.push(mailbox(session, origin.junk)?);
+    }
+    let sent = session.user.is_some() && session.ctx.config.sent_copy;
+    if sent && let Some(copy) = session.ctx.mail.meta().by_role(Role::Sent) {
+        mailboxes.push(copy.id);
+    }
     commit.add.push(NewEmail {
         source: Source::Staged(staged),
-        mailboxes: if local.is_empty() {
-            Vec::new()
-        } else {
-            vec![mailbox(session, origin.junk)?]
+        mailboxes,
+        // One's own words are known, unless they are one's mail at the same time.
+        flags: match sent && local.is_empty() {
+            true => Flags::SEEN,
+            false => Flags::default(),
         },
-        flags: Flags::default(),
         keywords: Vec::new(),
         internaldate: None,
         hold: queue,

@@ -19,7 +19,7 @@ pub const BODY: BodyHash = BodyHash {
 };
 
 /// What is signed where it is there (§5.4.1 with what forgers like to add).
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 24] = [
     "From",
     "Sender",
     "Reply-To",
@@ -42,6 +42,8 @@ const FIELDS: [&str; 22] = [
     "List-Post",
     "List-Unsubscribe",
     "List-Unsubscribe-Post",
+    "TLS-Report-Domain",
+    "TLS-Report-Submitter",
 ];
 
 /// What must not be added later either: signed once more than it is there (§5.4, oversigning).

@@ -16,6 +16,7 @@ mod full;
 mod kill;
 mod limit;
 mod power;
+mod queue;
 mod random;
 mod wire;
 mod world;

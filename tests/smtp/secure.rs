@@ -364,3 +364,106 @@ fn dane_goes_before_a_policy() {
     submit(&server);
     stays(&server, &fake);
 }
+
+#[test]
+fn domains_that_ask_hear_of_the_day_before() {
+    // Yesterday: one session went well, one did not.
+    let (dns, fake) = (Dns::start(), Fake::taking_all());
+    dns.secure();
+    publish(
+        &dns,
+        &fake,
+        Some(&format!("3 0 1 {}", sha256(fake.certificate()))),
+    );
+    dns.add("c.test", "MX", "1 mx.c.test")
+        .add("mx.c.test", "A", "127.0.0.1");
+    let name = format!("_{}._tcp.mx.c.test", fake.address().port());
+    dns.add(&name, "TLSA", &format!("3 0 1 {}", sha256(b"another")));
+    dns.add("d.test", "A", "127.0.0.1");
+    dns.add(
+        "_smtp._tls.b.test",
+        "TXT",
+        "v=TLSRPTv1; rua=https://x.test/,mailto:tls@d.test",
+    );
+    dns.add(
+        "_smtp._tls.c.test",
+        "TXT",
+        "v=TLSRPTv1;rua=mailto:tls@d.test;x=y",
+    );
+    let mut server = server(&dns, &fake, |config| config.tls_reports = true);
+    submit(&server);
+    fake.wait(1);
+    let mut client = logged_in(&server);
+    client.ask("MAIL FROM:<anna@example.org>", "250");
+    client.ask("RCPT TO:<x@c.test>", "250");
+    client.ask("DATA", "354");
+    client.ask("From: anna@example.org\r\n\r\nHello\r\n.", "250");
+    fake.wait_for_connections(2);
+    drop(client);
+    std::thread::sleep(Duration::from_millis(300));
+    server.restart();
+    // The counts are kept over the end; let them be yesterday's.
+    let mut rows = Vec::new();
+    let reader = server.mail().reader().unwrap();
+    reader
+        .scan(b"tlsrpt/", |key, row| {
+            rows.push((key.to_vec(), row.to_vec()));
+            true
+        })
+        .unwrap();
+    drop(reader);
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let mut puts = Vec::new();
+    for (key, row) in rows {
+        let mut older = key.clone();
+        let day = u32::from_be_bytes(key[7..11].try_into().unwrap()) - 1;
+        older[7..11].copy_from_slice(&day.to_be_bytes());
+        puts.extend([(key, None), (older, Some(row))]);
+    }
+    smol::block_on(server.mail().put(puts)).unwrap();
+    server.restart();
+    let mut reports: Vec<String> = Vec::new();
+    for message in fake.wait(3).into_iter().skip(1) {
+        assert_eq!(message.envelope[0].split(' ').next(), Some("MAIL"));
+        assert!(message.envelope[0].starts_with("MAIL FROM:<>"));
+        assert_eq!(message.envelope[1], "RCPT TO:<tls@d.test>");
+        let text = String::from_utf8(message.raw).unwrap();
+        assert!(
+            text.contains("TLS-Report-Submitter: example.org\r\n"),
+            "{text}"
+        );
+        assert!(text.contains("report-type=\"tlsrpt\""));
+        let coded = text
+            .split("json\"\r\n\r\n")
+            .nth(1)
+            .unwrap()
+            .split("--")
+            .next()
+            .unwrap();
+        let coded: String = coded.split("\r\n").collect();
+        use base64::Engine;
+        let json = base64::engine::general_purpose::STANDARD
+            .decode(coded)
+            .unwrap();
+        reports.push(String::from_utf8(json).unwrap());
+    }
+    reports.sort_by_key(|report| report.contains("\"c.test\""));
+    let well: serde_json::Value = serde_json::from_str(&reports[0]).unwrap();
+    let policy = &well["policies"][0];
+    assert_eq!(policy["policy"]["policy-type"], "tlsa");
+    assert_eq!(policy["policy"]["policy-domain"], "b.test");
+    assert_eq!(policy["summary"]["total-successful-session-count"], 1);
+    assert_eq!(policy["summary"]["total-failure-session-count"], 0);
+    let ill: serde_json::Value = serde_json::from_str(&reports[1]).unwrap();
+    let detail = &ill["policies"][0]["failure-details"][0];
+    assert_eq!(detail["result-type"], "certificate-not-trusted");
+    assert_eq!(detail["receiving-mx-hostname"], "mx.c.test");
+    assert_eq!(detail["receiving-ip"], "127.0.0.1");
+    assert!(detail["failed-session-count"].as_u64().unwrap() > 0);
+    assert!(
+        well["date-range"]["end-datetime"]
+            .as_str()
+            .unwrap()
+            .ends_with("T23:59:59Z")
+    );
+}

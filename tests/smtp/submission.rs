@@ -121,3 +121,41 @@ fn starttls_then_login() {
         ],
     );
 }
+
+#[test]
+fn a_copy_in_sent_by_flag() {
+    let fake = super::fake::Fake::taking_all();
+    let way = fake.smarthost();
+    let server = Server::with(|config| {
+        config.sent_copy = true;
+        config.smarthost = Some(way);
+    });
+    let mut client = logged_in(&server);
+    let rows = || {
+        let meta = server.mail().meta();
+        let sent = meta.by_role(pillarbox::mail::Role::Sent).unwrap().id;
+        let mut seen = Vec::new();
+        let reader = server.mail().reader().unwrap();
+        reader
+            .rows(sent, 1, u32::MAX, |row| {
+                seen.push(row.flags.has(pillarbox::mail::Flags::SEEN));
+                true
+            })
+            .unwrap();
+        seen
+    };
+    for (to, want) in [
+        ("bob@else.where", vec![true]),
+        ("anna@example.org", vec![true, false]),
+    ] {
+        client.ask("MAIL FROM:<anna@example.org>", "250");
+        client.ask(&format!("RCPT TO:<{to}>"), "250");
+        client.ask("DATA", "354");
+        client.ask("Subject: s\r\n\r\nHello\r\n.", "250");
+        assert_eq!(rows(), want);
+    }
+    // The queue lets it go, and the copy stays.
+    fake.wait(1);
+    super::wait_for_empty_queue(&server);
+    assert_eq!((rows().len(), inbox(&server).len()), (2, 1));
+}
