@@ -498,7 +498,7 @@ pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(300);
 
 /// How often it asks then, five times.
 pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(60);
-/// Octets of one part's text that a search snippet is looked for in.
+/// Octets of the text for people in a read receipt that are told.
 pub const JMAP_SNIPPET: usize = 256 * 1024;
 
 // ------------------------------------------------------------------ DNS

@@ -11,6 +11,7 @@ const SWITCHES: &[&str] = &[
     "--quiet",
     "--try",
     "--catch-all",
+    "--push-private",
     "--allow-plain-auth",
     "--direct",
     "--push-private",
@@ -113,5 +114,31 @@ mod tests {
         }
         let odd = std::os::unix::ffi::OsStringExt::from_vec(vec![0xff]);
         assert!(prepare([odd].into_iter()).is_err());
+    }
+
+    /// What argh takes for a switch must be one here: else it would swallow the next argument.
+    #[test]
+    fn every_switch_is_known() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                continue;
+            };
+            let mut lines = text.lines();
+            while let Some(line) = lines.next() {
+                let Some((_, attributes)) = line.split_once("#[argh(switch") else {
+                    continue;
+                };
+                let named = attributes.split_once("long = \"").map(|(_, name)| name);
+                let field = lines.next().unwrap().trim().trim_start_matches("pub ");
+                let name = match named {
+                    Some(name) => name.split('"').next().unwrap().to_owned(),
+                    None => field.split(':').next().unwrap().replace('_', "-"),
+                };
+                let flag = format!("--{name}");
+                assert!(SWITCHES.contains(&flag.as_str()), "{flag} in {path:?}");
+            }
+        }
     }
 }

@@ -294,12 +294,9 @@ impl Mail {
             return Ok((now, Vec::new()));
         }
         self.check_since(since, &meta)?;
-        let sighted = self.reader()?;
-        if sighted.sight.is_some() {
-            let list = touched_in_sight(&sighted, since, meta.modseq)?;
-            return Ok((now, list));
+        if self.reader()?.sight.is_some() {
+            return Ok((now, self.touched_in_sight(since, &meta).await?));
         }
-        drop(sighted);
         let mut emails: BTreeMap<EmailId, Touched> = BTreeMap::new();
         let from_ring = lock(&self.shared.ring).since(since).map(|changes| {
             for change in changes.filter(|c| c.modseq <= meta.modseq) {
@@ -327,15 +324,10 @@ impl Mail {
         Ok((now, list))
     }
 
-    /// The same from the rows, a slice at a time: others have their turn in between. What changes
-    /// meanwhile has a modseq above the snapshot's and is told again next time.
-    async fn touched_in_rows(
-        &self,
-        since: Modseq,
-        meta: &Meta,
-    ) -> Result<BTreeMap<EmailId, Touched>> {
+    /// What the rows say that can be seen, a slice at a time.
+    async fn rows_since(&self, since: Modseq, meta: &Meta) -> Result<BTreeMap<EmailId, Touched>> {
         let mut emails: BTreeMap<EmailId, Touched> = BTreeMap::new();
-        for mailbox in &meta.mailboxes {
+        for mailbox in meta.mailboxes.iter().chain(&meta.unlisted) {
             if mailbox.counters.highest_modseq <= since {
                 continue;
             }
@@ -359,6 +351,17 @@ impl Mail {
                 yield_now().await;
             }
         }
+        Ok(emails)
+    }
+
+    /// The same from the rows, a slice at a time: others have their turn in between. What changes
+    /// meanwhile has a modseq above the snapshot's and is told again next time.
+    async fn touched_in_rows(
+        &self,
+        since: Modseq,
+        meta: &Meta,
+    ) -> Result<BTreeMap<EmailId, Touched>> {
+        let mut emails = self.rows_since(since, meta).await?;
         self.reader()?.inner.gone(since, &mut |modseq, gone| {
             if gone.uid != 0 {
                 let touched = emails.entry(gone.email).or_default();
@@ -385,51 +388,49 @@ impl Mail {
         }
         Ok(emails)
     }
-}
 
-/// Every email with a change after `since` in a mailbox that can be seen. It is new when it came into
-/// sight since, wherever it was before, and gone when it went out of sight.
-fn touched_in_sight(
-    reader: &Reader,
-    since: Modseq,
-    until: Modseq,
-) -> Result<Vec<(EmailId, Touched)>> {
-    let mut emails: BTreeMap<EmailId, Touched> = BTreeMap::new();
-    reader.all_rows(|row| {
-        if row.modseq > since && row.modseq <= until {
-            let touched = emails.entry(row.email).or_default();
-            touched.modseq = touched.modseq.max(row.modseq);
-            touched.thread = row.thread;
+    /// Every email with a change after `since` in a mailbox that can be seen. It is new when it came
+    /// into sight since, wherever it was before, and gone when it went out of sight.
+    async fn touched_in_sight(
+        &self,
+        since: Modseq,
+        meta: &Meta,
+    ) -> Result<Vec<(EmailId, Touched)>> {
+        let mut emails = self.rows_since(since, meta).await?;
+        let mut reader = self.reader()?;
+        let mut left = BTreeSet::new();
+        reader.inner.gone(since, &mut |modseq, gone| {
+            if gone.uid != 0 && reader.reads(gone.mailbox) {
+                left.insert(gone.email);
+                let touched = emails.entry(gone.email).or_default();
+                touched.modseq = touched.modseq.max(modseq);
+                touched.thread = gone.thread;
+            }
+            true
+        })?;
+        for (index, (email, touched)) in emails.iter_mut().enumerate() {
+            if index % SLICE == SLICE - 1 {
+                drop(reader);
+                yield_now().await;
+                reader = self.reader()?;
+            }
+            let rows = reader.memberships(*email)?;
+            touched.destroyed = rows.is_empty();
+            touched.hidden = true;
+            touched.order = touched.modseq;
+            let Some(first) = rows.iter().map(|row| row.created).min() else {
+                continue;
+            };
+            // What left a mailbox in sight was seen there, unless it is new altogether.
+            let born = || reader.message(*email).map(|m| m.map_or(0, |m| m.created));
+            if first > since && (!left.contains(email) || born()? > since) {
+                (touched.created, touched.order) = (true, first);
+            }
         }
-        true
-    })?;
-    let mut left = BTreeSet::new();
-    reader.inner.gone(since, &mut |modseq, gone| {
-        if gone.uid != 0 && reader.reads(gone.mailbox) {
-            left.insert(gone.email);
-            let touched = emails.entry(gone.email).or_default();
-            touched.modseq = touched.modseq.max(modseq);
-            touched.thread = gone.thread;
-        }
-        true
-    })?;
-    for (email, touched) in &mut emails {
-        let rows = reader.memberships(*email)?;
-        touched.destroyed = rows.is_empty();
-        touched.hidden = true;
-        touched.order = touched.modseq;
-        let Some(first) = rows.iter().map(|row| row.created).min() else {
-            continue;
-        };
-        // What left a mailbox in sight was seen there, unless it is new altogether.
-        let born = || reader.message(*email).map(|m| m.map_or(0, |m| m.created));
-        if first > since && (!left.contains(email) || born()? > since) {
-            (touched.created, touched.order) = (true, first);
-        }
+        let mut list: Vec<_> = emails.into_iter().collect();
+        list.sort_by_key(|(_, touched)| touched.order);
+        Ok(list)
     }
-    let mut list: Vec<_> = emails.into_iter().collect();
-    list.sort_by_key(|(_, touched)| touched.order);
-    Ok(list)
 }
 
 /// Rows in one look at the store.

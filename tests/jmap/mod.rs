@@ -14,6 +14,7 @@ mod session;
 mod state;
 mod submission;
 mod sync;
+mod transcript;
 mod vacation;
 mod websocket;
 

@@ -400,3 +400,42 @@ fn snippets() {
         "unsupportedFilter"
     );
 }
+
+/// However far inside; and as the search compares: by i;unicode-casemap.
+#[test]
+fn a_snippet_from_the_end_of_a_long_text() {
+    let (_server, mut jmap) = start();
+    let body = format!(
+        "{}\nthe Stra\u{df}e is here\n",
+        "some words of no use. ".repeat(30_000)
+    );
+    let fields = [
+        ("Subject", "long"),
+        ("Content-Type", "text/plain; charset=utf-8"),
+    ];
+    let blob = jmap.upload("message/rfc822", &super::message(&fields, &body));
+    let inbox = jmap.mailbox("inbox");
+    let made = jmap.call(
+        "Email/import",
+        json!({ "emails": { "k": { "blobId": blob, "mailboxIds": { inbox: true } } } }),
+    );
+    let id = made["created"]["k"]["id"].clone();
+    let filter = json!({ "body": "STRASSE" });
+    assert_eq!(
+        jmap.query(json!({ "filter": filter })),
+        [id.as_str().unwrap()]
+    );
+    let got = jmap.call(
+        "SearchSnippet/get",
+        json!({ "filter": filter, "emailIds": [id] }),
+    );
+    let preview = got["list"][0]["preview"].as_str().unwrap();
+    assert!(
+        preview.starts_with("...") && preview.len() <= 255,
+        "{preview}"
+    );
+    assert!(
+        preview.ends_with("the <mark>Stra\u{df}e</mark> is here "),
+        "{preview}"
+    );
+}

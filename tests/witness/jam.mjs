@@ -57,3 +57,39 @@ assert.ok(id in set.updated);
 const [again] = await jam.api.Email.get({ accountId, ids: [id], properties: ["keywords"] });
 assert.deepEqual(again.list[0].keywords, { $seen: true });
 console.log("flags: ok");
+
+// Move, search, compose, send, follow, hear.
+const role = (name) => boxes.list.find((box) => box.role === name).id;
+const [moved] = await jam.api.Email.set({ accountId, update: { [id]: {
+  [`mailboxIds/${inbox.id}`]: null, [`mailboxIds/${role("archive")}`]: true } } });
+assert.ok(id in moved.updated);
+const [hits] = await jam.api.Email.query({ accountId, filter: { text: "hello", inMailbox: role("archive") } });
+assert.deepEqual(hits.ids, [id]);
+const [snippets] = await jam.api.SearchSnippet.get({ accountId, filter: { text: "hello" }, emailIds: [id] });
+assert.match(snippets.list[0].preview, /^<mark>Hello<\/mark> jam/);
+console.log("moves, searches: ok");
+
+const stream = await fetch((await jam.session).eventSourceUrl.replace("{types}", "Email")
+  .replace("{closeafter}", "state").replace("{ping}", "0"), { headers: { Authorization: jam.authHeader } });
+const [{ list: [me] }] = await jam.api.Identity.get({ accountId, ids: null });
+const [drafted] = await jam.api.Email.set({ accountId, create: { d: {
+  mailboxIds: { [role("drafts")]: true }, keywords: { $draft: true }, from: [{ email: me.email, name: "Me" }],
+  to: [{ email: me.email }], subject: "to myself", bodyValues: { 1: { value: "Hello me" } },
+  textBody: [{ partId: "1", type: "text/plain" }] } } });
+const draft = drafted.created.d.id;
+const [sent] = await jam.api.EmailSubmission.set({ accountId,
+  create: { s: { emailId: draft, identityId: me.id } }, onSuccessDestroyEmail: ["#s"] });
+assert.ok(sent.created.s.id);
+let found = [];
+for (let n = 0; n < 100 && !found.length; n++) {
+  await new Promise((done) => setTimeout(done, 100));
+  const [query] = await jam.api.Email.query({ accountId, filter: { inMailbox: inbox.id } });
+  found = query.ids;
+}
+const [changes] = await jam.api.Email.changes({ accountId, sinceState: drafted.oldState });
+assert.deepEqual(changes.created, found);
+const [{ list: [copy] }] = await jam.api.Email.get({ accountId, ids: found, properties: ["subject"] });
+assert.equal(copy.subject, "to myself");
+console.log("composes, sends, syncs: ok");
+assert.match(await stream.text(), /event: state\n(.*\n)*data: .*"Email"/);
+console.log("is told: ok");

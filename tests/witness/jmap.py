@@ -5,6 +5,7 @@ import os
 import smtplib
 import sys
 import threading
+import time
 
 os.environ["REQUESTS_CA_BUNDLE"] = os.environ["CA"]
 try:
@@ -102,11 +103,40 @@ def speaks():
         assert call(client, m.IdentityGet(ids=None)).data[0].email == ME
     print("mailboxes: ok")
 
+    [snippet] = custom(client, "SearchSnippet/get", filter={"text": "hello"}, emailIds=[first])
+    assert "<mark>Hello</mark>" in snippet.preview, snippet
+    print("searches: ok")
+
+    [me] = call(client, m.IdentityGet(ids=None)).data
+    state = call(client, m.EmailGet(ids=[])).state
+    draft = jmapc.Email(mail_from=[jmapc.EmailAddress(name="Me", email=ME)],
+                        to=[jmapc.EmailAddress(name="Me, too", email=ME)], subject="to myself",
+                        keywords={"$draft": True}, mailbox_ids={boxes["drafts"].id: True},
+                        body_values={"1": jmapc.EmailBodyValue(value="Hello me")},
+                        text_body=[jmapc.EmailBodyPart(part_id="1", type="text/plain")])
+    made = call(client, m.EmailSet(create={"d": draft})).created["d"].id
+    sent = client.request(m.EmailSubmissionSet(
+        on_success_update_email={"#s": {f"mailboxIds/{boxes['drafts'].id}": None,
+                                        f"mailboxIds/{boxes['sent'].id}": True, "keywords/$draft": None}},
+        create={"s": jmapc.EmailSubmission(email_id=made, identity_id=me.id, envelope=jmapc.Envelope(
+            mail_from=jmapc.Address(email=ME), rcpt_to=[jmapc.Address(email=ME)]))}))
+    assert not isinstance(sent, jmapc.Error), sent
+    for _ in range(100):
+        if len(emails(client, in_mailbox=inbox.id)) == 3:
+            break
+        time.sleep(0.1)
+    [copy] = [e for e in emails(client, in_mailbox=inbox.id) if e.subject == "to myself"]
+    assert copy.body_values[copy.text_body[0].part_id].value == "Hello me"
+    assert [e.id for e in emails(client, in_mailbox=boxes["sent"].id)] == [made]
+    changes = call(client, m.EmailChanges(since_state=state))
+    assert sorted(changes.created) == sorted([made, copy.id]), changes
+    print("composes, sends, syncs: ok")
+
     threading.Timer(0.5, bring, [10]).start()
     for event in client.events:
         if event.data.changed[client.account_id].email:
             break
-    assert len(emails(client, in_mailbox=inbox.id)) == 3
+    assert len(emails(client, in_mailbox=inbox.id)) == 4
     print("is told of new mail: ok")
 
 

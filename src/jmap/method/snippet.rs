@@ -12,13 +12,17 @@ use crate::jmap::wire::filter::Filter;
 use crate::jmap::wire::id::{self, ACCOUNT};
 use crate::limits;
 use crate::mail::{Mail, Message, Result};
+use crate::mime::Part;
+use crate::mime::casemap::{self, fold};
 use crate::mime::header;
 use crate::mime::text::{Extractor, is_searchable};
 
 /// Octets of a preview (RFC 8621 §5).
 const PREVIEW: usize = 255;
-/// Characters shown before a match.
+/// Octets shown before a match.
 const BEFORE: usize = 40;
+/// Octets of a text that are looked through at a time.
+const WINDOW: usize = 16 * 1024;
 
 /// SearchSnippet/get (RFC 8621 §5.1).
 pub async fn get(context: &mut Context, mut args: Args) -> Answer {
@@ -71,11 +75,11 @@ fn message(context: &Context, text: &str) -> std::result::Result<Option<Message>
     reader.message(email).map_err(method_error)
 }
 
-/// The words to mark, in lower case.
+/// The words to mark, folded as the search folds them.
 #[derive(Default)]
 struct Needles {
-    subject: Vec<Vec<char>>,
-    body: Vec<Vec<char>>,
+    subject: Vec<String>,
+    body: Vec<String>,
 }
 
 impl Needles {
@@ -93,24 +97,17 @@ impl Needles {
             Filter::Not(_) => {}
             Filter::Is((name, value)) => {
                 let words = value.as_str().map(filter::tokens).unwrap_or_default();
-                let words: Vec<Vec<char>> = words
-                    .iter()
-                    .map(|word| word.chars().map(lower).collect())
-                    .collect();
-                if matches!(name.as_str(), "text" | "subject") {
-                    self.subject.extend(words.iter().cloned());
-                }
-                if matches!(name.as_str(), "text" | "body") {
-                    self.body.extend(words);
+                for word in words.iter().map(|word| fold(word)) {
+                    if matches!(name.as_str(), "text" | "subject") {
+                        self.subject.push(word.clone());
+                    }
+                    if matches!(name.as_str(), "text" | "body") {
+                        self.body.push(word);
+                    }
                 }
             }
         }
     }
-}
-
-/// One character for one, so that places in the text stay the same.
-fn lower(c: char) -> char {
-    c.to_lowercase().next().unwrap_or(c)
 }
 
 fn snippet(
@@ -119,79 +116,143 @@ fn snippet(
     needles: &Needles,
 ) -> Result<(Option<String>, Option<String>)> {
     let structure = message.structure();
-    let subject = structure
-        .envelope
-        .subject
-        .as_deref()
-        .map(header::text)
-        .unwrap_or_default();
-    let subject = find(&subject, &needles.subject, 0).map(|_| {
-        mark(
-            &subject.chars().collect::<Vec<_>>(),
-            &needles.subject,
-            usize::MAX,
-        )
-    });
+    let subject = structure.envelope.subject.as_deref();
+    let subject = subject.map(header::text).unwrap_or_default();
+    let hits = matches(&subject, &needles.subject);
+    let subject = (!hits.is_empty()).then(|| mark(&subject, &hits, 0, usize::MAX));
     if needles.body.is_empty() {
         return Ok((subject, None));
     }
     let bytes = Bytes::whole(message);
     for part in structure.parts.iter().filter(|part| is_searchable(part)) {
-        let mut extractor = Extractor::readable(part);
-        let mut raw = bytes.run(part.body.offset, part.body.len);
-        let (mut piece, mut text) = (Vec::new(), String::new());
-        while text.len() < limits::JMAP_SNIPPET && raw.next(mail, &mut piece)? {
-            extractor.push(&piece, &mut text);
-            piece.clear();
-        }
-        extractor.finish(&mut text);
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if let Some(at) = find(&text, &needles.body, 0) {
-            let start = at.saturating_sub(BEFORE);
-            let shown: Vec<char> = text.chars().skip(start).take(PREVIEW).collect();
-            return Ok((subject, Some(mark(&shown, &needles.body, PREVIEW))));
+        let raw = bytes.run(part.body.offset, part.body.len);
+        let found = part_of(mail, raw, part, &needles.body)?;
+        if found.is_some() {
+            return Ok((subject, found));
         }
     }
     Ok((subject, None))
 }
 
-/// Where the first match begins, in characters.
-fn find(text: &str, needles: &[Vec<char>], from: usize) -> Option<usize> {
-    let folded: Vec<char> = text.chars().map(lower).collect();
-    (from..folded.len()).find(|at| match_at(&folded, *at, needles) > 0)
+/// Where a part's text matches first. It is looked through a window at a time, to its end.
+fn part_of(mail: &Mail, mut raw: Bytes, part: &Part, needles: &[String]) -> Result<Option<String>> {
+    let mut extractor = Extractor::readable(part);
+    let longest = needles.iter().map(String::len).max().unwrap_or(0);
+    let (mut piece, mut text, mut begun) = (Vec::new(), String::new(), false);
+    loop {
+        let more = raw.next(mail, &mut piece)?;
+        extractor.push(&piece, &mut text);
+        piece.clear();
+        if more && text.len() < WINDOW {
+            continue;
+        }
+        if !more {
+            std::mem::replace(&mut extractor, Extractor::readable(part)).finish(&mut text);
+        }
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let window = words.join(" ");
+        let hits = matches(&window, needles);
+        if let Some((at, _)) = hits.first() {
+            let start = start(&window, *at, begun);
+            return Ok(Some(mark(&window, &hits, start, PREVIEW)));
+        }
+        if !more {
+            return Ok(None);
+        }
+        // A match may have begun, and wants what stands in front of it.
+        let mut keep = window.len().saturating_sub(2 * longest + BEFORE);
+        while !window.is_char_boundary(keep) {
+            keep -= 1;
+        }
+        text = window.get(keep..).unwrap_or_default().to_owned();
+        begun |= keep > 0;
+    }
 }
 
-/// The length of the longest match that begins here.
-fn match_at(folded: &[char], at: usize, needles: &[Vec<char>]) -> usize {
-    let rest = folded.get(at..).unwrap_or_default();
-    let lengths = needles.iter().filter(|n| rest.starts_with(n)).map(Vec::len);
-    lengths.max().unwrap_or(0)
-}
-
-/// The text as HTML with the matches in `<mark>`, of at most `max` octets.
-fn mark(text: &[char], needles: &[Vec<char>], max: usize) -> String {
-    let folded: Vec<char> = text.iter().copied().map(lower).collect();
-    let mut out = String::new();
+/// Where the text matches, in order and apart: from which octet to which.
+fn matches(text: &str, needles: &[String]) -> Vec<(usize, usize)> {
+    // The folded text, and for each character where it ends there and in the text.
+    let (mut folded, mut ends) = (String::with_capacity(text.len()), Vec::new());
     let mut at = 0;
-    while at < text.len() {
-        let length = match_at(&folded, at, needles);
-        let mut piece = String::new();
-        for c in text.get(at..at + length.max(1)).unwrap_or_default() {
-            match c {
-                '&' => piece.push_str("&amp;"),
-                '<' => piece.push_str("&lt;"),
-                '>' => piece.push_str("&gt;"),
-                c => piece.push(*c),
+    for c in text.chars() {
+        at += c.len_utf8();
+        casemap::push(c.encode_utf8(&mut [0; 4]), &mut folded);
+        ends.push((folded.len(), at));
+    }
+    // The character that an octet of the folded text belongs to.
+    let of = |octet: usize| ends.partition_point(|(end, _)| *end <= octet);
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for needle in needles.iter().filter(|needle| !needle.is_empty()) {
+        for hit in memchr::memmem::find_iter(folded.as_bytes(), needle.as_bytes()) {
+            let (first, last) = (of(hit), of(hit + needle.len() - 1));
+            let begin = first.checked_sub(1).and_then(|before| ends.get(before));
+            let end = ends.get(last).map_or(text.len(), |(_, end)| *end);
+            found.push((begin.map_or(0, |(_, end)| *end), end));
+        }
+    }
+    found.sort_unstable();
+    let mut apart: Vec<(usize, usize)> = Vec::new();
+    for (begin, end) in found {
+        match apart.last_mut() {
+            Some(last) if begin <= last.1 => last.1 = last.1.max(end),
+            _ => apart.push((begin, end)),
+        }
+    }
+    apart
+}
+
+/// Where to begin, so that some words stand in front of a match. `begun`: the text has no beginning.
+fn start(text: &str, at: usize, begun: bool) -> usize {
+    let mut start = at.saturating_sub(BEFORE);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    if start == 0 && !begun {
+        return 0;
+    }
+    let before = text.get(start..at).unwrap_or_default();
+    before.find(' ').map_or(at, |space| start + space + 1)
+}
+
+/// The text from `start` on as HTML with the matches in `<mark>`, of at most `max` octets.
+fn mark(text: &str, mut hits: &[(usize, usize)], start: usize, max: usize) -> String {
+    let mut out = String::new();
+    if start > 0 {
+        out.push_str("...");
+    }
+    let room = max.saturating_sub("</mark>...".len());
+    let (mut at, mut open) = (start, false);
+    let rest = text.get(start..).unwrap_or_default();
+    for c in rest.chars() {
+        while hits.first().is_some_and(|(_, end)| *end <= at) {
+            hits = hits.get(1..).unwrap_or_default();
+        }
+        let inside = hits.first().is_some_and(|(begin, _)| *begin <= at);
+        if inside != open {
+            if out.len() + "<mark>".len() > room {
+                break;
             }
+            out.push_str(if inside { "<mark>" } else { "</mark>" });
+            open = inside;
         }
-        if length > 0 {
-            piece = format!("<mark>{piece}</mark>");
-        }
-        if out.len() + piece.len() > max {
+        let mut octets = [0; 4];
+        let shown = match c {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            c => c.encode_utf8(&mut octets),
+        };
+        if out.len() + shown.len() > room {
             break;
         }
-        out.push_str(&piece);
-        at += length.max(1);
+        out.push_str(shown);
+        at += c.len_utf8();
+    }
+    if open {
+        out.push_str("</mark>");
+    }
+    if at < text.len() {
+        out.push_str("...");
     }
     out
 }
@@ -202,11 +263,33 @@ mod tests {
 
     #[test]
     fn marks() {
-        let needles = [vec!['f', 'o', 'o'], vec!['ü']];
-        let of = |text: &str, max| mark(&text.chars().collect::<Vec<_>>(), &needles, max);
-        assert_eq!(of("The Foosball", 999), "The <mark>Foo</mark>sball");
-        assert_eq!(of("a<b & Ü", 999), "a&lt;b &amp; <mark>Ü</mark>");
-        assert_eq!(of("ab foo", 5), "ab ");
-        assert_eq!(find("xx FOO", &needles, 0), Some(3));
+        let needles = ["foo", "ü", "strasse"].map(fold);
+        let of = |text: &str, max| mark(text, &matches(text, &needles), 0, max);
+        let all = |text: &str| of(text, usize::MAX);
+        assert_eq!(all("The Foosball"), "The <mark>Foo</mark>sball");
+        assert_eq!(all("a<b & Ü"), "a&lt;b &amp; <mark>Ü</mark>");
+        assert_eq!(all("Hauptstraße 1"), "Haupt<mark>straße</mark> 1");
+        assert_eq!(all("fofoofoo"), "fo<mark>foofoo</mark>");
+        assert_eq!(of("ab cd ef", 13), "ab ...");
+        for max in 20..60 {
+            let cut = of(&"x foo & ".repeat(20), max);
+            assert!(cut.len() <= max && cut.ends_with("..."), "{cut}");
+            assert_eq!(
+                cut.matches("<mark>").count(),
+                cut.matches("</mark>").count()
+            );
+        }
+    }
+
+    #[test]
+    fn begins_with_a_word() {
+        let text = "one two three four five six seven eight nine ten foo";
+        let at = text.find("foo").unwrap();
+        assert_eq!(
+            &text[start(text, at, false)..],
+            "five six seven eight nine ten foo"
+        );
+        assert_eq!(start("two foo", 4, false), 0);
+        assert_eq!(start("two foo", 4, true), 4);
     }
 }
