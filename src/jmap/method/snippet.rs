@@ -263,12 +263,12 @@ mod tests {
 
     #[test]
     fn marks() {
-        let needles = ["foo", "ü", "strasse"].map(fold);
+        let needles = ["foo", "ü", "cafe\u{301}"].map(fold);
         let of = |text: &str, max| mark(text, &matches(text, &needles), 0, max);
         let all = |text: &str| of(text, usize::MAX);
         assert_eq!(all("The Foosball"), "The <mark>Foo</mark>sball");
         assert_eq!(all("a<b & Ü"), "a&lt;b &amp; <mark>Ü</mark>");
-        assert_eq!(all("Hauptstraße 1"), "Haupt<mark>straße</mark> 1");
+        assert_eq!(all("Le CAFÉ 1"), "Le <mark>CAFÉ</mark> 1");
         assert_eq!(all("fofoofoo"), "fo<mark>foofoo</mark>");
         assert_eq!(of("ab cd ef", 13), "ab ...");
         for max in 20..60 {
