@@ -379,6 +379,8 @@ pub struct Config {
     pub proxies: Vec<Network>,
     /// Networks whose devices may use the LAN listener.
     pub lan: Vec<Network>,
+    /// Whether the LAN listener takes mail for others, too.
+    pub lan_relay: bool,
     /// Resolvers to ask; the system's if there are none.
     pub dns: Vec<SocketAddr>,
     /// Whether their word that DNSSEC proves an answer is believed.
@@ -445,6 +447,7 @@ impl Config {
             greet_delay: Duration::ZERO,
             proxies: Vec::new(),
             lan: Vec::new(),
+            lan_relay: false,
             dns: Vec::new(),
             dns_trusted: false,
             tls_ca: None,

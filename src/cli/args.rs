@@ -14,6 +14,7 @@ const SWITCHES: &[&str] = &[
     "--push-private",
     "--allow-plain-auth",
     "--direct",
+    "--lan-relay",
     "--push-private",
     "--dns-trusted",
     "--push-private",

@@ -69,6 +69,9 @@ pub struct Serve {
     /// network whose devices may use --lan-smtp, ADDR/BITS; repeatable (default: every private one)
     #[argh(option, arg_name = "NETWORK")]
     lan: Vec<String>,
+    /// let them send to others, too, as the user may (default: off, to the user's own addresses alone)
+    #[argh(switch)]
+    lan_relay: bool,
     /// peer that hands connections on by the PROXY protocol, ADDR or ADDR/BITS; all its connections
     /// have to begin so; repeatable (default: none)
     #[argh(option, arg_name = "NETWORK")]
@@ -424,6 +427,7 @@ impl Serve {
         config.tarpit = Duration::from_secs(self.tarpit.min(60));
         config.greet_delay = Duration::from_secs(self.greet_delay.min(60));
         config.lan = networks("--lan", &self.lan)?;
+        config.lan_relay = self.lan_relay;
         config.proxies = networks("--proxy-from", &self.proxy_from)?;
         config.dns = Result::from_iter(self.dns.iter().map(|value| resolver(value)))?;
         config.dns_trusted = self.dns_trusted;

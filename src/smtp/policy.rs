@@ -1,7 +1,7 @@
 //! Who may send to whom: the one place that decides it, so that this never is an open relay.
 //!
 //! Anybody may write to the user's own addresses. Only the user, logged in to a submission
-//! listener, may write to others, and only when there is a way for it: a smarthost, or `--direct`. Nothing in an
+//! listener, may write to others (with `--lan-relay` devices of the local network, too), and only when there is a way for it: a smarthost, or `--direct`. Nothing in an
 //! address can change that: `user%other@ours` is an unknown local part, a source route was dropped
 //! by the parser, quoted local parts are compared unquoted, and an address literal is ours only if
 //! it names the address that the client is connected to.
@@ -24,7 +24,8 @@ pub enum Route {
 /// What the session is, as far as relaying goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Rights {
-    /// The user has logged in to a submission listener.
+    /// The user has logged in to a submission listener, or a device of the local network may send as far
+    /// as the user (`--lan-relay`).
     pub user: bool,
     /// Our own address on this connection.
     pub local: IpAddr,

@@ -293,7 +293,8 @@ impl Session {
     /// What the session may ask of [`super::policy`].
     pub fn rights(&self) -> Rights {
         Rights {
-            user: self.is_submission() && self.user.is_some(),
+            user: self.is_submission() && self.user.is_some()
+                || self.role == Role::LanSmtp && self.ctx.config.lan_relay,
             local: self.conn.local().ip(),
         }
     }

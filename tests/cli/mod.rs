@@ -1,5 +1,6 @@
 //! The real binary, as somebody at a terminal or a service manager meets it.
 mod doctor;
+mod large;
 pub mod run;
 
 use crate::harness::{Client, TempDir};

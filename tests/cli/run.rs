@@ -143,6 +143,10 @@ impl Run {
         self.out.0.lock().unwrap().0.clone()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let done = Command::new("kill")

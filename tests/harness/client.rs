@@ -39,6 +39,16 @@ impl Client {
         }
     }
 
+    /// Waits so long for an answer; ten seconds otherwise.
+    pub fn patience(&self, wait: Duration) {
+        let socket = match &self.wire {
+            Wire::Plain(socket) => socket,
+            Wire::Tls(tls) => tls.get_ref(),
+            Wire::Gone => return,
+        };
+        socket.set_read_timeout(Some(wait)).unwrap();
+    }
+
     /// Compresses both ways from here on (RFC 4978), with the window at its largest.
     pub fn compress(&mut self) {
         let ahead = std::mem::take(&mut self.buffer);

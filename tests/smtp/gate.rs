@@ -87,6 +87,19 @@ fn a_device_needs_nothing() {
     for field in ["From: scan@printer.local\r\n", "Date: ", "Message-ID: <"] {
         assert!(text.contains(field), "{field}: {text}");
     }
+    // To others only where that is wanted.
+    let relaying = Server::with(|config| {
+        config.lan_relay = true;
+        config.direct = true;
+    });
+    let mut client = relaying.client(Role::LanSmtp);
+    client.expect("220 ");
+    client.ask("HELO printer", "250");
+    client.ask("MAIL FROM:<scan@printer.local>", "250");
+    client.ask("RCPT TO:<x@else.where>", "250");
+    let mut client = hello(&relaying, Role::Smtp);
+    client.ask("MAIL FROM:<scan@printer.local>", "250");
+    client.ask("RCPT TO:<x@else.where>", "550 5.7.1");
     let closed = Server::with(|config| config.lan = vec![Network::parse("192.0.2.0/24").unwrap()]);
     let mut client = closed.client(Role::LanSmtp);
     client.expect("554 ");

@@ -30,6 +30,7 @@ fn zone() -> Dns {
 /// Sends a message from this address; gives the last answer.
 fn send(server: &Server, from: &str, text: &str) -> String {
     let mut client = hello(server, Role::Smtp);
+    client.patience(Duration::from_secs(60));
     talk(
         &mut client,
         &[
@@ -192,6 +193,35 @@ fn a_dns_that_fails_loses_no_mail() {
     }
     let server = server(&dns, Dmarc::Reject);
     assert!(send(&server, "joe@football.example.com", SIGNED).starts_with("250"));
+    let text = &filed(&server, Mailbox::Inbox)[0];
+    for part in [
+        "iprev=temperror",
+        "spf=temperror",
+        "dkim=temperror",
+        "dmarc=temperror",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+/// RFC 7208 §4.6.4, RFC 6376 §3.9: nobody waits for ever; what is not known in time is a temperror.
+#[test]
+fn a_dns_that_says_nothing_is_not_waited_for() {
+    let dns = Dns::start();
+    for name in [
+        "brisbane._domainkey.football.example.com",
+        "test._domainkey.football.example.com",
+        "football.example.com",
+        "_dmarc.football.example.com",
+        "1.0.0.127.in-addr.arpa",
+    ] {
+        dns.mute(name);
+    }
+    let server = server(&dns, Dmarc::Reject);
+    let start = Instant::now();
+    assert!(send(&server, "joe@football.example.com", SIGNED).starts_with("250"));
+    let bound = pillarbox::limits::VERIFY_TIME + pillarbox::limits::DNS_TIME;
+    assert!(start.elapsed() < bound, "{:?}", start.elapsed());
     let text = &filed(&server, Mailbox::Inbox)[0];
     for part in [
         "iprev=temperror",

@@ -1,4 +1,5 @@
-# dkimpy and authheaders (PyPI) against our checks of incoming mail and our signatures of outgoing mail:
+# dkimpy and authheaders (PyPI) against our checks of incoming mail, they and opendkim (Debian, if it is
+# there) against our signatures of outgoing mail:
 # real messages, signed in every way, whole and changed; forwarders' ARC chains; a DNS of our own.
 . "$WITNESS_HERE/lib.sh"
 python3 -c 'import authheaders, dkim, dns.message, nacl' 2>/dev/null ||

@@ -156,6 +156,20 @@ arrived full 0 || fail "a full mailbox took mail"
 server_restart
 wait_for full 3
 
+say "greylisted at first: Postfix comes back, and is let in; then it is known, over a restart too"
+# No resolver: what cannot be asked is not known, and nothing is lost by it.
+grey=(--greylist 3 --verify all --dns 127.0.0.1:1)
+server_restart "${grey[@]}"
+relay grey 1 ascii
+eventually 20 grep -q 'said: 451 4.7.1 .*greylisted' "$MAILLOG" || fail "not greylisted: $(tail -n 3 "$MAILLOG")"
+wait_for grey 1
+refused=$(grep -c 'said: 451 4.7.1' "$MAILLOG")
+server_restart "${grey[@]}"
+relay known 3 ascii
+wait_for known 3
+same "$refused" "$(grep -c 'said: 451 4.7.1' "$MAILLOG")" "refusals of a known sender"
+server_restart
+
 say "killed in the middle of it: what Postfix was told is there, nothing is lost"
 relay killed 100 ascii &
 some_arrived() { [ "$(count INBOX ' killed ')" -gt 10 ]; }

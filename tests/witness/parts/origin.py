@@ -5,8 +5,10 @@ import imaplib
 import os
 import pathlib
 import re
+import shutil
 import smtplib
 import socket
+import subprocess
 import sys
 import threading
 
@@ -212,4 +214,19 @@ for text in TAKEN:
     if good != [True, True]:
         wrong += 1
         print("our signatures do not verify:", good, text.decode(errors="replace")[:2000])
+
+opendkim = shutil.which("opendkim", path=os.environ["PATH"] + ":/usr/sbin")
+if opendkim:
+    keys = [f"{name} {text}\n" for name, text in ZONE.items() if "_domainkey" in name]
+    (TMP / "keys").write_text("".join(keys))
+    (TMP / "opendkim.conf").write_text(f"Mode v\nTestPublicKeys {TMP}/keys\n")
+    for text in TAKEN:
+        (TMP / "taken.eml").write_bytes(text)
+        run = [opendkim, "-x", str(TMP / "opendkim.conf"), "-t", str(TMP / "taken.eml")]
+        said = subprocess.run(run, capture_output=True, text=True)
+        said = said.stdout + said.stderr
+        if "succeeded" not in said or "failed" in said:
+            wrong += 1
+            print("opendkim:", said, text.decode(errors="replace")[:2000])
+    print(len(TAKEN), "messages of ours before opendkim")
 sys.exit(wrong > 0)
