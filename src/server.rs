@@ -1,6 +1,6 @@
 //! Start order, threads, drain and reload.
 //!
-//! 1. [`bind`]: every socket, before anything else, so that a wrong port is told at once and
+//! 1. [`bind`]: every socket (the service manager may have bound it), before anything else, so that a wrong port is told at once and
 //!    privileges can be dropped before the store is opened.
 //! 2. The store, the account, the certificate ([`account`]).
 //! 3. [`Server::start`]: one thread per socket; then ready.
@@ -17,12 +17,12 @@ use crate::auth::sasl::Mechanism;
 use crate::auth::{Auth, Client, Grant, Protocol};
 use crate::config::{Config, Listen, Role};
 use crate::dns::Resolver;
-use crate::limits;
 use crate::mail::Mail;
 use crate::net::census::Census;
 use crate::net::listener::{self, Handler, Shared};
 use crate::net::tls::Tls;
 use crate::net::{Conn, Shutdown, TlsAcceptor};
+use crate::{limits, sys};
 use async_io::Timer;
 pub use failure::{Failure, Kind};
 use smol::future::FutureExt;
@@ -112,7 +112,8 @@ pub struct Bound {
 /// # Errors
 /// [`Kind::Port`], naming the address, the flag and what to do.
 pub fn bind(listen: &[Listen]) -> Result<Vec<Bound>, Failure> {
-    listen
+    let mut handed = sys::activation::sockets();
+    let bound = listen
         .iter()
         .map(|one| {
             let Listen { role, address } = *one;
@@ -120,7 +121,10 @@ pub fn bind(listen: &[Listen]) -> Result<Vec<Bound>, Failure> {
             let v6only = listen
                 .iter()
                 .any(|other| other.address.is_ipv4() && other.address.port() == address.port());
-            let socket = listener::bind(address, v6only).map_err(|e| port_failure(*one, &e))?;
+            let socket = match handed.iter().position(|socket| fits(socket, address)) {
+                Some(at) => handed.swap_remove(at),
+                None => listener::bind(address, v6only).map_err(|e| port_failure(*one, &e))?,
+            };
             let address = socket.local_addr().map_err(|e| port_failure(*one, &e))?;
             Ok(Bound {
                 role,
@@ -128,7 +132,19 @@ pub fn bind(listen: &[Listen]) -> Result<Vec<Bound>, Failure> {
                 socket,
             })
         })
-        .collect()
+        .collect();
+    for socket in &handed {
+        log::warn!("a socket of the service manager is not used: {socket:?}");
+    }
+    bound
+}
+
+/// Whether a socket of the service manager is one that a listener wants: its port, and its address
+/// unless any will do.
+fn fits(socket: &TcpListener, wanted: SocketAddr) -> bool {
+    let any = wanted.ip().is_unspecified();
+    let same = |has: SocketAddr| has.port() == wanted.port() && (any || has.ip() == wanted.ip());
+    socket.local_addr().is_ok_and(same)
 }
 
 fn port_failure(listen: Listen, e: &io::Error) -> Failure {

@@ -11,6 +11,7 @@ mod jmap;
 mod keep;
 mod mime;
 mod net;
+mod packages;
 mod pop3;
 mod smtp;
 mod tidy;

@@ -324,6 +324,9 @@ impl Serve {
             bound = Some(self.bind(&config.listen)?);
             sys::users::become_user(user).map_err(|e| Failure::new(Kind::Other, e))?;
         }
+        if !sys::sandbox::confine(&config.db) {
+            log::debug!("no Landlock: writing outside the store's folder is not prevented");
+        }
         let options = Options {
             cache: config.cache,
             message_size: config.max_message_size,
@@ -693,7 +696,7 @@ async fn serve(ready: Ready, bound: Vec<Bound>, mail: Arc<Mail>) -> Result<(), F
         log::warn!("no control socket: {e}; passwd works with the server down only")
     });
     let db = ready.config.db.clone();
-    let engine = mail.clone();
+    let (engine, beating) = (mail.clone(), mail.clone());
     let server = Server::start(bound, ready.config, mail, ready.auth, Some(ready.tls))?;
     log::info!("ready: {}", db.display());
     sys::notify::notify("READY=1");
@@ -705,7 +708,8 @@ async fn serve(ready: Ready, bound: Vec<Bound>, mail: Arc<Mail>) -> Result<(), F
         }
         std::future::pending().await
     };
-    wait_for_stop(&mut signals, &server).or(controlled).await;
+    let stop = wait_for_stop(&mut signals, &server);
+    stop.or(controlled).or(watched(&beating)).await;
     log::info!("stopping");
     sys::notify::notify("STOPPING=1");
     drop(control);
@@ -719,6 +723,20 @@ async fn serve(ready: Ready, bound: Vec<Bound>, mail: Arc<Mail>) -> Result<(), F
     server.stop(server::PATIENCE, hurry).await;
     log::info!("stopped");
     Ok(())
+}
+
+/// Tells the service manager's watchdog that this thread and the store's writer go on.
+async fn watched(mail: &Mail) {
+    let Some(every) = sys::notify::watchdog() else {
+        return std::future::pending().await;
+    };
+    loop {
+        smol::Timer::after(every).await;
+        // Nothing to write: it is answered, nothing more. A store that fails is not mended by
+        // starting again.
+        let _ = mail.put(Vec::new()).await;
+        sys::notify::notify("WATCHDOG=1");
+    }
 }
 
 /// Resolves at SIGTERM or SIGINT; SIGHUP reloads the certificate and tries queued mail at once.

@@ -1,11 +1,13 @@
-//! What the machine gives: randomness, the log, secret files, users, the service manager.
+//! What the machine gives: randomness, the log, secret files, users, confinement, the service manager.
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub mod activation;
 pub mod clock;
 pub mod log;
 pub mod network;
 pub mod notify;
 pub mod random;
+pub mod sandbox;
 pub mod secret;
 pub mod users;
 

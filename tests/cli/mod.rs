@@ -2,6 +2,7 @@
 mod doctor;
 mod large;
 pub mod run;
+mod service;
 
 use crate::harness::{Client, TempDir};
 use run::{Run, pillarbox};

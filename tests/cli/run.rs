@@ -1,6 +1,7 @@
 //! One run of the binary.
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -39,6 +40,16 @@ impl Run {
         Run::of(command, dir, "")
     }
 
+    /// As a service manager starts it that has bound `socket` (sd_listen_fds(3)).
+    pub fn start_activated(dir: &Path, socket: TcpListener, args: &[&str]) -> Run {
+        let mut command = Command::new("/bin/sh");
+        let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\"";
+        command
+            .args(["-c", script, "sh", env!("CARGO_BIN_EXE_pillarbox")])
+            .args(args);
+        Run::with_input(command, dir, Stdio::from(OwnedFd::from(socket)), "")
+    }
+
     /// With so few file descriptors.
     pub fn start_with_descriptors(dir: &Path, args: &[&str], descriptors: u32) -> Run {
         let mut command = Command::new("/bin/sh");
@@ -71,17 +82,23 @@ impl Run {
         prlimit(Some(pid), Resource::Fsize, none).unwrap();
     }
 
-    fn of(mut command: Command, dir: &Path, input: &str) -> Run {
+    fn of(command: Command, dir: &Path, input: &str) -> Run {
+        Run::with_input(command, dir, Stdio::piped(), input)
+    }
+
+    fn with_input(mut command: Command, dir: &Path, stdin: Stdio, input: &str) -> Run {
         let mut child = command
             .current_dir(dir)
             .env_clear()
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         // A program that ends without reading is no error here.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        if let Some(mut stdin) = child.stdin.take() {
+            let _ = stdin.write_all(input.as_bytes());
+        }
         let (out, err) = (Lines::default(), Lines::default());
         let readers = vec![
             collect(child.stdout.take().unwrap(), out.clone()),
