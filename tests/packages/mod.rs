@@ -64,6 +64,7 @@ fn scripts_are_clean() {
     }
     let scripts = [
         ".ci/run",
+        ".ci/size",
         "openwrt/files/pillarbox.defaults",
         "openwrt/files/pillarbox.init",
         "openwrt/pack",
