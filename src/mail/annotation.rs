@@ -7,6 +7,7 @@
 
 use super::access::Check;
 use super::fail::Done;
+use super::order::by_number;
 use super::{Error, Mail, MailboxId, Modseq, Result, Rights};
 use crate::limits::{ANNOTATION_VALUE, ANNOTATIONS, ANNOTATIONS_ALL};
 use crate::store::{State, Txn};
@@ -257,7 +258,7 @@ fn set(
 /// Of removed entries the last ones are remembered.
 fn forget_oldest(txn: &mut Txn<'_>, rows: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Done<()> {
     rows.retain(|(_, row)| Row::decode(row).value.is_none());
-    rows.sort_by_key(|(_, row)| Row::decode(row).modseq);
+    by_number(rows, |(_, row)| Row::decode(row).modseq);
     let most = rows.len().saturating_sub(ANNOTATIONS);
     for (key, _) in rows.iter().take(most) {
         txn.put_misc(key, None)?;

@@ -1,5 +1,6 @@
 //! What changed since a modseq: from the ring of recent changes, else from the rows.
 
+use super::order::by_number;
 use super::{
     DataType, EmailId, Error, Flags, Mail, MailboxId, Meta, Modseq, Reader, Result, Rights,
     ThreadId, Uid, UidSet,
@@ -248,7 +249,7 @@ impl Mail {
                 }
                 true
             })?;
-        all.sort_by_key(|(modseq, _, _)| *modseq);
+        by_number(&mut all, |(modseq, _, _)| *modseq);
         if let Some(end) = stop(&all, max)? {
             (out.more, out.modseq) = (true, end);
             all.retain(|(modseq, _, _)| *modseq <= end);
@@ -320,7 +321,7 @@ impl Mail {
                 touched.order = touched.modseq;
             }
         }
-        list.sort_by_key(|(_, t)| t.order);
+        by_number(&mut list, |(_, touched)| touched.order);
         Ok((now, list))
     }
 
@@ -428,7 +429,7 @@ impl Mail {
             }
         }
         let mut list: Vec<_> = emails.into_iter().collect();
-        list.sort_by_key(|(_, touched)| touched.order);
+        by_number(&mut list, |(_, touched)| touched.order);
         Ok(list)
     }
 }

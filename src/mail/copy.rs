@@ -68,7 +68,7 @@ impl Mail {
             if u64::from(next) + u64::from(uids.len()) > u64::from(Uid::MAX) {
                 return Err(Error::Limit("this mailbox has used all its UIDs").into());
             }
-            flags::each_row(txn, from, &uids, |txn, row| {
+            flags::each_row(txn, from, &uids, &mut |txn, row| {
                 let uid = transfer_without(txn, row, to, moves, lost)?;
                 out.from.insert(row.uid);
                 out.to.insert(uid);

@@ -4,6 +4,7 @@ use super::access::Check;
 use super::copy::{share, transfer};
 use super::expunge::end;
 use super::fail::{Done, Fail};
+use super::order::by_number;
 use super::{EmailId, Error, Expect, Flags, Mail, MailboxId, Own, Result, Rights, flags};
 use crate::store::{Row, Txn};
 
@@ -108,7 +109,7 @@ fn update(txn: &mut Txn<'_>, who: &Check, email: EmailId, change: &EmailUpdate) 
     };
     target.extend(&change.add_to);
     target.retain(|m| !change.remove_from.contains(m));
-    target.sort();
+    by_number(&mut target, |mailbox| mailbox.0.into());
     target.dedup();
     if target.is_empty() {
         return Err(Error::NoMailboxes.into());

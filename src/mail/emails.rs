@@ -251,7 +251,7 @@ impl Mail {
                 },
             };
             let whole = question.mailbox.is_none();
-            self.collect(mailbox, question, within.as_ref(), |row| {
+            self.collect(mailbox, question, within.as_ref(), &mut |row| {
                 if !whole {
                     hits.push(Hit::of(row, row.uid));
                 } else if !row.flags.has(Flags::SHARED) || shared.insert(row.email) {
@@ -269,7 +269,7 @@ impl Mail {
         mailbox: MailboxId,
         question: &EmailQuery,
         within: Option<&UidSet>,
-        mut hit: impl FnMut(&Row),
+        hit: &mut dyn FnMut(&Row),
     ) -> Result<()> {
         let prepared = question.query.clone().prepare();
         let mut first = 1;

@@ -54,7 +54,7 @@ impl Mail {
                 .write_as(0, move |txn, who| {
                     who.need(txn.state, mailbox, needed)?;
                     let mut ended = UidSet::new();
-                    flags::each_row(txn, mailbox, &step, |txn, row| {
+                    flags::each_row(txn, mailbox, &step, &mut |txn, row| {
                         if !only_deleted || row.flags.has(Flags::DELETED) {
                             end(txn, row)?;
                             ended.insert(row.uid);

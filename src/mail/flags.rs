@@ -90,7 +90,7 @@ impl Mail {
                 first: start + 1,
                 ..FlagsChanged::default()
             };
-            each_row(txn, mailbox, &uids, |txn, row| {
+            each_row(txn, mailbox, &uids, &mut |txn, row| {
                 // What a copy in the same mailbox got from this very operation does not count.
                 let others = 0..=start;
                 if unchanged_since.is_some_and(|limit| row.modseq > limit)
@@ -133,7 +133,7 @@ pub(super) fn each_row(
     txn: &mut Txn<'_>,
     mailbox: MailboxId,
     uids: &UidSet,
-    mut each: impl FnMut(&mut Txn<'_>, &Row) -> Done<()>,
+    each: &mut dyn FnMut(&mut Txn<'_>, &Row) -> Done<()>,
 ) -> Done<()> {
     for (first, last) in uids.runs() {
         let mut next = Some(first);

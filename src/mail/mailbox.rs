@@ -118,7 +118,7 @@ impl Mail {
                 let parent = place.make(txn)?;
                 let target = make(txn, parent, place.name, None, true)?;
                 annotation::copy(txn, id, target)?;
-                return flags::each_row(txn, id, &UidSet::range(1, u32::MAX), |txn, row| {
+                return flags::each_row(txn, id, &UidSet::range(1, u32::MAX), &mut |txn, row| {
                     transfer(txn, row, target, true).map(drop)
                 });
             }
@@ -190,7 +190,7 @@ impl Mail {
         let last = self.write_own(expect, move |txn, who| {
             deletable(txn, who, id, with_messages)?;
             let created = txn.state.mailboxes.get(&id.0).map_or(0, |m| m.created);
-            flags::each_row(txn, id, &UidSet::range(1, u32::MAX), end)?;
+            flags::each_row(txn, id, &UidSet::range(1, u32::MAX), &mut end)?;
             let modseq = txn.state.bump();
             txn.state.changed(DataType::Mailbox, modseq);
             let gone = Gone {

@@ -27,6 +27,7 @@ mod flags;
 mod fuzzy;
 mod hub;
 mod mailbox;
+mod order;
 pub mod outbound;
 pub mod quota;
 mod read;
@@ -65,7 +66,7 @@ pub use types::*;
 pub use uidset::UidSet;
 pub use walk::Reached;
 
-use crate::store::{self, Change, FileSource, Observer, State, Store, Txn};
+use crate::store::{self, Change, FileSource, Observer, State, Store, Txn, Work};
 use crate::sys::lock;
 use access::{Check, Door};
 use changes::Ring;
@@ -324,11 +325,11 @@ impl Mail {
 
     /// Runs an operation in the writer if `expect` holds there, and says what it did to the states.
     /// It checks rights.
-    async fn write_own<T: Send + 'static>(
+    fn write_own<T: Send + 'static>(
         &self,
         expect: Expect,
         run: impl FnOnce(&mut Txn<'_>, &Check) -> fail::Done<T> + Send + 'static,
-    ) -> Result<(T, Own)> {
+    ) -> impl Future<Output = Result<(T, Own)>> {
         self.write_as(0, move |txn, who| {
             expect.check(txn)?;
             let before = txn.state.global.states;
@@ -336,35 +337,55 @@ impl Mail {
             let after = txn.state.global.states;
             Ok((done, Own { before, after }))
         })
-        .await
     }
 
     /// Runs an operation in the writer; the operation checks the rights of whoever asks, by the
     /// [`Check`] that it is given.
-    async fn write_as<T: Send + 'static>(
+    fn write_as<T: Send + 'static>(
         &self,
         weight: usize,
         run: impl FnOnce(&mut Txn<'_>, &Check) -> fail::Done<T> + Send + 'static,
-    ) -> Result<T> {
-        let check = self.check()?;
-        self.store
-            .write(weight, move |txn| fail::part(run(txn, &check)))
-            .await?
+    ) -> impl Future<Output = Result<T>> {
+        let check = self.check();
+        self.answered(weight, check.map(|who| promise(move |txn| run(txn, &who))))
     }
 
     /// Runs an operation that knows nothing of rights: the owner's alone.
-    async fn write<T: Send + 'static>(
+    fn write<T: Send + 'static>(
         &self,
         weight: usize,
         run: impl FnOnce(&mut Txn<'_>) -> fail::Done<T> + Send + 'static,
-    ) -> Result<T> {
-        if self.door.is_some() {
-            return Err(Error::NoPermission);
-        }
-        self.store
-            .write(weight, move |txn| fail::part(run(txn)))
-            .await?
+    ) -> impl Future<Output = Result<T>> {
+        let promised = match self.door {
+            Some(_) => Err(Error::NoPermission),
+            None => Ok(promise(run)),
+        };
+        self.answered(weight, promised)
     }
+
+    /// Waits for the commit. Made for each type of answer, not for each operation.
+    async fn answered<T>(&self, weight: usize, promised: Result<Promised<T>>) -> Result<T> {
+        let (work, answer) = promised?;
+        self.store.submit(weight, work).await?;
+        let answer = lock(&answer).take();
+        answer.unwrap_or(Err(Error::Unavailable))
+    }
+}
+
+/// What the writer runs, and where its answer will be.
+type Promised<T> = (Work, Arc<Mutex<Option<Result<T>>>>);
+
+fn promise<T: Send + 'static>(
+    run: impl FnOnce(&mut Txn<'_>) -> fail::Done<T> + Send + 'static,
+) -> Promised<T> {
+    let answer = Arc::new(Mutex::new(None));
+    let place = answer.clone();
+    let work = move |txn: &mut Txn<'_>| {
+        let done = fail::part(run(txn))?;
+        *lock(&place) = Some(done);
+        Ok(())
+    };
+    (Box::new(work), answer)
 }
 
 /// The snapshot of a state. Mailboxes that did not change keep their Arc.

@@ -2,6 +2,7 @@
 
 use super::deliver::is_upload_of;
 use super::emails::ThreadFlags;
+use super::order::by_number;
 use super::{EmailId, MailboxId, Meta, Modseq, Principal, Result, Rights, Row, ThreadId, Uid};
 use crate::mime::{self, Structure};
 use crate::store::{self, MsgRow};
@@ -94,11 +95,7 @@ impl Reader {
         last: Uid,
         mut each: impl FnMut(&Row) -> bool,
     ) -> Result<()> {
-        if first > last || !self.reads(mailbox) {
-            return Ok(());
-        }
-        let keys = Row::key(mailbox, first)..=Row::key(mailbox, last);
-        Ok(self.inner.rows(keys, &mut each)?)
+        self.walk(mailbox, (first, last), false, &mut each)
     }
 
     /// The same, falling.
@@ -109,17 +106,31 @@ impl Reader {
         last: Uid,
         mut each: impl FnMut(&Row) -> bool,
     ) -> Result<()> {
+        self.walk(mailbox, (first, last), true, &mut each)
+    }
+
+    /// Once for all that is done with rows.
+    fn walk(
+        &self,
+        mailbox: MailboxId,
+        (first, last): (Uid, Uid),
+        back: bool,
+        each: &mut dyn FnMut(&Row) -> bool,
+    ) -> Result<()> {
         if first > last || !self.reads(mailbox) {
             return Ok(());
         }
         let keys = Row::key(mailbox, first)..=Row::key(mailbox, last);
-        Ok(self.inner.rows_back(keys, &mut each)?)
+        Ok(match back {
+            false => self.inner.rows(keys, each),
+            true => self.inner.rows_back(keys, each),
+        }?)
     }
 
     /// The rows of every mailbox (an email shows once per membership).
-    pub fn all_rows(&self, mut each: impl FnMut(&Row) -> bool) -> Result<()> {
+    pub fn all_rows(&self, each: &mut dyn FnMut(&Row) -> bool) -> Result<()> {
         let Some(sight) = &self.sight else {
-            return Ok(self.inner.rows(0..=u64::MAX, &mut each)?);
+            return Ok(self.inner.rows(0..=u64::MAX, each)?);
         };
         let mut on = true;
         for mailbox in sight.meta.mailboxes.iter().chain(&sight.meta.unlisted) {
@@ -183,7 +194,7 @@ impl Reader {
                 .filter(|(t, _)| *t == thread)
                 .map(|(_, email)| *email),
         );
-        emails.sort();
+        by_number(&mut emails, |email| email.0);
         emails.dedup();
         let mut alive = Vec::with_capacity(emails.len());
         for email in emails {
@@ -211,7 +222,7 @@ impl Reader {
     pub fn by_hash(&self, hash: u64, most: usize) -> Result<Vec<EmailId>> {
         let mut emails = self.inner.naming(hash, most)?;
         emails.extend(self.pending.iter().map(|(_, email)| *email));
-        emails.sort();
+        by_number(&mut emails, |email| email.0);
         emails.dedup();
         let mut found = Vec::new();
         for email in emails {

@@ -11,6 +11,7 @@
 use super::UidSet;
 use super::emails::thread_flags;
 use super::fuzzy::{self, Quality, Words};
+use super::order::by_number;
 use super::walk::{Pace, Reached};
 use super::{EmailId, Flags, Mail, MailboxId, Message, Modseq, Reader, Result, Row, ThreadId};
 use crate::limits;
@@ -184,7 +185,7 @@ impl Query {
         match self {
             Query::All(all) | Query::Any(all) => {
                 all.iter_mut().for_each(Query::sort);
-                all.sort_by_key(Query::cost);
+                by_number(all, |query| query.cost().into());
             }
             Query::Not(inner) => inner.sort(),
             _ => {}

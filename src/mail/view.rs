@@ -247,16 +247,24 @@ impl Mail {
         Ok(Some(new))
     }
 
-    /// Keeps the views in use: the next start will want them.
+    /// Keeps the views in use: the next start will want them. Of the one that was used last it is
+    /// found out, too, what changed when.
     pub(super) fn keep_views(&self) {
         let meta = self.whole();
         let Ok(reader) = self.whole_reader() else {
             return;
         };
-        for (mailbox, view) in lock(&self.shared.views).0.drain(..) {
+        let mut newest = true;
+        for (mailbox, view) in lock(&self.shared.views).0.drain(..).rev() {
             let counters = meta.mailbox(mailbox).map(|m| m.counters);
             let view = counters.map(|counters| self.forward(mailbox, view, &meta, &counters));
-            let Some(Ok(view)) = view else { continue };
+            let Some(Ok(mut view)) = view else { continue };
+            if std::mem::take(&mut newest)
+                && view.chunks.is_none()
+                && let Ok(scanned) = self.scan_view(mailbox, view.modseq, view.uidnext)
+            {
+                view = Arc::new(scanned);
+            }
             let kept = reader.get(&key(mailbox)).ok().flatten();
             let kept = kept.and_then(|row| View::decode(&row));
             if kept.is_none_or(|kept| kept != *view) {

@@ -1,12 +1,13 @@
 //! Walking many messages of a mailbox: a slice of them per look at the store, and the others have
 //! their turn in between.
 
-use super::{Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
+use super::{Error, Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
 use crate::limits;
+use crate::sys::lock;
 use smol::future::yield_now;
 use smol::lock::{Semaphore, SemaphoreGuard};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// How far a walk has come: the UID that it goes on with, for whoever waits for it.
 pub type Reached = Arc<AtomicU32>;
@@ -61,39 +62,64 @@ impl Mail {
         S: Send + 'static,
         F: Fn(&mut S, &Reader, &Row) -> Result<()> + Send + Sync + 'static,
     {
-        let (mut state, mut next) = (state, within.first());
-        if !pace.aside {
-            while let Some(from) = next {
-                next = slice(self, mailbox, within, from, pace.rows, |reader, row| {
-                    each(&mut state, reader, row)
-                })?;
-                reached.store(next.unwrap_or(Uid::MAX), Ordering::Relaxed);
-                yield_now().await;
-            }
-            return Ok(state);
-        }
-        // Only so many at a time: each one fills a core.
-        let _turn = WALKS.acquire().await;
-        // One thread from the first slice to the last: an allocator that keeps memory for each
-        // thread would keep it several times.
-        let waiting = Arc::new(());
-        let waits = Arc::downgrade(&waiting);
-        let (mail, within, reached) = (self.clone(), within.clone(), reached.clone());
-        let done = smol::unblock(move || {
+        let state = Arc::new(Mutex::new(Some(state)));
+        let (mail, rows, within, place) = (
+            self.clone(),
+            pace.rows,
+            within.clone(),
+            Arc::downgrade(&state),
+        );
+        let first = within.first();
+        let step = move |from| {
             // Nobody waits any more: the walk was dropped.
-            while let Some(from) = next.filter(|_| waits.strong_count() > 0) {
-                next = slice(&mail, mailbox, &within, from, pace.rows, |reader, row| {
-                    each(&mut state, reader, row)
-                })?;
-                reached.store(next.unwrap_or(Uid::MAX), Ordering::Relaxed);
-                std::thread::yield_now();
-            }
-            Ok(state)
-        })
-        .await;
-        drop(waiting);
-        done
+            let Some(place) = place.upgrade() else {
+                return Ok(None);
+            };
+            let mut state = lock(&place);
+            slice(&mail, mailbox, &within, from, rows, &mut |reader, row| {
+                state
+                    .as_mut()
+                    .map_or(Ok(()), |state| each(state, reader, row))
+            })
+        };
+        steps(Box::new(step), first, pace.aside, reached).await?;
+        let done = lock(&state).take();
+        done.ok_or(Error::Unavailable)
     }
+}
+
+/// One slice from a UID on; gives where to go on.
+type Step = Box<dyn FnMut(Uid) -> Result<Option<Uid>> + Send>;
+
+/// One slice after the other, whatever they look for.
+async fn steps(
+    mut step: Step,
+    mut next: Option<Uid>,
+    aside: bool,
+    reached: &Reached,
+) -> Result<()> {
+    if !aside {
+        while let Some(from) = next {
+            next = step(from)?;
+            reached.store(next.unwrap_or(Uid::MAX), Ordering::Relaxed);
+            yield_now().await;
+        }
+        return Ok(());
+    }
+    // Only so many at a time: each one fills a core.
+    let _turn = WALKS.acquire().await;
+    let reached = reached.clone();
+    // One thread from the first slice to the last: an allocator that keeps memory for each
+    // thread would keep it several times.
+    smol::unblock(move || {
+        while let Some(from) = next {
+            next = step(from)?;
+            reached.store(next.unwrap_or(Uid::MAX), Ordering::Relaxed);
+            std::thread::yield_now();
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// The first rows of `within` from `from` on; gives where to go on.
@@ -103,7 +129,7 @@ fn slice(
     within: &UidSet,
     from: Uid,
     rows: usize,
-    mut each: impl FnMut(&Reader, &Row) -> Result<()>,
+    each: &mut dyn FnMut(&Reader, &Row) -> Result<()>,
 ) -> Result<Option<Uid>> {
     let reader = mail.reader()?;
     let mut left = rows;

@@ -40,7 +40,8 @@ use async_channel::Sender;
 use redb::{Database, ReadableDatabase};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use writer::{Guard, Job, Message, Work, Writer};
+pub(crate) use writer::Work;
+use writer::{Guard, Job, Message, Writer};
 
 /// Keys of the key-value area that the store itself uses.
 pub(crate) mod misc {
@@ -181,8 +182,9 @@ impl Store {
         done.ok_or(Error::Closed)
     }
 
-    /// Once for all kinds of results.
-    async fn submit(&self, weight: usize, work: Work) -> Result<(), Error> {
+    /// Runs a job in the writer's next transaction; resolves after the commit. Once for all kinds
+    /// of results.
+    pub(crate) async fn submit(&self, weight: usize, work: Work) -> Result<(), Error> {
         let (answer, outcome) = async_channel::bounded(1);
         let job = Job {
             work: Some(work),

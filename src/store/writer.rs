@@ -25,7 +25,7 @@ pub trait Observer: Send + Sync + 'static {
 
 /// What a job does. It checks first and writes after, so that a refused operation leaves nothing
 /// behind.
-pub(super) type Work = Box<dyn FnOnce(&mut Txn<'_>) -> Result<(), Error> + Send>;
+pub(crate) type Work = Box<dyn FnOnce(&mut Txn<'_>) -> Result<(), Error> + Send>;
 
 /// Work for the writer: runs in the shared transaction, is answered after the commit.
 pub(super) struct Job {
