@@ -1,6 +1,6 @@
 //! Keys and bytes: the only user of redb.
 //!
-//! One file, nine small tables (`tables`), bodies in page-fit pieces ([`blob`]), one thread that
+//! One file, ten small tables of octets (`tables`), bodies in page-fit pieces ([`blob`]), one thread that
 //! writes (`writer`). Nothing here knows a protocol or decides what mail may do: that is the
 //! engine's, which runs its operations as closures over a [`Txn`].
 //!

@@ -176,8 +176,9 @@ fn recent_is_shown_once() {
 }
 
 fn recent(lines: &[String]) -> u32 {
-    let told = lines.iter().filter_map(|l| l.strip_suffix(" RECENT"));
-    told.map(|n| n.parse::<u32>().unwrap()).sum()
+    // What comes while SELECT is answered is told behind it, with all that were recent before.
+    let mut told = lines.iter().filter_map(|l| l.strip_suffix(" RECENT"));
+    told.next_back().map_or(0, |n| n.parse().unwrap())
 }
 
 /// The 57th keyword takes the place of one that no message has; FLAGS says so before it turns up.
