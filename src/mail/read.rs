@@ -127,24 +127,6 @@ impl Reader {
         }?)
     }
 
-    /// The rows of every mailbox (an email shows once per membership).
-    pub fn all_rows(&self, each: &mut dyn FnMut(&Row) -> bool) -> Result<()> {
-        let Some(sight) = &self.sight else {
-            return Ok(self.inner.rows(0..=u64::MAX, each)?);
-        };
-        let mut on = true;
-        for mailbox in sight.meta.mailboxes.iter().chain(&sight.meta.unlisted) {
-            self.rows(mailbox.id, 1, Uid::MAX, |row| {
-                on = each(row);
-                on
-            })?;
-            if !on {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// The head of a message, an upload's too.
     pub fn message(&self, email: EmailId) -> Result<Option<Message>> {
         let Some(row) = self.inner.message(email)? else {

@@ -166,7 +166,6 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
     let none = |_: &Row| -> bool { panic!("a row") };
     reader.rows(private, 1, Uid::MAX, none).unwrap();
     reader.rows_back(private, 1, Uid::MAX, none).unwrap();
-    reader.all_rows(&mut { none }).unwrap();
     assert!(reader.message(scene.hidden).unwrap().is_none());
     assert!(reader.memberships(scene.hidden).unwrap().is_empty());
     assert!(reader.by_message_id("<one@x>").unwrap().is_empty());
@@ -197,7 +196,6 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         "row",
         "rows",
         "rows_back",
-        "all_rows",
         "message",
         "memberships",
         "thread",
