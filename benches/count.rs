@@ -4,15 +4,23 @@
 //! runs under valgrind with N and with 2 N rounds; the difference is what N rounds cost, without the
 //! start of the program.
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
+use pillarbox::auth::Auth;
+use pillarbox::config::{Config, Listen, Role};
 use pillarbox::dns::{Answer, Data, Found, Kind};
 use pillarbox::imap::wire::frame::{Event, Framer, Limits};
 use pillarbox::imap::wire::{self, encode, envelope, structure};
+use pillarbox::jmap::wire::request::{Bounds, Request};
 use pillarbox::limits;
 use pillarbox::mail::UidSet;
+use pillarbox::mail::{self, Flags, Mail, NewEmail, Options, Source};
 use pillarbox::mime::{Scanner, Structure};
+use pillarbox::server::{self, Server};
 use pillarbox::verify::{self, dkim, dmarc, spf};
 
 /// A piece of work.
@@ -23,6 +31,16 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
+    Case {
+        name: "jmap-request",
+        what: "parse the request for a page of 50",
+        run: jmap_request,
+    },
+    Case {
+        name: "jmap-page",
+        what: "a page of 50, from socket to socket",
+        run: jmap_page,
+    },
     Case {
         name: "frame",
         what: "find the end of a command",
@@ -265,6 +283,95 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// A page of fifty as a web client asks for it.
+const PAGE: &str = r##"{"using":["urn:ietf:params:jmap:core","urn:ietf:params:jmap:mail"],"methodCalls":[["Email/query",{"accountId":"a1","filter":{"inMailbox":"m1"},"sort":[{"property":"receivedAt","isAscending":false}],"limit":50},"0"],["Email/get",{"accountId":"a1","#ids":{"resultOf":"0","name":"Email/query","path":"/ids"},"properties":["id","threadId","mailboxIds","keywords","from","subject","receivedAt","size","preview","hasAttachment"]},"1"]]}"##;
+
+fn jmap_request(n: u32) {
+    const BOUNDS: Bounds = Bounds {
+        values: limits::JMAP_VALUES,
+        calls: limits::JMAP_CALLS,
+    };
+    rounds(n, || {
+        let request = Request::parse(black_box(PAGE.as_bytes()), BOUNDS, |_| true);
+        request.map_or(0, |request| request.calls.len())
+    });
+}
+
+/// Over a connection, with a server of its own: all that a page costs, the client's share included.
+fn jmap_page(n: u32) {
+    let folder = std::env::temp_dir().join(format!("pillarbox-count-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let mut config = Config::new("anna", "example.org");
+    config.db = folder.join("mail.redb");
+    let address = (Ipv4Addr::LOCALHOST, 0).into();
+    config.listen = vec![Listen {
+        role: Role::Http,
+        address,
+    }];
+    let config = Arc::new(config);
+    let mail = Mail::open(&config.db, Options::default()).expect("a store");
+    let inbox = mail.meta().by_role(mail::Role::Inbox).map(|inbox| inbox.id);
+    for number in 0..60 {
+        let text = format!(
+            "From: Anna <anna{number}@example.net>\r\nTo: me@example.org\r\nSubject: letter {number}\r\n\
+             Message-ID: <{number}@example.net>\r\n\r\nHello, this is number {number}.\r\n"
+        );
+        smol::block_on(async {
+            let mut body = mail.body(None).expect("room");
+            body.push(text.as_bytes()).await.expect("room");
+            let email = NewEmail {
+                source: Source::Staged(body.finish(&[]).await.expect("room")),
+                mailboxes: inbox.into_iter().collect(),
+                flags: Flags::default(),
+                keywords: Vec::new(),
+                internaldate: Some(1_700_000_000 + number),
+                hold: false,
+            };
+            mail.add(email).await.expect("an email");
+        });
+    }
+    let auth = Arc::new(Auth::open(config.clone(), mail.clone()).expect("an account"));
+    smol::block_on(auth.set_password("secret", true)).expect("a password");
+    let bound = server::bind(&config.listen).expect("a port");
+    let server = Server::start(bound, config, mail, auth, None).expect("a server");
+    let mut socket = TcpStream::connect(server.addresses()[0].1).expect("a connection");
+    let request = format!(
+        "POST /jmap/api HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YW5uYTpzZWNyZXQ=\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{PAGE}",
+        PAGE.len()
+    );
+    rounds(n, || {
+        socket.write_all(request.as_bytes()).expect("a server");
+        answer(&mut socket)
+    });
+    drop(socket);
+    smol::block_on(server.stop(Duration::from_secs(1), std::future::pending()));
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+/// Reads one answer; its octets.
+fn answer(socket: &mut TcpStream) -> usize {
+    let (mut got, mut chunk) = (Vec::new(), [0; 65536]);
+    loop {
+        let n = socket.read(&mut chunk).expect("an answer");
+        got.extend_from_slice(&chunk[..n]);
+        let Some(end) = got.windows(4).position(|four| four == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = String::from_utf8_lossy(&got[..end]).to_lowercase();
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        let length = head.split("content-length: ").nth(1).expect("a length");
+        let length: usize = length
+            .split("\r\n")
+            .next()
+            .map_or(0, |n| n.parse().unwrap_or(0));
+        if got.len() >= end + 4 + length {
+            return got.len();
+        }
+    }
 }
 
 /// Instructions of a whole run.

@@ -3,6 +3,7 @@ mod blob;
 mod client;
 mod core;
 mod email;
+mod hostile;
 mod http;
 mod identity;
 mod mailbox;
