@@ -32,6 +32,7 @@ pub enum Fault {
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Counts {
     pub reads: u64,
+    pub octets_read: u64,
     pub writes: u64,
     pub octets: u64,
     pub syncs: u64,
@@ -242,6 +243,7 @@ impl Disk for Handle {
             return Err(broken());
         }
         inner.counts.reads += 1;
+        inner.counts.octets_read += out.len() as u64;
         let from = usize::try_from(offset).expect("small");
         let data = inner.current.get(from..from + out.len());
         out.copy_from_slice(data.ok_or(ErrorKind::UnexpectedEof)?);

@@ -11,7 +11,7 @@
 //! like, so that a seed makes a failure likely again rather than certain.
 mod actor;
 mod cost;
-mod disk;
+pub mod disk;
 mod full;
 mod kill;
 mod limit;

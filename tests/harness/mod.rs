@@ -72,6 +72,19 @@ impl Server {
 
     /// With a configuration changed by `change`.
     pub fn with(change: impl FnOnce(&mut Config)) -> Server {
+        let mut server = Server::down_yet(change);
+        server.up();
+        server
+    }
+
+    /// On a store that is open already.
+    pub fn over(mail: Arc<Mail>) -> Server {
+        let mut server = Server::down_yet(|_| {});
+        server.serve(mail);
+        server
+    }
+
+    fn down_yet(change: impl FnOnce(&mut Config)) -> Server {
         let dir = TempDir::new();
         let mut config = Config::new(USER, DOMAIN);
         config.db = dir.join("mail.redb");
@@ -85,13 +98,11 @@ impl Server {
             })
             .collect();
         change(&mut config);
-        let mut server = Server {
+        Server {
             inner: None,
             config: Arc::new(config),
             dir,
-        };
-        server.up();
-        server
+        }
     }
 
     fn up(&mut self) {
@@ -102,7 +113,11 @@ impl Server {
             quota: config.quota.unwrap_or(0),
             quota_messages: config.quota_messages,
         };
-        let mail = Mail::open(&config.db, options).unwrap();
+        self.serve(Mail::open(&config.db, options).unwrap());
+    }
+
+    fn serve(&mut self, mail: Arc<Mail>) {
+        let config = self.config.clone();
         let auth = Arc::new(Auth::open(config.clone(), mail.clone()).unwrap());
         let (tls, _) = smol::block_on(account::certificate(&config, &*mail)).unwrap();
         if !auth.has_password() {

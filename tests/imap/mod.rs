@@ -10,6 +10,7 @@ mod comparator;
 mod compress;
 mod context;
 mod copy;
+mod cost;
 mod create;
 mod delete;
 mod enable;
