@@ -10,7 +10,7 @@ mod aliases;
 pub mod control;
 pub mod doctor;
 mod failure;
-mod job;
+pub mod job;
 pub mod zone;
 
 use crate::auth::sasl::Mechanism;

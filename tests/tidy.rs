@@ -11,7 +11,7 @@ const EDGES: &[(&str, &str)] = &[
     ("limits", ""),
     ("sys", "limits"),
     ("mime", "limits"),
-    ("keep", "limits sys mime mail net server"),
+    ("keep", "limits sys mime store mail net server"),
     ("store", "limits sys mime"),
     ("dns", "limits sys"),
     ("verify", "limits sys dns mime mail"),

@@ -25,6 +25,8 @@ const SWITCHES: &[&str] = &[
     "--stdin",
     "--remove",
     "--seen",
+    "--replace",
+    "--dry-run",
 ];
 
 /// The arguments as argh understands them.

@@ -3,6 +3,8 @@ mod act;
 mod alias;
 mod app_password;
 mod args;
+mod backup;
+mod compact;
 mod create;
 mod dkim;
 mod dns;
@@ -13,8 +15,10 @@ mod init;
 mod job;
 mod passwd;
 mod queue;
+mod restore;
 mod serve;
 mod token;
+mod verify;
 
 use crate::config::Config;
 use crate::limits;
@@ -70,6 +74,10 @@ enum Command {
     Import(import::Import),
     Export(export::Export),
     Doctor(doctor::Doctor),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Verify(verify::Verify),
+    Compact(compact::Compact),
 }
 
 /// The whole program: arguments to a run, a run to an exit code.
@@ -120,6 +128,10 @@ fn run() -> Result<ExitCode, Failure> {
         Some(Command::Import(command)) => command.run()?,
         Some(Command::Export(command)) => command.run()?,
         Some(Command::Doctor(command)) => command.run()?,
+        Some(Command::Backup(command)) => command.run()?,
+        Some(Command::Restore(command)) => command.run()?,
+        Some(Command::Verify(command)) => command.run()?,
+        Some(Command::Compact(command)) => command.run()?,
         None => {
             return Err(Failure::usage(
                 "no command given: `pillarbox serve --try --domain example.test` starts a server to \

@@ -5,6 +5,7 @@
 //! open, [`frame`] carries the same calls over its control socket. Everything streams, and memory does
 //! not grow with the mail. What is read is hostile: names are cleaned, links not followed, lines
 //! bounded.
+pub mod backup;
 pub mod export;
 pub mod frame;
 pub mod intake;

@@ -315,6 +315,16 @@ impl Mail {
         self.options.quota_messages
     }
 
+    /// The store itself, for backups and checks: the owner's alone.
+    ///
+    /// Errors: [`Error::NoPermission`].
+    pub fn store(&self) -> Result<&Store> {
+        match self.door {
+            None => Ok(&self.store),
+            Some(_) => Err(Error::NoPermission),
+        }
+    }
+
     /// Seals and closes; later calls give [`Error::Unavailable`].
     pub async fn close(&self) {
         if self.door.is_none() {

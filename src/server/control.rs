@@ -410,6 +410,11 @@ pub fn open(db: &Path, verb: &str, argument: &str) -> Result<Option<UnixStream>,
     Ok(Some(stream))
 }
 
+/// Is there a server that has this store open?
+pub fn is_served(db: &Path) -> bool {
+    short(&path_of(db), |path| UnixStream::connect(path)).is_ok()
+}
+
 /// Asks the server that has this store open. `None`: there is none.
 ///
 /// # Errors

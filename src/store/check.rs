@@ -1,12 +1,12 @@
 //! Does everything in the file fit together? Read-only, for a store that nobody has open.
 
 use super::blob::layout;
-use super::disk::{Backend, Disk};
+use super::disk::Disk;
 use super::rows::{Counters, EmailId, Flags, Gone, Row};
 use super::state::State;
 use super::tables::{Look as Tables, Tree, email_of, id_key, loc_key, number, thread_key};
 use super::{Error, Head, MsgRow, Reader};
-use redb::{Database, ReadableDatabase};
+use redb::ReadableDatabase;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -33,16 +33,35 @@ pub struct Report {
 ///
 /// Errors: as for opening. Needs memory for some 40 octets per message.
 pub fn check(disk: Arc<dyn Disk>, cache: usize, bodies: bool) -> Result<Report, Error> {
-    let mut db = Database::builder()
-        .set_cache_size(cache)
-        .create_with_backend(Backend::new(disk, Box::new(|| ())))?;
+    let mut db = super::open::raw(disk, cache)?;
     let mut report = Report::default();
     if !db.check_integrity()? {
         report.note("redb had to repair its own pages".into());
     }
-    let state = State::load(&db)?;
+    let db = &db;
+    let look = || Ok(Tables::new(db.begin_read()?));
+    everything(report, bodies, &look)
+}
+
+impl super::Store {
+    /// The same while it is in use: its rows in one look, then each body in its own. Blocks.
+    ///
+    /// Errors: the system's.
+    pub fn verify(&self) -> Result<Report, Error> {
+        let look = || Ok(Tables::new(self.shared.database()?.begin_read()?));
+        everything(Report::default(), true, &look)
+    }
+}
+
+fn everything(
+    report: Report,
+    bodies: bool,
+    open: &dyn Fn() -> Result<Tables, Error>,
+) -> Result<Report, Error> {
+    let tables = Rc::new(open()?);
+    let state = State::load(&tables)?;
     let mut look = Look {
-        tables: Rc::new(Tables::new(db.begin_read()?)),
+        tables,
         state,
         report,
         messages: BTreeMap::new(),
@@ -56,12 +75,13 @@ pub fn check(disk: Arc<dyn Disk>, cache: usize, bodies: bool) -> Result<Report, 
     look.pieces()?;
     look.ends()?;
     look.index()?;
-    let report = look.report;
-    if bodies {
-        let reader = Reader::new(db.begin_read()?);
-        return read_all(&reader, look.messages.keys(), report);
+    let Look {
+        report, messages, ..
+    } = look;
+    match bodies {
+        true => read_all(open, messages.keys(), report),
+        false => Ok(report),
     }
-    Ok(report)
 }
 
 struct Look {
@@ -286,12 +306,14 @@ fn split(key: &[u8; 12]) -> (u64, u64) {
 }
 
 fn read_all<'a>(
-    reader: &Reader,
+    open: &dyn Fn() -> Result<Tables, Error>,
     emails: impl Iterator<Item = &'a u64>,
     mut report: Report,
 ) -> Result<Report, Error> {
     let mut out = Vec::new();
     for &email in emails {
+        // A look each: nothing is pinned for long. One may be gone meanwhile.
+        let reader = Reader::over(open()?);
         let Some(row) = reader.message(EmailId(email))? else {
             continue;
         };

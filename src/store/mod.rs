@@ -11,6 +11,7 @@
 
 pub mod blob;
 mod check;
+mod copy;
 mod disk;
 mod error;
 mod message;
@@ -24,6 +25,7 @@ mod txn;
 mod writer;
 
 pub use check::{Report, check};
+pub use copy::{Op, Rebuild, Sink};
 pub use disk::{Disk, FileDisk};
 pub use error::Error;
 pub use message::{Head, MsgRow};
@@ -32,6 +34,7 @@ pub use reader::Reader;
 pub use rows::{Counters, EmailId, Flags, Gone, MailboxId, Modseq, Row, ThreadId, Uid};
 pub use state::{Global, Mbox, Pending, State};
 pub use states::{DataType, States};
+pub use tables::SCHEMA;
 pub use txn::{Change, Kind, Txn};
 pub use writer::Observer;
 

@@ -3,8 +3,8 @@
 use super::Error;
 use super::disk::{Backend, Disk, FileDisk, Reporter};
 use super::state::State;
-use super::tables::{self, Trees};
-use redb::Database;
+use super::tables::{self, Look, Trees};
+use redb::{Database, ReadableDatabase};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +56,11 @@ pub fn create(path: &Path) -> Result<(), Error> {
     format(disk.clone())?;
     disk.sync()?;
     std::fs::rename(&temporary, path)?;
+    sync_folder(path)
+}
+
+/// Makes a file's name last.
+pub(super) fn sync_folder(path: &Path) -> Result<(), Error> {
     let folder = path
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
@@ -64,11 +69,16 @@ pub fn create(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// The database on a disk, without a look at what is in it.
+pub(super) fn raw(disk: Arc<dyn Disk>, cache: usize) -> Result<Database, Error> {
+    Ok(Database::builder()
+        .set_cache_size(cache)
+        .create_with_backend(Backend::new(disk, Box::new(|| ())))?)
+}
+
 /// Writes an empty store onto an empty disk.
 pub fn format(disk: Arc<dyn Disk>) -> Result<(), Error> {
-    let db = Database::builder()
-        .set_cache_size(1 << 20)
-        .create_with_backend(Backend::new(disk, Box::new(|| ())))?;
+    let db = raw(disk, 1 << 20)?;
     let txn = db.begin_write()?;
     tables::create(&txn)?;
     State::empty().save(&mut Trees::new(&txn))?;
@@ -106,6 +116,6 @@ fn load(disk: Arc<dyn Disk>, cache: usize, report: Reporter) -> Result<(Database
             );
         })
         .create_with_backend(Backend::new(disk, report))?;
-    let state = State::load(&db)?;
+    let state = State::load(&Look::new(db.begin_read()?))?;
     Ok((db, state))
 }

@@ -22,6 +22,10 @@ impl Reader {
         }
     }
 
+    pub(super) fn over(look: Look) -> Reader {
+        Reader { look }
+    }
+
     /// One membership.
     pub fn row(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Row>, Error> {
         let key = place(mailbox, uid);

@@ -6,7 +6,6 @@ use super::rows::{Counters, EmailId, Get, MailboxId, Modseq, Put, ThreadId};
 use super::states::{DataType, States};
 use super::tables::{Look, MIN_READER, SCHEMA, Tree, Trees, email_key, email_of, number};
 use super::{Error, misc};
-use redb::ReadableDatabase;
 use std::collections::{BTreeMap, BTreeSet};
 
 const GLOBAL: usize = 80;
@@ -105,6 +104,8 @@ pub struct State {
     pub dead: Vec<Pending>,
     /// Counts reopenings: pieces staged under another number may be lost.
     pub epoch: u32,
+    /// The message rows that were written or removed since a copy of the store began.
+    pub(super) touched: Option<BTreeSet<u32>>,
     /// `next_email` and `modseq` of the last durable commit.
     durable: (u64, Modseq),
     dirty: BTreeSet<u32>,
@@ -113,7 +114,7 @@ pub struct State {
 }
 
 impl Global {
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = vec![0; GLOBAL];
         let mut w = Put(&mut out);
         w.u16(SCHEMA);
@@ -137,7 +138,7 @@ impl Global {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Result<Global, Error> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Global, Error> {
         let (fixed, rest) = bytes.split_at_checked(GLOBAL).unwrap_or((bytes, &[]));
         let mut r = Get(fixed);
         let (schema, min_reader) = (r.u16(), r.u16());
@@ -177,7 +178,7 @@ impl Global {
 }
 
 impl Mbox {
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = vec![0; 35];
         let mut w = Put(&mut out);
         w.u8(1);
@@ -245,8 +246,7 @@ impl State {
         }
     }
 
-    pub(super) fn load(db: &redb::Database) -> Result<State, Error> {
-        let look = Look::new(db.begin_read()?);
+    pub(super) fn load(look: &Look) -> Result<State, Error> {
         let global = match look.get(Tree::State, &0u32.to_be_bytes())? {
             Some(row) => Global::decode(row.value())?,
             None => return Err(Error::Damaged("no global row".into())),
@@ -271,7 +271,7 @@ impl State {
         if let Some(row) = look.get(Tree::Misc, misc::KEYWORDS)? {
             state.keywords = decode_keywords(row.value());
         }
-        state.pending = load_pending(&look, state.global.indexed)?;
+        state.pending = load_pending(look, state.global.indexed)?;
         Ok(state)
     }
 

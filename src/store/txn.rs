@@ -195,9 +195,16 @@ impl<'t> Txn<'t> {
         }
     }
 
+    fn touch_message(&mut self, email: EmailId) {
+        self.touch();
+        if let Some(touched) = &mut self.state.touched {
+            touched.insert(email.0 as u32);
+        }
+    }
+
     /// Writes a message row.
     pub fn put_message(&mut self, email: EmailId, row: &MsgRow) -> Result<(), Error> {
-        self.touch();
+        self.touch_message(email);
         let row = row.encode();
         self.trees.insert(Tree::Msg, &email_key(email), &row)
     }
@@ -265,7 +272,7 @@ impl<'t> Txn<'t> {
 
     /// Removes a message with its pieces.
     pub fn delete_message(&mut self, email: EmailId) -> Result<(), Error> {
-        self.touch();
+        self.touch_message(email);
         let Some(head) = self.head(email)? else {
             return Ok(());
         };

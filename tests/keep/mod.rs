@@ -1,10 +1,12 @@
 //! Looking after the box, by the real binary: mail in and out, with the server up and down.
+mod backup;
 mod export;
 mod import;
 
 use crate::cli::run::{Run, pillarbox};
 use crate::harness::{Client, TempDir};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// A store with an account.

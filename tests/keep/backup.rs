@@ -1,0 +1,197 @@
+//! `pillarbox backup`, `restore`, `verify`, `compact`.
+use super::*;
+use std::collections::BTreeSet;
+
+/// So many messages into a mailbox; some of them large.
+fn fill(dir: &TempDir, mailbox: &str, from: u32, count: u32) {
+    let mut text = String::new();
+    for n in from..from + count {
+        text.push_str(&format!("From x Mon Jan  1 00:00:{:02} 2024\nMessage-ID: <{n}@x>\nReferences: <root@x>\nSubject: number {n}\n\n", n % 60));
+        for line in 0..(n % 7) * 40 + if n % 31 == 0 { 30_000 } else { 0 } {
+            text.push_str(&format!(
+                "{line} {}\n",
+                u64::from(line).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ));
+        }
+        text.push('\n');
+    }
+    let (code, _, err) = pillarbox(dir.path(), &["import", "--into", mailbox, "-"], &text);
+    assert_eq!(code, 0, "{err}");
+}
+
+/// The subjects in a mailbox.
+fn subjects(run: &Run, mailbox: &str) -> BTreeSet<u32> {
+    let text = fetch(run, mailbox, "BODY.PEEK[HEADER.FIELDS (SUBJECT)]");
+    text.split("Subject: number ")
+        .skip(1)
+        .map(|rest| rest.split('\n').next().unwrap().parse().unwrap())
+        .collect()
+}
+
+#[track_caller]
+fn modseq(err: &str) -> String {
+    err.trim().rsplit(' ').next().unwrap().to_owned()
+}
+
+fn all(range: std::ops::Range<u32>) -> BTreeSet<u32> {
+    range.collect()
+}
+
+#[test]
+fn a_backup_of_a_busy_server_comes_back_elsewhere() {
+    let dir = init();
+    fill(&dir, "A", 0, 100);
+    let server = serve(&dir);
+    let mut c = login(&server);
+    // Changes while it is being made: more mail, flags, moves, deletions.
+    let path = dir.path().to_owned();
+    let backup = std::thread::spawn(move || pillarbox(&path, &["backup", "--to", "b0"], ""));
+    c.ask("a SELECT A", "a OK");
+    c.ask("a STORE 1:20 +FLAGS (\\Deleted)", "a OK");
+    c.ask("a EXPUNGE", "a OK");
+    c.ask("a CREATE B", "a OK");
+    c.ask("a MOVE 1:20 B", "a OK");
+    fill(&dir, "A", 100, 20);
+    let (code, _, err) = backup.join().unwrap();
+    assert_eq!(code, 0, "{err}");
+    // Whatever moment it caught, it is whole.
+    assert!(fine(&dir, &["verify", "b0"]).contains("b0 is whole"));
+    fine(&dir, &["restore", "--db", "other/../x.redb", "b0"]);
+    let out = fine(&dir, &["verify", "--db", "x.redb"]);
+    assert!(out.contains(" messages in "), "{out}");
+    // And one of a quiet moment has everything.
+    let (code, _, err) = run(&dir, &["backup", "--to", "b1"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(fine(&dir, &["verify"]).starts_with("100 messages in 100 places"));
+    let first = modseq(&err);
+    // Increments: new ones, one gone, flags.
+    c.ask("a STORE 1 +FLAGS (\\Deleted)", "a OK");
+    c.ask("a EXPUNGE", "a OK");
+    c.ask("a STORE 1 +FLAGS (\\Flagged)", "a OK");
+    fill(&dir, "A", 120, 5);
+    let (code, _, err) = run(&dir, &["backup", "--to", "b2", "--since", &first]);
+    assert_eq!(code, 0, "{err}");
+    let size = |name: &str| fs::metadata(dir.join(name)).unwrap().len();
+    assert!(size("b2") * 4 < size("b1"), "{} {}", size("b2"), size("b1"));
+    fill(&dir, "A", 125, 5);
+    let (code, _, err) = run(&dir, &["backup", "--to", "b3", "--since", &modseq(&err)]);
+    assert_eq!(code, 0, "{err}");
+    let inbox = fetch(&server, "A", "FLAGS BODY.PEEK[]");
+    server.stop();
+
+    let other = TempDir::new();
+    for name in ["b1", "b2", "b3"] {
+        fs::copy(dir.join(name), other.join(name)).unwrap();
+    }
+    let (code, _, err) = run(&other, &["restore", "b1", "b3"]);
+    assert!(code == 2 && err.contains("goes on after"), "{err}");
+    assert!(!other.join("mail.redb").exists() && !other.join("mail.redb.rebuild").exists());
+    fine(&other, &["restore", "b1", "b2", "b3"]);
+    assert!(fine(&other, &["verify"]).starts_with("109 messages in 109 places"));
+    let (code, _, err) = run(&other, &["restore", "b1"]);
+    assert!(code == 4 && err.contains("--replace"), "{err}");
+    let server = serve(&other);
+    assert_eq!(fetch(&server, "A", "FLAGS BODY.PEEK[]"), inbox);
+    assert_eq!(subjects(&server, "B"), all(20..40));
+    let (code, _, err) = run(&other, &["restore", "--replace", "b1"]);
+    assert!(code == 3 && err.contains("another process"), "{err}");
+    // Clients find the same UIDVALIDITY, and nothing new under a UID that they may know.
+    let mut c = login(&server);
+    let old = c.ask("a EXAMINE A", "a OK");
+    let next = |lines: &[String]| {
+        let line = lines
+            .iter()
+            .find(|l| l.contains("UIDNEXT"))
+            .unwrap()
+            .clone();
+        line.split("UIDNEXT ")
+            .nth(1)
+            .unwrap()
+            .split(']')
+            .next()
+            .unwrap()
+            .parse::<u32>()
+            .unwrap()
+    };
+    assert!(next(&old) > 1 << 20);
+    c.ask("a THREAD REFERENCES UTF-8 ALL", "a OK");
+    server.stop();
+    fine(&other, &["restore", "--replace", "b1"]);
+    assert!(fine(&other, &["verify"]).starts_with("100 messages in 100 places"));
+}
+
+#[test]
+fn damaged_backups_are_refused() {
+    let dir = init();
+    fill(&dir, "A", 0, 10);
+    assert_eq!(run(&dir, &["backup", "--to", "b"]).0, 0);
+    let whole = fs::read(dir.join("b")).unwrap();
+    assert_eq!(
+        fs::metadata(dir.join("b")).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for (bytes, words) in [
+        (&whole[..whole.len() - 1], "too early"),
+        (&whole[..100], "too early"),
+        (&flipped[..], "cannot be used"),
+        (b"From x".as_slice(), "too early"),
+    ] {
+        write(dir.join("c"), bytes);
+        for args in [&["verify", "c"][..], &["restore", "--db", "n.redb", "c"]] {
+            let (code, _, err) = run(&dir, args);
+            assert!(
+                code == 9 && (err.contains(words) || err.contains("cannot be used")),
+                "{code} {err}"
+            );
+        }
+        assert!(!dir.join("n.redb").exists() && !dir.join("n.redb.rebuild").exists());
+    }
+    // Through a pipe.
+    let out = Run::start(dir.path(), &["backup", "--to", "-"]).finish();
+    assert_eq!(out.0, 0, "{}", out.2);
+}
+
+#[test]
+fn compacting_gives_space_back() {
+    let dir = init();
+    fill(&dir, "A", 0, 400);
+    let server = serve(&dir);
+    let mut c = login(&server);
+    c.ask("a SELECT A", "a OK");
+    c.ask("a STORE 1:380 +FLAGS (\\Deleted)", "a OK");
+    c.ask("a EXPUNGE", "a OK");
+    let (code, _, err) = run(&dir, &["compact"]);
+    assert!(code == 3 && err.contains("stop it first"), "{err}");
+    let left = fetch(&server, "A", "UID FLAGS MODSEQ BODY.PEEK[]");
+    server.stop();
+    let size = || {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(dir.join("mail.redb")).unwrap().blocks() * 512
+    };
+    let before = size();
+    let out = fine(&dir, &["compact", "--dry-run"]);
+    assert!(out.contains("gains about") && size() == before, "{out}");
+    let out = fine(&dir, &["compact"]);
+    assert!(out.contains("now "), "{out}");
+    assert!(size() < before / 2, "{before} {}", size());
+    fine(&dir, &["verify"]);
+    let server = serve(&dir);
+    assert_eq!(fetch(&server, "A", "UID FLAGS MODSEQ BODY.PEEK[]"), left);
+}
+
+#[test]
+fn verify_tells_of_damage() {
+    let dir = init();
+    fill(&dir, "A", 0, 100);
+    fine(&dir, &["verify"]);
+    let mut bytes = fs::read(dir.join("mail.redb")).unwrap();
+    let half = bytes.len() / 2;
+    for place in bytes.iter_mut().skip(half / 4).step_by(8192) {
+        *place ^= 0x55;
+    }
+    fs::write(dir.join("mail.redb"), bytes).unwrap();
+    let (code, _, err) = run(&dir, &["verify"]);
+    assert!(code == 9 && !err.contains("panicked"), "{code} {err}");
+}
