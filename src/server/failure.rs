@@ -85,7 +85,9 @@ impl Failure {
 
     /// Why the store at `path` did not open.
     pub fn of_store(path: &Path, error: &store::Error) -> Failure {
-        use std::io::ErrorKind::{InvalidData, NotFound, PermissionDenied, ReadOnlyFilesystem};
+        use std::io::ErrorKind::{
+            InvalidData, NotFound, PermissionDenied, ReadOnlyFilesystem, UnexpectedEof,
+        };
         let db = path.display();
         match error {
             store::Error::Locked => Failure::new(
@@ -112,7 +114,7 @@ impl Failure {
                 Kind::Damaged,
                 format!("{db} is damaged: {what}; restore it from a backup"),
             ),
-            store::Error::Io(e) if e.kind() == InvalidData => Failure::new(
+            store::Error::Io(e) if matches!(e.kind(), InvalidData | UnexpectedEof) => Failure::new(
                 Kind::Damaged,
                 format!(
                     "{db} is not a pillarbox store, or is damaged ({e}): use another --db, or restore it from a backup"

@@ -28,6 +28,14 @@ fn subjects(run: &Run, mailbox: &str) -> BTreeSet<u32> {
         .collect()
 }
 
+/// UIDs, flags and octets of a mailbox.
+fn rows(run: &Run) -> String {
+    fetch(run, "A", "UID FLAGS BODY.PEEK[]")
+        .replace("\\Recent", "")
+        .replace("( ", "(")
+        .replace(" )", ")")
+}
+
 #[track_caller]
 fn modseq(err: &str) -> String {
     err.trim().rsplit(' ').next().unwrap().to_owned()
@@ -56,7 +64,7 @@ fn a_backup_of_a_busy_server_comes_back_elsewhere() {
     assert_eq!(code, 0, "{err}");
     // Whatever moment it caught, it is whole.
     assert!(fine(&dir, &["verify", "b0"]).contains("b0 is whole"));
-    fine(&dir, &["restore", "--db", "other/../x.redb", "b0"]);
+    fine(&dir, &["restore", "--db", "x.redb", "b0"]);
     let out = fine(&dir, &["verify", "--db", "x.redb"]);
     assert!(out.contains(" messages in "), "{out}");
     // And one of a quiet moment has everything.
@@ -76,7 +84,7 @@ fn a_backup_of_a_busy_server_comes_back_elsewhere() {
     fill(&dir, "A", 125, 5);
     let (code, _, err) = run(&dir, &["backup", "--to", "b3", "--since", &modseq(&err)]);
     assert_eq!(code, 0, "{err}");
-    let inbox = fetch(&server, "A", "FLAGS BODY.PEEK[]");
+    let inbox = rows(&server);
     server.stop();
 
     let other = TempDir::new();
@@ -91,7 +99,7 @@ fn a_backup_of_a_busy_server_comes_back_elsewhere() {
     let (code, _, err) = run(&other, &["restore", "b1"]);
     assert!(code == 4 && err.contains("--replace"), "{err}");
     let server = serve(&other);
-    assert_eq!(fetch(&server, "A", "FLAGS BODY.PEEK[]"), inbox);
+    assert!(rows(&server) == inbox);
     assert_eq!(subjects(&server, "B"), all(20..40));
     let (code, _, err) = run(&other, &["restore", "--replace", "b1"]);
     assert!(code == 3 && err.contains("another process"), "{err}");
@@ -149,8 +157,13 @@ fn damaged_backups_are_refused() {
         assert!(!dir.join("n.redb").exists() && !dir.join("n.redb.rebuild").exists());
     }
     // Through a pipe.
-    let out = Run::start(dir.path(), &["backup", "--to", "-"]).finish();
-    assert_eq!(out.0, 0, "{}", out.2);
+    let script = "\"$0\" backup --to - 2>/dev/null | \"$0\" restore --db piped.redb -";
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell
+        .args(["-c", script, env!("CARGO_BIN_EXE_pillarbox")])
+        .current_dir(dir.path());
+    assert!(shell.status().unwrap().success());
+    fine(&dir, &["verify", "--db", "piped.redb"]);
 }
 
 #[test]
@@ -164,7 +177,7 @@ fn compacting_gives_space_back() {
     c.ask("a EXPUNGE", "a OK");
     let (code, _, err) = run(&dir, &["compact"]);
     assert!(code == 3 && err.contains("stop it first"), "{err}");
-    let left = fetch(&server, "A", "UID FLAGS MODSEQ BODY.PEEK[]");
+    let left = rows(&server);
     server.stop();
     let size = || {
         use std::os::unix::fs::MetadataExt;
@@ -178,7 +191,7 @@ fn compacting_gives_space_back() {
     assert!(size() < before / 2, "{before} {}", size());
     fine(&dir, &["verify"]);
     let server = serve(&dir);
-    assert_eq!(fetch(&server, "A", "UID FLAGS MODSEQ BODY.PEEK[]"), left);
+    assert!(rows(&server) == left);
 }
 
 #[test]
