@@ -2,7 +2,7 @@
 use super::passwd::perform;
 use super::{existing_db_path, print};
 use crate::dns::Resolver;
-use crate::server::control::{Request, path_of};
+use crate::server::control::{self, Request};
 use crate::server::doctor::{Facts, Grade, examine, free};
 use crate::server::{Failure, Kind};
 use crate::sys::clock;
@@ -34,8 +34,13 @@ pub struct Doctor {
 impl Doctor {
     pub(super) fn run(self) -> Result<(), Failure> {
         let db = existing_db_path(self.db.as_deref())?;
-        let running = path_of(&db).exists();
-        let mut facts = Facts::read(&perform(&db, &Request::Facts)?);
+        let answer = control::ask(&db, &Request::Facts)?;
+        let running = answer.is_some();
+        let lines = match answer {
+            Some(lines) => lines,
+            None => perform(&db, &Request::Facts)?,
+        };
+        let mut facts = Facts::read(&lines);
         facts.running = running;
         facts.now = u64::from(clock::now());
         facts.free = free(&db);

@@ -98,7 +98,7 @@ impl Gate {
         let mut state = lock(&self.0);
         let now = clock::now();
         let due = state.passed && now.saturating_sub(state.saved) >= limits::GREYLIST_SAVE;
-        if !due && !(all && state.changed) {
+        if !(due || all && state.changed) {
             return None;
         }
         (state.passed, state.changed, state.saved) = (false, false, now);
