@@ -387,6 +387,8 @@ pub struct Config {
     pub dns_trusted: bool,
     /// Further trusted certificates (PEM) for MTA-STS, beside the system's.
     pub tls_ca: Option<PathBuf>,
+    /// The mode of the MTA-STS policy that we serve; `None` is no policy.
+    pub mta_sts: Option<&'static str>,
     /// The port where MTA-STS policies are served.
     pub sts_port: u16,
     /// User whose rights the process takes after binding its sockets.
@@ -451,6 +453,7 @@ impl Config {
             dns: Vec::new(),
             dns_trusted: false,
             tls_ca: None,
+            mta_sts: None,
             sts_port: 443,
             run_as: None,
         }

@@ -222,6 +222,11 @@ pub struct Serve {
     /// and nobody can sit between them and this machine, like one of its own (default: off)
     #[argh(switch)]
     dns_trusted: bool,
+    /// serve an MTA-STS policy at /.well-known/mta-sts.txt over HTTPS: testing, enforce or off; for others it
+    /// counts with the records that `pillarbox dns` shows and a certificate that has mta-sts.DOMAIN, too
+    /// (default: off)
+    #[argh(option, arg_name = "MODE", default = "String::from(\"off\")")]
+    mta_sts: String,
     /// further trusted certificates in PEM for MTA-STS (default: the system's only, or those in
     /// $SSL_CERT_FILE)
     #[argh(option, arg_name = "FILE")]
@@ -435,6 +440,15 @@ impl Serve {
         config.dns = Result::from_iter(self.dns.iter().map(|value| resolver(value)))?;
         config.dns_trusted = self.dns_trusted;
         config.tls_ca.clone_from(&self.tls_ca);
+        config.mta_sts = match self.mta_sts.as_str() {
+            "off" => None,
+            "testing" => Some("testing"),
+            "enforce" => Some("enforce"),
+            other => {
+                let why = format!("--mta-sts {other}: it is testing, enforce or off");
+                return Err(Failure::usage(why));
+            }
+        };
         config.verify = match self.verify.as_str() {
             "wan" => Verify::Wan,
             "all" => Verify::All,

@@ -18,6 +18,7 @@ mod request;
 mod routes;
 mod session;
 mod site;
+mod sts;
 mod websocket;
 pub mod wire;
 

@@ -2,7 +2,7 @@
 use hyper::Method;
 
 use super::site::Site;
-use super::{blob, push, request, session, websocket};
+use super::{blob, push, request, session, sts, websocket};
 use crate::http::Route;
 
 /// Every address served.
@@ -13,6 +13,12 @@ pub const ROUTES: &[Route<Site>] = &[
         path: "/.well-known/jmap",
         open: false,
         run: |exchange| Box::pin(session::get(exchange)),
+    },
+    Route {
+        methods: &[Method::GET],
+        path: "/.well-known/mta-sts.txt",
+        open: true,
+        run: |exchange| Box::pin(sts::get(exchange)),
     },
     Route {
         methods: &[Method::GET],

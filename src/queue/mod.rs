@@ -45,6 +45,9 @@ use crate::server::Ctx;
 use crate::sys::{clock, random};
 use crate::verify::sign::Signer;
 
+/// Keys that sign.
+type Signers = Rc<Vec<Signer>>;
+
 /// One batch that is due.
 struct Work {
     item: Item,
@@ -80,7 +83,7 @@ struct Queue {
     /// A lane has ended.
     ended: Event,
     /// With the row that they were read from: it changes while we run.
-    signers: RefCell<Option<(Vec<u8>, Rc<Vec<Signer>>)>>,
+    signers: RefCell<Option<(Vec<u8>, Signers)>>,
     /// What became of TLS, for the reports.
     tally: RefCell<tlsrpt::Tally>,
     /// Held from the look at an item's other batches to the commit: of two lanes that end together,
@@ -369,7 +372,7 @@ impl Queue {
     }
 
     /// The DKIM keys; none if nothing is to be signed, or there are none to be had.
-    async fn signers(&self) -> Rc<Vec<Signer>> {
+    async fn signers(&self) -> Signers {
         if !self.ctx.config.sign {
             return Rc::default();
         }

@@ -23,6 +23,9 @@ use std::collections::BTreeMap;
 const ROWS: &[u8] = b"tlsrpt/";
 const DAY: u32 = 86_400;
 
+/// A row's key and value.
+type Row = (Vec<u8>, Value);
+
 /// What was counted and is not yet written down.
 #[derive(Default)]
 pub(super) struct Tally {
@@ -174,7 +177,7 @@ impl Queue {
         let over = self.tally.borrow().reported < today;
         self.keep_counts(over).await?;
         if over {
-            let mut days: BTreeMap<(u32, String), Vec<(Vec<u8>, Value)>> = BTreeMap::new();
+            let mut days: BTreeMap<(u32, String), Vec<Row>> = BTreeMap::new();
             self.mail().reader()?.scan(ROWS, |key, row| {
                 let parts = key
                     .strip_prefix(ROWS)
@@ -219,12 +222,7 @@ impl Queue {
             .collect()
     }
 
-    async fn send_report(
-        &self,
-        day: u32,
-        domain: &str,
-        rows: Vec<(Vec<u8>, Value)>,
-    ) -> mail::Result<()> {
+    async fn send_report(&self, day: u32, domain: &str, rows: Vec<Row>) -> mail::Result<()> {
         let mut puts: Vec<Put> = rows.iter().map(|(key, _)| (key.clone(), None)).collect();
         let to = self.report_to(domain).await;
         if to.is_empty() {

@@ -77,16 +77,22 @@ pub fn lines(mail: &Mail, form: bool) -> Result<Vec<String>, String> {
     Ok(page.lines)
 }
 
+/// The MTA-STS policy of every domain of ours (RFC 8461 §3.2).
+pub fn policy(host: &str, mode: &str) -> String {
+    format!("version: STSv1\r\nmode: {mode}\r\nmx: {host}\r\nmax_age: 604800\r\n")
+}
+
 /// What goes with a certificate that others trust.
 fn secured(page: &mut Page, domain: &str, host: &str) {
-    let policy = format!("version: STSv1\r\nmode: testing\r\nmx: {host}\r\nmax_age: 604800\r\n");
+    let policy = policy(host, "testing");
     page.note(
         "Only with a certificate for this host that others trust, MTA-STS (RFC 8461); and only if",
     );
     page.note(&format!(
         "https://mta-sts.{domain}/.well-known/mta-sts.txt says this"
     ));
-    page.note("(mode: enforce, once all is well; the id has to change with every change):");
+    page.note("(`serve --mta-sts testing` does that, with a certificate for mta-sts, too; enforce, once all");
+    page.note("is well; the id has to change with every change):");
     for line in policy.lines() {
         page.note(&format!("  {line}"));
     }

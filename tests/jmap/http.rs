@@ -322,3 +322,20 @@ fn asks_before_it_sends() {
     jmap.client().send_raw(ask(1 << 40).as_bytes());
     assert_eq!(jmap.head().0, 400);
 }
+
+#[test]
+fn the_policy_of_mta_sts_is_for_anybody_who_asks() {
+    let (_server, mut jmap) = start();
+    let path = "/.well-known/mta-sts.txt";
+    assert_eq!(jmap.bare("GET", path, &[], b"").status, 404);
+    let server = Server::with(|config| config.mta_sts = Some("enforce"));
+    for role in [Role::Http, Role::Https] {
+        let answer = Jmap::on(&server, role).bare("GET", path, &[], b"");
+        assert_eq!(
+            (answer.status, answer.field("content-type")),
+            (200, "text/plain")
+        );
+        let policy = pillarbox::queue::sts::Policy::parse(&answer.body).unwrap();
+        assert!(policy.allows("mail.example.org") && policy.mx.len() == 1);
+    }
+}

@@ -80,8 +80,10 @@ fn carry(mut from: TcpStream, mut to: TcpStream, left: &AtomicUsize, seen: &Mute
     while let Ok(got @ 1..) = from.read(&mut octets) {
         let may = left.load(Ordering::SeqCst);
         let pass = got.min(may);
-        let _ = to.write_all(&octets[..pass]);
-        seen.lock().unwrap().extend(&octets[..pass]);
+        // What the other direction's end has cut off does not arrive.
+        if to.write_all(&octets[..pass]).is_ok() {
+            seen.lock().unwrap().extend(&octets[..pass]);
+        }
         if pass < got || may == pass {
             // Broken once; whole again for the next connection.
             left.store(NEVER, Ordering::SeqCst);
