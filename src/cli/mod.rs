@@ -16,6 +16,7 @@ mod job;
 mod passwd;
 mod queue;
 mod restore;
+mod salvage;
 mod serve;
 mod token;
 mod verify;
@@ -78,6 +79,7 @@ enum Command {
     Restore(restore::Restore),
     Verify(verify::Verify),
     Compact(compact::Compact),
+    Salvage(salvage::Salvage),
 }
 
 /// The whole program: arguments to a run, a run to an exit code.
@@ -132,6 +134,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some(Command::Restore(command)) => command.run()?,
         Some(Command::Verify(command)) => command.run()?,
         Some(Command::Compact(command)) => command.run()?,
+        Some(Command::Salvage(command)) => command.run()?,
         None => {
             return Err(Failure::usage(
                 "no command given: `pillarbox serve --try --domain example.test` starts a server to \

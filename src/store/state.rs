@@ -204,7 +204,7 @@ impl Mbox {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Mbox {
+    pub(super) fn decode(bytes: &[u8]) -> Mbox {
         let mut r = Get(bytes);
         let _version = r.u8();
         let mut mbox = Mbox {

@@ -208,3 +208,64 @@ fn verify_tells_of_damage() {
     let (code, _, err) = run(&dir, &["verify"]);
     assert!(code == 9 && !err.contains("panicked"), "{code} {err}");
 }
+
+#[test]
+fn salvage_finds_what_is_left() {
+    let dir = init();
+    fill(&dir, "A/b", 0, 100);
+    let server = serve(&dir);
+    let mut c = login(&server);
+    c.ask("a SELECT A/b", "a OK");
+    c.ask("a STORE 1:10 +FLAGS (\\Flagged $word)", "a OK");
+    server.stop();
+    // Of a whole file: everything.
+    fine(&dir, &["salvage", "--to", "all"]);
+    let other = init();
+    let from = dir.join("all");
+    let out = fine(&other, &["import", from.to_str().unwrap()]);
+    assert!(out.contains("100 imported, 0 there already"), "{out}");
+    let server = serve(&other);
+    assert_eq!(subjects(&server, "A/b"), all(0..100));
+    let flags = fetch(&server, "A/b", "FLAGS");
+    assert_eq!(
+        (
+            flags.matches("\\Flagged").count(),
+            flags.matches("$word").count()
+        ),
+        (10, 10)
+    );
+    server.stop();
+    // Without its first page, and with holes: it can only be read from the outside.
+    let mut bytes = fs::read(dir.join("mail.redb")).unwrap();
+    bytes[..4096].fill(0);
+    for page in bytes.chunks_mut(4096).skip(40).step_by(97) {
+        page.fill(0xee);
+    }
+    fs::write(dir.join("bad.redb"), &bytes).unwrap();
+    let (code, out, err) = run(&dir, &["salvage", "--db", "bad.redb", "--to", "some"]);
+    assert!(
+        code == 0 || code == 9 && err.contains("cut off"),
+        "{out}{err}"
+    );
+    assert!(!err.contains("panicked"));
+    assert!(
+        fs::read(dir.join("bad.redb")).unwrap() == bytes,
+        "it was written to"
+    );
+    let other = init();
+    let from = dir.join("some");
+    fine(&other, &["import", from.to_str().unwrap()]);
+    let found: usize = ["A/b", "Salvaged"]
+        .iter()
+        .map(|name| {
+            match run(
+                &other,
+                &["export", "--mailbox", name, "--format", "mbox", "--to", "-"],
+            ) {
+                (0, out, _) => out.matches("Subject: number").count(),
+                _ => 0,
+            }
+        })
+        .sum();
+    assert!(found >= 80, "{found}");
+}
