@@ -6,8 +6,8 @@
 use super::{Done, Said, Target, broken, place};
 use crate::limits;
 use crate::mail::{
-    BodyWriter, Commit, EmailId, Error, Mail, MailboxId, NewEmail, Put, Reader, Result, Role,
-    Source, UidSet,
+    BodyWriter, Commit, EmailId, Error, Flags, Mail, MailboxId, NewEmail, Put, Reader, Result,
+    Role, Source, UidSet,
 };
 use ring::digest::{Context, SHA256};
 use std::collections::BTreeMap;
@@ -110,9 +110,12 @@ impl Intake {
             self.flush()?;
         }
         let id = staged.structure().facts.message_id;
-        if let Some(email) = find(&self.mail.reader()?, id, staged.size(), &hash)? {
+        let known = find(&self.mail.reader()?, id, staged.size(), &hash)?;
+        if let Some(email) = known
+            && self.show(email, &mailboxes)?
+        {
             self.known += 1;
-            return self.show(email, &mailboxes);
+            return Ok(());
         }
         self.weight += staged.size().min(5 * limits::BLOCK as u32);
         self.waiting.push(Waiting {
@@ -134,19 +137,24 @@ impl Intake {
         Ok(())
     }
 
-    /// Has an email stand in the mailboxes where it does not.
-    fn show(&mut self, email: EmailId, mailboxes: &[MailboxId]) -> Result<()> {
+    /// Has an email stand in the mailboxes where it does not. False: somebody takes it away meanwhile.
+    fn show(&mut self, email: EmailId, mailboxes: &[MailboxId]) -> Result<bool> {
         let rows = self.mail.reader()?.memberships(email)?;
-        let Some(row) = rows.first() else {
-            return Ok(());
+        // `\Deleted` would go along.
+        let stays = rows.iter().find(|row| !row.flags.has(Flags::DELETED));
+        let Some(row) = stays.or(rows.first()) else {
+            return Ok(false);
         };
         for mailbox in mailboxes {
             if !rows.iter().any(|row| row.mailbox == *mailbox) {
                 let uids = UidSet::range(row.uid, row.uid);
-                smol::block_on(self.mail.copy(row.mailbox, &uids, *mailbox))?;
+                let copied = smol::block_on(self.mail.copy(row.mailbox, &uids, *mailbox))?;
+                if copied.from.is_empty() {
+                    return Ok(false);
+                }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Files what waits, in one commit.

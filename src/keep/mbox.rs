@@ -19,6 +19,9 @@ fn line(input: &mut dyn BufRead, out: &mut Vec<u8>) -> io::Result<bool> {
         if buffer.is_empty() {
             return Ok(!out.is_empty());
         }
+        if out.len() >= LINE && buffer.first() != Some(&b'\n') {
+            return Ok(true);
+        }
         // A part never ends between CR and LF.
         let room = LINE.saturating_sub(out.len()).max(1).min(buffer.len());
         let some = buffer.get(..room).unwrap_or_default();
@@ -384,6 +387,12 @@ mod tests {
         mbox.extend_from_slice(&long);
         let want = [&b"A: b\r\n\r\n"[..], &long, b"\r\n"].concat();
         assert!(parse(&mbox)[0].0 == want);
+        // One of CRs alone is not held together either.
+        let crs = vec![b'\r'; 5 * LINE];
+        let (mut input, mut part) = (io::BufReader::new(crs.as_slice()), Vec::new());
+        while line(&mut input, &mut part).unwrap() {
+            assert!(part.len() <= LINE);
+        }
         let mut none = io::BufReader::new(&b"PK\x03\x04"[..]);
         assert!(
             read(

@@ -227,7 +227,7 @@ fn message(
     let arrived = file.metadata().map_or(0, |about| about.mtime());
     let arrived = u32::try_from(arrived).ok();
     let (mut chunk, mut text, mut header) = (vec![0; CHUNK], Vec::new(), Vec::new());
-    let mut last = 0;
+    let mut last = None;
     loop {
         let count = file.read(&mut chunk).map_err(|e| unusable(path, &e))?;
         if count == 0 {
@@ -235,18 +235,18 @@ fn message(
         }
         text.clear();
         for &octet in chunk.get(..count).unwrap_or_default() {
-            if octet == b'\n' && last != b'\r' {
+            if octet == b'\n' && last != Some(b'\r') {
                 text.push(b'\r');
             }
             text.push(octet);
-            last = octet;
+            last = Some(octet);
         }
         if header.is_empty() {
             header.clone_from(&text);
         }
         target.octets(&text)?;
     }
-    if last == 0 {
+    if last.is_none() {
         return Ok(());
     }
     said.date = place::received(&header).or(arrived);

@@ -111,6 +111,18 @@ fn and_with_the_server_up() {
 }
 
 #[test]
+fn a_message_that_ends_in_nul_is_one() {
+    // As a power cut leaves files.
+    let dir = init();
+    write(dir.join("m/cur/1.a"), b"Message-ID: <a>\n\none\n\0\0");
+    write(dir.join("m/cur/2.b"), b"Message-ID: <b>\n\ntwo\n");
+    let out = fine(&dir, &["import", "m"]);
+    assert!(out.contains("2 imported, 0 there already"), "{out}");
+    let inbox = fetch(&serve(&dir), "INBOX", "RFC822.SIZE");
+    assert!(inbox.contains("RFC822.SIZE 26)"), "{inbox}");
+}
+
+#[test]
 fn one_message_in_two_places_and_two_that_share_an_id() {
     let dir = init();
     write(
