@@ -137,6 +137,8 @@ impl Gate {
             last: now,
             passed: false,
         });
+        // The clock was ahead: nobody waits until that time comes again.
+        entry.first = entry.first.min(now);
         let age = now.saturating_sub(entry.first);
         // RFC 6647 §4.5: retries that come within some hours count.
         if !entry.passed && age > limits::GREYLIST_WINDOW {
@@ -169,7 +171,8 @@ impl Gate {
             oldest.map(|key| rates.remove(&key));
         }
         let hour = rates.entry(key).or_insert((now, 0));
-        if now.saturating_sub(hour.0) >= 3600 {
+        // Over, or begun while the clock was ahead.
+        if now.saturating_sub(hour.0) >= 3600 || hour.0 > now {
             *hour = (now, 0);
         }
         hour.1 = hour.1.saturating_add(1);
@@ -309,5 +312,22 @@ mod tests {
             gate.count(Rate::Address, IpAddr::from(n.to_be_bytes()));
         }
         assert!(lock(&gate.0).rates.len() <= limits::RATES);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead() {
+        let gate = Gate::default();
+        let ip: IpAddr = "192.0.2.1".parse().unwrap();
+        assert!(gate.greylist(60, ip, "a@b", "me").is_err());
+        assert_eq!(gate.count(Rate::Address, ip), 1);
+        {
+            let state = &mut *lock(&gate.0);
+            state.seen.values_mut().for_each(|it| it.first += 1 << 30);
+            state.rates.values_mut().for_each(|it| it.0 += 1 << 30);
+        }
+        assert_eq!(gate.count(Rate::Address, ip), 1, "another hour");
+        assert!(gate.greylist(60, ip, "a@b", "me").is_err());
+        let seen = || lock(&gate.0).seen.values().next().unwrap().first;
+        assert!(seen() <= clock::now());
     }
 }
