@@ -296,7 +296,7 @@ impl Sender {
             Ok(address) => vec![address],
             Err(_) => self.ctx.dns.addresses(host).await.found,
         };
-        let may = |address: &&IpAddr| is_public(**address) || self.ctx.config.http.push_private;
+        let may = |address: &&IpAddr| is_far(**address) || self.ctx.config.http.push_private;
         let address = all.iter().find(may).copied();
         let why = match all.is_empty() {
             true => "the name has no address",
@@ -304,6 +304,32 @@ impl Sender {
         };
         Ok(SocketAddr::new(address.ok_or(why)?, target.port))
     }
+}
+
+/// Whether an address is out in the Internet, also where it has an IPv4 address in it that a gateway on
+/// our way would go on to (RFC 6052 §2.1, RFC 3056 §2), and is one machine's (RFC 6890 §2.2.2).
+fn is_far(address: IpAddr) -> bool {
+    let inner = |high: u16, low: u16| {
+        let [a, b] = high.to_be_bytes();
+        let [c, d] = low.to_be_bytes();
+        is_far(IpAddr::from([a, b, c, d]))
+    };
+    let special = match address.to_canonical() {
+        IpAddr::V4(v4) => matches!(
+            v4.octets(),
+            [0 | 224.., ..] | [192, 0, 0, _] | [198, 18 | 19, ..]
+        ),
+        IpAddr::V6(v6) => match v6.segments() {
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => !inner(high, low),
+            [0x2002, high, low, ..] => !inner(high, low),
+            // ::/96, NAT64 of one's own (RFC 8215), what once was site-local, multicast.
+            [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] | [0xfec0..=0xfeff | 0xff00.., ..] => {
+                true
+            }
+            _ => false,
+        },
+    };
+    is_public(address) && !special
 }
 
 /// What an answer means.
@@ -323,5 +349,49 @@ fn outcome(answer: &[u8]) -> Outcome {
         "429" => Outcome::Later(after.unwrap_or(limits::PUSH_BUSY)),
         status if status.starts_with('2') && status.len() == 3 => Outcome::Taken,
         _ => Outcome::Later(after.unwrap_or(0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn far_addresses() {
+        let far = |text: &str| super::is_far(text.parse().unwrap());
+        for yes in [
+            "192.0.2.1",
+            "8.8.8.8",
+            "2001:db8::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+            "2002:808:808::1",
+        ] {
+            assert!(far(yes), "{yes}");
+        }
+        for no in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "127.1.2.3",
+            "10.0.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.0.8",
+            "198.18.0.1",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "fe80::1",
+            "fd00::1",
+            "fec0::1",
+            "ff02::1",
+            "64:ff9b::7f00:1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::808:808",
+            "2002:c0a8:101::1",
+        ] {
+            assert!(!far(no), "{no}");
+        }
     }
 }
