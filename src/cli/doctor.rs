@@ -63,7 +63,9 @@ impl Doctor {
             if !finding.advice.is_empty() {
                 text += &["      -> ", &finding.advice, "\n"].concat();
             }
-            print(&text);
+            // Some of it is what others said.
+            let odd = |c: char| c.is_control() && c != '\n';
+            print(&text.replace(odd, "?"));
         }
         match wrong {
             0 => Ok(()),
