@@ -635,6 +635,9 @@ pub const MX_HOSTS: usize = 6;
 /// Addresses of one exchanger that are tried.
 pub const MX_ADDRESSES: usize = 4;
 
+/// MTA-STS policies that are kept; further ones are fetched for each attempt.
+pub const STS_KEPT: usize = 256;
+
 /// Seconds that an MTA-STS policy holds at most (RFC 8461 §3.2).
 pub const STS_AGE: u32 = 31_557_600;
 

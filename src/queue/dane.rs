@@ -4,6 +4,7 @@
 //! over TLSA questions are left in peace (RFC 7672 §2.2.2). Records that are there and cannot be
 //! learnt now make a host unreachable: never is there less security than was published.
 use crate::dns::{Data, Found, Kind, Question, Resolver, Tlsa};
+use crate::limits;
 use crate::net::tls;
 use ring::digest;
 use rustls::CertificateError;
@@ -30,13 +31,21 @@ pub async fn look(
     port: u16,
     domain: &str,
 ) -> Result<Option<Dane>, String> {
-    // RFC 7672 §2.2.2: where a proved alias leads comes first, then the name itself.
-    let alias = dns.ask(&Question::new(host, Kind::Cname)).await;
-    let target = match (alias.secure, alias.records()) {
-        (true, [Data::Cname(to), ..]) => Some(to.as_str()),
-        _ => None,
-    };
-    for base in target.into_iter().chain([host]) {
+    // RFC 7672 §2.2.2: where proved aliases lead comes first, then the name itself.
+    let mut target = host.to_owned();
+    for _ in 0..limits::DNS_ALIASES {
+        let alias = dns.ask(&Question::new(&target, Kind::Cname)).await;
+        // Whoever can keep this answer from us would keep the records behind it from us, too.
+        if alias.found == Found::Failed {
+            return Err(format!("the DNS does not answer for {target}"));
+        }
+        match (alias.secure, alias.records()) {
+            (true, [Data::Cname(to), ..]) => target.clone_from(to),
+            _ => break,
+        }
+    }
+    let aliased = (target != host).then_some(target.as_str());
+    for base in aliased.into_iter().chain([host]) {
         let name = format!("_{port}._tcp.{base}");
         let answer = dns.ask(&Question::new(&name, Kind::Tlsa)).await;
         if answer.found == Found::Failed {

@@ -42,6 +42,7 @@ use crate::limits;
 use crate::mail::outbound::{self, Batch, Envelope, Item, Wish};
 use crate::mail::{self, EmailId, Mail};
 use crate::server::Ctx;
+use crate::smtp::policy;
 use crate::sys::{clock, random};
 use crate::verify::sign::Signer;
 
@@ -314,7 +315,10 @@ impl Queue {
                 later(&mut due, batch.due);
                 return true;
             }
-            let own = self.ctx.config.is_own_domain(&domain);
+            // An alias may be at a domain that is not ours: its mail must not leave, and come back.
+            let config = &self.ctx.config;
+            let known = |to: &outbound::Recipient| policy::owns(config, &to.address);
+            let own = config.is_own_domain(&domain) || batch.recipients.iter().all(known);
             let lane = (!own).then(|| self.lane_of(&domain, &batch));
             if let Some(lane) = &lane {
                 if self.is_busy(lane) {

@@ -99,8 +99,10 @@ impl Queue {
         let dane = host.proved && wish != Wish::Optional && (policy.is_none() || host.proved_mx);
         if dane {
             let found = dane::look(&self.ctx.dns, &host.name, config.mx_port, domain).await?;
-            // RFC 8689 §2: somebody has to vouch for the certificate.
-            if let Some(dane) = found.filter(|dane| !required || !dane.records.is_empty()) {
+            // RFC 8689 §2: somebody has to vouch for the certificate. The same where a policy names
+            // who does: records that mean nothing are no reason to ask for less.
+            let strict = required || policy.is_some_and(|policy| policy.mode == Mode::Enforce);
+            if let Some(dane) = found.filter(|dane| !strict || !dane.records.is_empty()) {
                 *applied = tlsrpt::applied(domain, Some(&dane), None);
                 return Ok(vec![by_dane(dane)?]);
             }
@@ -215,15 +217,24 @@ impl Queue {
         }
     }
 
-    /// Policies that hold no more go when a new one comes.
+    /// Policies that hold no more go when a new one comes. It is not kept itself where there are too
+    /// many: one that others count on does not go for a stranger's.
     fn sweep(&self, puts: &mut Vec<Put>) -> mail::Result<()> {
+        let mut left = 0;
         self.mail().reader()?.scan(POLICIES, |key, row| {
             let over = Kept::decode(row).is_none_or(|kept| kept.policy().is_none());
-            if over && puts.iter().all(|(put, _)| put != key) {
-                puts.push((key.to_vec(), None));
+            if puts.iter().all(|(put, _)| put != key) {
+                match over {
+                    true => puts.push((key.to_vec(), None)),
+                    false => left += 1,
+                }
             }
             true
-        })
+        })?;
+        if left >= limits::STS_KEPT {
+            puts.remove(0);
+        }
+        Ok(())
     }
 
     async fn fetch_text(&self, domain: &str) -> Result<Vec<u8>, String> {

@@ -308,6 +308,40 @@ fn success_is_reported_for_local_recipients() {
 }
 
 #[test]
+fn mail_to_an_alias_elsewhere_stays_here() {
+    let fake = Fake::taking_all();
+    let smarthost = fake.smarthost();
+    let server = Server::with(|config| {
+        config.smarthost = Some(smarthost);
+        config.aliases.add("shop@else.where");
+    });
+    let to = ["<shop@else.where> NOTIFY=SUCCESS"];
+    submit(&mut logged_in(&server), FROM, &to, "x");
+    assert!(wait_for_inbox(&server, 2)[1].contains("Action: delivered\r\n"));
+    wait_for_empty_queue(&server);
+    assert_eq!(fake.connections(), 0);
+}
+
+#[test]
+fn whoever_wrote_as_an_alias_that_is_off_by_now_hears_of_failures() {
+    let fake = Fake::start(USUAL, |_, line| {
+        line.starts_with("RCPT").then(|| "550 5.1.1 no".into())
+    });
+    let smarthost = fake.smarthost();
+    let server = Server::with(|config| {
+        config.smarthost = Some(smarthost);
+        config.aliases.set(vec![pillarbox::config::Alias {
+            address: "anna@example.org".into(),
+            on: false,
+        }]);
+    });
+    let now = pillarbox::sys::clock::now();
+    enqueue(&server, now, "bob@else.where", None);
+    assert!(wait_for_inbox(&server, 1)[0].contains("Action: failed\r\n"));
+    wait_for_empty_queue(&server);
+}
+
+#[test]
 fn a_recipient_given_twice_is_sent_once() {
     let fake = Fake::taking_all();
     let server = server(fake.smarthost());

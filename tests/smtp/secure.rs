@@ -152,6 +152,64 @@ fn records_that_cannot_be_learnt_keep_mail_here() {
 }
 
 #[test]
+fn dane_stands_where_proved_aliases_lead() {
+    for (data, fails, goes) in [
+        ("mine", "", true),
+        ("other", "", false),
+        ("other", "mid.b.test", false),
+    ] {
+        let (dns, fake) = (Dns::start(), Fake::taking_all());
+        dns.secure();
+        let port = fake.address().port();
+        let data = match data {
+            "mine" => sha256(fake.certificate()),
+            other => sha256(other.as_bytes()),
+        };
+        dns.add("b.test", "MX", "10 mx.b.test")
+            .add("mx.b.test", "CNAME", "mid.b.test")
+            .add("mx.b.test", "A", "127.0.0.1")
+            .add("mid.b.test", "CNAME", "end.b.test")
+            .add("mid.b.test", "A", "127.0.0.1")
+            .add(
+                &format!("_{port}._tcp.end.b.test"),
+                "TLSA",
+                &format!("3 0 1 {data}"),
+            );
+        if !fails.is_empty() {
+            dns.fail(fails);
+        }
+        let server = server(&dns, &fake, |_| {});
+        submit(&server);
+        if goes {
+            fake.wait(1);
+            wait_for_empty_queue(&server);
+            assert!(fake.lines().iter().any(|line| line == "STARTTLS"));
+        } else if fails.is_empty() {
+            stays(&server, &fake);
+        } else {
+            let until = Instant::now() + Duration::from_secs(20);
+            while !dns.asked().iter().any(|(asked, ..)| asked == fails) {
+                assert!(Instant::now() < until);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            assert_eq!(order::list(server.mail()).unwrap().len(), 1);
+            assert_eq!(fake.count(), 0);
+        }
+    }
+}
+
+#[test]
+fn records_that_mean_nothing_weaken_no_policy() {
+    let (dns, fake, dir) = (Dns::start(), Fake::named("other.test"), TempDir::new());
+    dns.secure();
+    publish(&dns, &fake, Some(&format!("1 0 1 {}", sha256(b"x"))));
+    let host = PolicyHost::start(|_| policy("enforce", "mx.b.test"));
+    let server = sts(&dns, &fake, &host, &dir.join(""));
+    submit(&server);
+    stays(&server, &fake);
+}
+
+#[test]
 fn without_proof_there_is_no_dane() {
     // Nothing says it is secure; or it does, and is not to be believed.
     for (secure, trusted) in [(false, true), (true, false)] {
