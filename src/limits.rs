@@ -756,3 +756,6 @@ pub const PUSH_BUSY: u32 = 300;
 pub const PUSH_TTL: u32 = 7 * 86_400;
 /// Reports about one submission that are kept with it; further ones are mail like any other.
 pub const SUBMISSION_REPORTS: usize = 50;
+/// Seconds of silence after which an event source without pings is written a comment: a client that
+/// closed its end is noticed by writing alone.
+pub const JMAP_SILENCE: u64 = 900;

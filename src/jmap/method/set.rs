@@ -2,12 +2,12 @@
 use serde_json::{Map, Value};
 
 use super::Answer;
-use crate::jmap::context::{Context, account, set_error, state};
+use crate::jmap::context::{Context, account, method_error, set_error, state};
 use crate::jmap::wire::args::{Args, is_id};
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id::ACCOUNT;
 use crate::limits;
-use crate::mail::{DataType, Expect, Modseq, Own};
+use crate::mail::{self, DataType, Error, Expect, Modseq, Own};
 
 /// The arguments of a /set.
 pub struct Set {
@@ -167,6 +167,37 @@ impl Done {
         self.destroyed.push(id.into());
     }
 
+    /// What came of updates, or with `gone` of ends, that the engine was asked for at once: one outcome
+    /// for each id.
+    pub fn all(
+        &mut self,
+        ids: &[String],
+        gone: bool,
+        done: mail::Result<(Vec<mail::Result<()>>, Own)>,
+    ) -> Result<(), MethodError> {
+        let (results, own) = match done {
+            Ok((results, own)) => (results, Some(own)),
+            // Others were quicker: none of it was done.
+            Err(Error::StateMismatch) => {
+                let each = ids.iter().map(|_| Err(Error::StateMismatch));
+                (each.collect(), None)
+            }
+            Err(error) => return Err(method_error(error)),
+        };
+        if let Some(own) = own {
+            self.own(&own);
+        }
+        for (id, result) in ids.iter().zip(results) {
+            match (result, gone) {
+                (Ok(()), false) => self.updated(id),
+                (Ok(()), true) => self.destroyed(id),
+                (Err(error), false) => self.not_updated(id, set_error(error)),
+                (Err(error), true) => self.not_destroyed(id, set_error(error)),
+            }
+        }
+        Ok(())
+    }
+
     /// An object was not made.
     pub fn not_created(&mut self, name: &str, error: SetError) {
         self.stale |= error == stale();
@@ -231,8 +262,8 @@ impl Done {
 
 /// Others changed objects of the type between two operations of one call that was to find a certain
 /// state. What is done by then is done (RFC 8620 §5.3: each record on its own), the rest is not.
-pub fn stale() -> SetError {
-    set_error(crate::mail::Error::StateMismatch)
+fn stale() -> SetError {
+    set_error(Error::StateMismatch)
 }
 
 fn or_null(map: Map<String, Value>) -> Value {

@@ -110,11 +110,10 @@ impl Feed {
                 return Some(format!("event: state\nid: {id}\ndata: {change}\n\n"));
             }
             // RFC 8620 §7.3: so long after the last event of any kind.
+            let every = self.ping;
+            let silence = every.unwrap_or(Duration::from_secs(limits::JMAP_SILENCE));
             let ping = async {
-                match self.ping {
-                    Some(every) => smol::Timer::at(self.spoke + every).await,
-                    None => std::future::pending().await,
-                };
+                smol::Timer::at(self.spoke + silence).await;
                 true
             };
             let woken = async {
@@ -127,7 +126,11 @@ impl Feed {
             };
             if ping.or(woken).or(stopped).await {
                 self.spoke = Instant::now();
-                let seconds = self.ping.map_or(0, |every| every.as_secs());
+                // A client that asked for no pings and is gone is found out by a comment.
+                let Some(every) = every else {
+                    return Some(":\n\n".into());
+                };
+                let seconds = every.as_secs();
                 return Some(format!("event: ping\ndata: {{\"interval\":{seconds}}}\n\n"));
             }
         }

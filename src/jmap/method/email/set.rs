@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Answer, build, keyword, made, visible};
-use crate::jmap::context::{Context, method_error, set_error};
-use crate::jmap::method::set::{Set, stale};
+use crate::jmap::context::{Context, method_error};
+use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id;
 use crate::jmap::wire::patch::{self, Change};
-use crate::mail::{DataType, EmailId, EmailUpdate, Error};
+use crate::mail::{DataType, EmailId, EmailUpdate};
 
 /// Email/set.
 pub async fn set(context: &mut Context, mut args: Args) -> Answer {
@@ -47,22 +47,8 @@ async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
         return Ok(());
     }
     let expect = set.done.next();
-    let (results, own) = match context.mail.update_emails(updates, expect).await {
-        Ok(done) => done,
-        Err(Error::StateMismatch) => {
-            ids.iter().for_each(|id| set.done.not_updated(id, stale()));
-            return Ok(());
-        }
-        Err(error) => return Err(method_error(error)),
-    };
-    set.done.own(&own);
-    for (text, result) in ids.iter().zip(results) {
-        match result {
-            Ok(()) => set.done.updated(text),
-            Err(error) => set.done.not_updated(text, set_error(error)),
-        }
-    }
-    Ok(())
+    let done = context.mail.update_emails(updates, expect).await;
+    set.done.all(&ids, false, done)
 }
 
 /// An update of the engine's, from a patch.
@@ -135,21 +121,6 @@ async fn destroy_all(context: &mut Context, set: &mut Set) -> Result<(), MethodE
         return Ok(());
     }
     let expect = set.done.next();
-    let (results, own) = match context.mail.destroy_emails(emails, expect).await {
-        Ok(done) => done,
-        Err(Error::StateMismatch) => {
-            ids.iter()
-                .for_each(|id| set.done.not_destroyed(id, stale()));
-            return Ok(());
-        }
-        Err(error) => return Err(method_error(error)),
-    };
-    set.done.own(&own);
-    for (text, result) in ids.iter().zip(results) {
-        match result {
-            Ok(()) => set.done.destroyed(text),
-            Err(error) => set.done.not_destroyed(text, set_error(error)),
-        }
-    }
-    Ok(())
+    let done = context.mail.destroy_emails(emails, expect).await;
+    set.done.all(&ids, true, done)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{Answer, PROPERTIES, object};
-use crate::jmap::context::{Context, method_error, set_error};
-use crate::jmap::method::set::{Set, stale};
+use crate::jmap::context::{Context, set_error};
+use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id;
@@ -162,23 +162,14 @@ async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
         return Ok(());
     }
     let expect = set.done.next();
-    let (results, own) = match context.mail.update_mailboxes(updates, expect).await {
-        Ok(done) => done,
-        Err(Error::StateMismatch) => {
-            ids.iter().for_each(|id| set.done.not_updated(id, stale()));
-            return Ok(());
-        }
-        Err(error) => return Err(method_error(error)),
-    };
-    set.done.own(&own);
-    for (text, result) in ids.iter().zip(results) {
-        match result {
-            Ok(()) => set.done.updated(text),
-            Err(Error::NoSuchMailbox) => set.done.not_updated(text, SetError::new("notFound")),
-            Err(error) => set.done.not_updated(text, set_error(error)),
+    let mut done = context.mail.update_mailboxes(updates, expect).await;
+    for result in done.iter_mut().flat_map(|(results, _)| results) {
+        // Gone meanwhile: it is the one that was to be changed, not one that its properties name.
+        if matches!(result, Err(Error::NoSuchMailbox)) {
+            *result = Err(Error::NoSuchEmail);
         }
     }
-    Ok(())
+    set.done.all(&ids, false, done)
 }
 
 async fn prepare(
