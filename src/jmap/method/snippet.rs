@@ -287,7 +287,7 @@ mod tests {
         let at = text.find("foo").unwrap();
         assert_eq!(
             &text[start(text, at, false)..],
-            "five six seven eight nine ten foo"
+            "four five six seven eight nine ten foo"
         );
         assert_eq!(start("two foo", 4, false), 0);
         assert_eq!(start("two foo", 4, true), 4);
