@@ -11,6 +11,7 @@ pub mod control;
 pub mod doctor;
 mod failure;
 pub mod job;
+mod status;
 pub mod zone;
 
 use crate::auth::sasl::Mechanism;

@@ -25,6 +25,7 @@ const SWITCHES: &[&str] = &[
     "--seen",
     "--replace",
     "--dry-run",
+    "--metrics",
 ];
 
 /// The arguments as argh understands them.

@@ -25,6 +25,9 @@ pub(super) fn give(
     done
 }
 
+/// Reads in the store and gives to a target.
+type Local<'l> = &'l mut dyn FnMut(&Mail, &mut dyn Target) -> Done<Vec<String>>;
+
 /// Has the running server's answer to `verb`, or else what `local` reads in the store, go to `target`.
 ///
 /// # Errors
@@ -34,7 +37,7 @@ pub(super) fn take(
     verb: &str,
     argument: &str,
     target: &mut dyn Target,
-    local: &mut dyn FnMut(&Mail, &mut dyn Target) -> Done<Vec<String>>,
+    local: Local<'_>,
 ) -> Done<Vec<String>> {
     if let Some(mut stream) = control::open(db, verb, argument)? {
         return frame::receive(&mut stream, target);

@@ -18,6 +18,7 @@ mod queue;
 mod restore;
 mod salvage;
 mod serve;
+mod status;
 mod token;
 mod verify;
 
@@ -80,6 +81,7 @@ enum Command {
     Verify(verify::Verify),
     Compact(compact::Compact),
     Salvage(salvage::Salvage),
+    Status(status::Status),
 }
 
 /// The whole program: arguments to a run, a run to an exit code.
@@ -135,6 +137,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some(Command::Verify(command)) => command.run()?,
         Some(Command::Compact(command)) => command.run()?,
         Some(Command::Salvage(command)) => command.run()?,
+        Some(Command::Status(command)) => command.run()?,
         None => {
             return Err(Failure::usage(
                 "no command given: `pillarbox serve --try --domain example.test` starts a server to \
@@ -184,6 +187,7 @@ fn open(db: &Path, options: Options) -> Result<Arc<Mail>, Failure> {
 /// Opens a store that must be there, with its account, for a short command.
 fn open_existing(db: &Path) -> Result<(Arc<Mail>, Arc<Auth>), Failure> {
     let mut config = Config::new("", "");
+    db.clone_into(&mut config.db);
     let options = Options {
         message_size: limits::IMPORT_SIZE,
         ..Options::default()

@@ -59,6 +59,8 @@ pub enum Request {
     Dkim(String),
     /// What the server knows of itself, for `doctor`.
     Facts,
+    /// How the server is: lines of a name and a number.
+    Status,
 }
 
 /// An app password to be made.
@@ -185,6 +187,7 @@ impl Request {
             Request::Zone(form) => ("zone", form.clone()),
             Request::Dkim(step) => ("dkim", step.clone()),
             Request::Facts => ("facts", String::new()),
+            Request::Status => ("status", String::new()),
         };
         format!("{verb} {}\n", STANDARD.encode(argument))
     }
@@ -211,6 +214,7 @@ impl Request {
             "zone" => Request::Zone(argument),
             "dkim" => Request::Dkim(argument),
             "facts" => Request::Facts,
+            "status" => Request::Status,
             _ => return None,
         })
     }
@@ -263,6 +267,7 @@ impl Request {
             Request::Dkim(step) if step == "list" => return keys::list(mail),
             Request::Dkim(step) => keys::step(mail, step)?,
             Request::Facts => return super::doctor::facts(auth.config(), mail),
+            Request::Status => return super::status::lines(auth.config(), mail),
         }
         Ok(Vec::new())
     }

@@ -44,6 +44,9 @@ pub struct Found {
     pub whole: bool,
 }
 
+/// Takes a message's octets.
+pub type Each<'e> = &'e mut dyn FnMut(&Found, &[u8]) -> Result<(), Error>;
+
 /// Where a value lies in the file, and its length.
 type Place = (u64, usize);
 
@@ -61,10 +64,7 @@ struct Scan {
 /// Gives every message that can be read to `each`, octets by octets; none mark its end.
 ///
 /// Errors: `each`'s, and those of reading a file that is no file at all.
-pub fn salvage(
-    path: &Path,
-    each: &mut dyn FnMut(&Found, &[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
+pub fn salvage(path: &Path, each: Each) -> Result<(), Error> {
     let file = File::open(path)?;
     let len = file.metadata()?.len();
     let mut scan = Scan::default();

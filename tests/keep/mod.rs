@@ -73,3 +73,31 @@ pub fn write(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
+
+#[test]
+fn status_up_and_down() {
+    let dir = init();
+    write(dir.join("m.eml"), "Subject: one\n\nx\n");
+    fine(&dir, &["import", "m.eml"]);
+    let down = fine(&dir, &["status", "--metrics"]);
+    for line in [
+        "pillarbox_up 0\n",
+        "# TYPE pillarbox_emails gauge\npillarbox_emails 1\n",
+        "pillarbox_inbox_unseen 1\n",
+        "pillarbox_queue_waiting 0\n",
+    ] {
+        assert!(down.contains(line), "{line} in {down}");
+    }
+    let _server = serve(&dir);
+    let up = fine(&dir, &["status"]);
+    for line in [
+        "               1  up\n",
+        "               1  emails\n",
+        "  memory octets\n",
+        "  disk free octets\n",
+    ] {
+        assert!(up.contains(line), "{line} in {up}");
+    }
+    let stored = up.lines().find(|l| l.ends_with("  store octets")).unwrap();
+    assert_ne!(stored.trim(), "0  store octets");
+}
