@@ -6,8 +6,9 @@ use crate::smtp::fake::{Fake, USUAL};
 use pillarbox::auth::Auth;
 use pillarbox::config::{Config, DomainRoute};
 use pillarbox::mail::address::Address;
-use pillarbox::mail::outbound::{self, Batch, Envelope, Item, Recipient};
+use pillarbox::mail::outbound::{self, Batch, Envelope, Item, Order, Recipient};
 use pillarbox::mail::{Commit, Flags, Mail, NewEmail, Options, Role, Source};
+use pillarbox::queue::order;
 use pillarbox::server::Server;
 use pillarbox::store;
 use std::collections::BTreeMap;
@@ -156,7 +157,8 @@ fn a_power_cut_in_any_state_of_the_queue_loses_and_doubles_nothing() {
         well.store(true, Ordering::SeqCst);
         let server = queue(&config, &mail).unwrap();
         wait("the second run", || {
-            outbound::retry_all();
+            let _ = smol::block_on(order::give(&mail, Order::Retry, "all"));
+            std::thread::sleep(Duration::from_millis(5));
             waiting(&mail).is_some_and(|rows| rows.is_empty())
         });
         stop(server);

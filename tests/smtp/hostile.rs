@@ -3,7 +3,8 @@
 use super::fake::{Fake, USUAL};
 use super::*;
 use pillarbox::config::{Smarthost, SmarthostTls};
-use pillarbox::mail::outbound;
+use pillarbox::mail::outbound::Order;
+use pillarbox::queue::order;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,13 +28,14 @@ fn submit(client: &mut Client) {
     client.ask("S: x\r\n\r\nhi\r\n.", "250");
 }
 
+/// Lets this server alone try again, until something holds.
 #[track_caller]
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+fn until(server: &Server, what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !done() {
         assert!(Instant::now() < end, "{what}");
-        outbound::retry_all();
-        std::thread::sleep(Duration::from_millis(2));
+        let _ = smol::block_on(order::give(server.mail(), Order::Retry, "all"));
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -114,7 +116,7 @@ fn cut_at_every_octet(direction: usize) {
         wire.left[direction].store(cut, Ordering::SeqCst);
         let before = fake.count();
         submit(&mut client);
-        until("sent", || queued(&server) == 0);
+        until(&server, "sent", || queued(&server) == 0);
         let broke = wire.left[direction].load(Ordering::SeqCst) == NEVER;
         wire.left[direction].store(NEVER, Ordering::SeqCst);
         let came = fake.count() - before;
@@ -192,10 +194,7 @@ fn a_banner_of_a_gigabyte_is_not_taken() {
             last = now;
         }
         assert!(last < 64 << 20, "{last}");
-        assert_eq!(
-            pillarbox::queue::order::list(server.mail()).unwrap().len(),
-            1
-        );
+        assert_eq!(order::list(server.mail()).unwrap().len(), 1);
     }
 }
 
@@ -211,7 +210,7 @@ fn what_comes_in_the_clear_behind_starttls_is_not_believed() {
     let server = Server::with(|config| config.smarthost = Some(way));
     submit(&mut logged_in(&server));
     fake.wait_for_connections(1);
-    until("sent", || fake.count() == 1);
+    until(&server, "sent", || fake.count() == 1);
     let lines = fake.lines();
     // Nothing was said in the first session behind STARTTLS; the second is whole.
     let starts: Vec<_> = lines
