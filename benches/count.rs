@@ -3,6 +3,7 @@
 //! Counts do not depend on what else the machine does, so a change of one per cent shows. Each case
 //! runs under valgrind with N and with 2 N rounds; the difference is what N rounds cost, without the
 //! start of the program.
+#![allow(clippy::expect_used)]
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
