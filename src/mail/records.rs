@@ -99,7 +99,9 @@ impl Mail {
         }
         let reader = self.whole_reader()?;
         let floor = reader.get(&prefix(b'f', kind))?;
-        if since < floor.as_deref().map_or(0, number) || since > meta.modseq {
+        // Behind a restored backup nothing is known of what was between: see [`Meta::gone_floor`].
+        let floor = floor.as_deref().map_or(0, number).max(meta.gone_floor);
+        if since < floor || since > meta.modseq {
             return Err(Error::CannotCalculate);
         }
         let mut all = Vec::new();

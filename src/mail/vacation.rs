@@ -209,8 +209,9 @@ impl Mail {
             told.extend_from_slice(kept.as_flattened());
             told.extend_from_slice(&mark);
             told.extend_from_slice(&now.to_be_bytes());
-            txn.put_misc(TOLD, Some(&told))?;
+            // What is refused leaves nothing behind.
             super::deliver::perform(txn, who, &mut commit, (0, 0))?;
+            txn.put_misc(TOLD, Some(&told))?;
             Ok(true)
         })
         .await

@@ -129,6 +129,27 @@ fn a_backup_of_a_busy_server_comes_back_elsewhere() {
 }
 
 #[test]
+fn what_came_behind_a_restored_backup_is_not_passed_over() {
+    use pillarbox::mail::{DataType, Edit, Error, Expect, Mail, Options};
+    let dir = init();
+    assert_eq!(run(&dir, &["backup", "--to", "b"]).0, 0);
+    let open = || Mail::open(&dir.join("mail.redb"), Options::default()).unwrap();
+    let kind = DataType::Identity;
+    let mail = open();
+    let plan = |_: &[pillarbox::mail::Record]| Ok((vec![Edit::Create(b"{}".to_vec())], ()));
+    smol::block_on(mail.edit_records(kind, Expect::default(), plan)).unwrap();
+    let known = mail.meta().states.of(kind);
+    smol::block_on(mail.close());
+    drop(mail);
+    fine(&dir, &["restore", "--replace", "b"]);
+    let mail = open();
+    assert!(mail.records(kind).unwrap().is_empty());
+    let changes = mail.record_changes(kind, known, 10);
+    assert!(matches!(changes, Err(Error::CannotCalculate)));
+    smol::block_on(mail.close());
+}
+
+#[test]
 fn damaged_backups_are_refused() {
     let dir = init();
     fill(&dir, "A", 0, 10);
