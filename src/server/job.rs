@@ -61,16 +61,6 @@ fn run(verb: &str, argument: &str, stream: &mut UnixStream, mail: Arc<Mail>) -> 
         frame::put(stream, b'z', lines.join("\n").as_bytes()).map_err(failed)?;
         return Ok(lines);
     }
-    if verb == "verify" {
-        let report = mail.store().ok().map(crate::store::Store::verify);
-        let lines = match report {
-            Some(Ok(found)) => self::report(&found),
-            Some(Err(e)) => vec![String::new(), e.to_string()],
-            None => Vec::new(),
-        };
-        frame::put(stream, b'z', lines.join("\n").as_bytes()).map_err(failed)?;
-        return Ok(lines);
-    }
     let mut far = Far::new(stream, false);
     if verb == "backup" {
         let modseq = backup::run(&mail, argument.parse().unwrap_or(0), &mut far)?;
