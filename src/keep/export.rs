@@ -79,8 +79,11 @@ fn message(
         let read = look()?.read(&message, at, BLOCK as u32, &mut chunk);
         match read {
             Ok(count) if count > 0 => at += count,
-            // Deleted meanwhile: what came so far is not a message, but it is better than none.
-            _ => break,
+            // Deleted meanwhile, or damaged: what came so far is not a message, but it is better than none.
+            _ => {
+                log::warn!("{} ends at octet {at} of {}", said.origin, message.size);
+                break;
+            }
         }
         target.octets(&chunk)?;
     }

@@ -307,7 +307,7 @@ impl Sender {
 }
 
 /// Whether an address is out in the Internet, also where it has an IPv4 address in it that a gateway on
-/// our way would go on to (RFC 6052 §2.1, RFC 3056 §2), and is one machine's (RFC 6890 §2.2.2).
+/// our way would go on to (NAT64, 6to4), and is one machine's.
 fn is_far(address: IpAddr) -> bool {
     let inner = |high: u16, low: u16| {
         let [a, b] = high.to_be_bytes();
@@ -322,7 +322,7 @@ fn is_far(address: IpAddr) -> bool {
         IpAddr::V6(v6) => match v6.segments() {
             [0x64, 0xff9b, 0, 0, 0, 0, high, low] => !inner(high, low),
             [0x2002, high, low, ..] => !inner(high, low),
-            // ::/96, NAT64 of one's own (RFC 8215), what once was site-local, multicast.
+            // ::/96, NAT64 of one's own, what once was site-local, multicast.
             [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] | [0xfec0..=0xfeff | 0xff00.., ..] => {
                 true
             }
