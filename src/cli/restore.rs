@@ -1,6 +1,9 @@
 //! `pillarbox restore`: a store out of backups.
 use super::{db_path, print};
 use crate::keep::{backup, unusable};
+use crate::mail::Options;
+use crate::mail::outbound::Order;
+use crate::queue::order;
 use crate::server::{Failure, Kind};
 use crate::store::{FileDisk, Rebuild};
 use argh::FromArgs;
@@ -76,8 +79,24 @@ impl Restore {
         }
         rebuild.finish().map_err(failed)?;
         print(&format!("restored to {}\n", db.display()));
-        Ok(())
+        hold(&db)
     }
+}
+
+/// What waited to be sent when the backup was made may have been sent since: it does not go out twice
+/// unless a person says so.
+fn hold(db: &Path) -> Result<(), Failure> {
+    let mail = super::open(db, Options::default())?;
+    let held = smol::block_on(order::give(&mail, Order::Hold, "all"));
+    smol::block_on(mail.close());
+    let held = held.map_err(|e| Failure::new(Kind::Store, e.to_string()))?;
+    if held > 0 {
+        print(&format!(
+            "{held} in the queue may have been sent since the backup and are held: look with `pillarbox queue list`, \
+             then `pillarbox queue retry` or `drop`\n"
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn open(file: &str) -> Result<Box<dyn Read>, Failure> {

@@ -150,6 +150,41 @@ fn what_came_behind_a_restored_backup_is_not_passed_over() {
 }
 
 #[test]
+fn what_waited_when_the_backup_was_made_is_held() {
+    use pillarbox::mail::outbound::{self, Envelope, Item, Recipient};
+    use pillarbox::mail::{Commit, Mail, Options, address::Address};
+    let dir = init();
+    fill(&dir, "A", 0, 1);
+    let mail = Mail::open(&dir.join("mail.redb"), Options::default()).unwrap();
+    let mailbox = mail.meta().by_path("A").unwrap().id;
+    let row = mail.reader().unwrap().row(mailbox, 1).unwrap().unwrap();
+    let to = Recipient {
+        address: Address::parse("x@y.test").unwrap(),
+        notify: None,
+        orcpt: None,
+    };
+    let (item, envelope) = (Item::new(7).unwrap(), Envelope::default());
+    let rows = outbound::rows(item, row.email, &envelope, vec![to]);
+    let commit = Commit {
+        hold: vec![row.email],
+        put: Some(Box::new(move |_| rows)),
+        ..Commit::default()
+    };
+    smol::block_on(mail.commit(commit)).unwrap();
+    smol::block_on(mail.close());
+    drop(mail);
+    assert_eq!(run(&dir, &["backup", "--to", "b"]).0, 0);
+    let out = fine(&dir, &["restore", "--replace", "b"]);
+    assert!(out.contains("1 in the queue may have been sent"), "{out}");
+    let server = serve(&dir);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !fine(&dir, &["queue", "list"]).contains("held") {
+        assert!(std::time::Instant::now() < until);
+    }
+    server.stop();
+}
+
+#[test]
 fn damaged_backups_are_refused() {
     let dir = init();
     fill(&dir, "A", 0, 10);
