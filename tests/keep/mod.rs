@@ -2,6 +2,7 @@
 mod backup;
 mod export;
 mod import;
+mod kill;
 
 use crate::cli::run::{Run, pillarbox};
 use crate::harness::{Client, TempDir};
