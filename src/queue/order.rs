@@ -24,6 +24,7 @@ impl Queue {
                         continue;
                     }
                     self.obey_one(item, domain, batch, order).await?;
+                    continue;
                 }
             }
             self.mail().put(vec![(key, None)]).await?;
@@ -39,6 +40,7 @@ impl Queue {
         order: Order,
     ) -> mail::Result<()> {
         log::info!("queue: {:016x}/{domain}: {order:?}, as ordered", item.0);
+        let (done, _) = order.put(item, &domain);
         match order {
             Order::Retry => {
                 batch.held = false;
@@ -48,10 +50,15 @@ impl Queue {
                     .remove(&self.lane_of(&domain, &batch));
             }
             Order::Hold => batch.held = true,
-            Order::Drop => return self.give_up(item, domain, batch).await,
+            Order::Drop => {
+                self.give_up(item, domain, batch).await?;
+                return self.mail().put(vec![(done, None)]).await;
+            }
         }
+        // In one commit: who sees the effect may give the next order.
         let key = outbound::batch_key(item, &domain);
-        self.mail().put(vec![(key, Some(batch.encode()))]).await
+        let puts = vec![(key, Some(batch.encode())), (done, None)];
+        self.mail().put(puts).await
     }
 
     /// Takes a batch out; its sender is told as of any failure.
