@@ -173,6 +173,11 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
     assert_eq!(whole.by_message_id("<one@x>").unwrap(), [scene.hidden]);
     drop(whole);
     tried.insert("reader.by_message_id".into());
+    let hash = pillarbox::mime::msgid::hash(b"one@x");
+    assert!(reader.by_hash(hash, 9).unwrap().is_empty());
+    tried.insert("reader.by_hash".into());
+    assert!(matches!(mail.store(), Err(Error::NoPermission)));
+    tried.insert("mail.store".into());
     let thread = ThreadId(scene.hidden.0 as u32);
     assert!(reader.thread(thread).unwrap().is_empty());
     assert!(
