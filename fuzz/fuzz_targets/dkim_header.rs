@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
         for asked in 0.. {
             assert!(asked < 200, "it does not end");
             let (signed, chain) = (dkim::check(&message, 1, &answers), arc::check(&message, &answers));
-            let (Err(Need(question)), _) | (_, Err(Need(question))) = (signed, chain) else { break };
+            let ((Err(Need(question)), _) | (_, Err(Need(question)))) = (signed, chain) else { break };
             let found = Found::Records(vec![Data::Txt(key.to_vec())]);
             answers.put(question, Answer { found, secure: false });
         }
