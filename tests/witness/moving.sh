@@ -5,7 +5,7 @@ need doveadm mutt script
 MAIL_UID=$(id -u) MAIL_GID=$(id -g)
 if [ "$MAIL_UID" = 0 ]; then MAIL_UID=$(id -u nobody) MAIL_GID=$(id -g nobody); fi
 export USER=me HOME=$WITNESS_TMP/home
-mkdir -p "$HOME"
+mkdir -p "$HOME/Mail"
 
 # conf NAME LOCATION: a Dovecot that keeps its mail there.
 conf() {
@@ -58,7 +58,7 @@ same 2 "$(grep -c Flagged "$WITNESS_TMP/inbox")" "flagged messages"
 same 2 "$(fetched maildir 'Tree/Brünch' | wc -l)" "messages in Dovecot's folder"
 
 say "mutt and Python read it"
-TERM=xterm script -qec "mutt -n -F /dev/null -R -e 'set sleep_time=0' -e \"push '<quit>'\" -f $WITNESS_TMP/out" /dev/null \
+TERM=xterm timeout 20 script -qec "mutt -n -F /dev/null -e 'set sleep_time=0 quit=yes delete=no move=no mark_old=no' -e \"push '<quit>'\" -f $WITNESS_TMP/out" /dev/null \
     >"$WITNESS_TMP/mutt.out" 2>&1 </dev/null || true
 grep -q 'Msgs:7 .*Flag:2' "$WITNESS_TMP/mutt.out" || fail "mutt counts otherwise"
 python3 - "$WITNESS_TMP/out" <<'END'
@@ -75,7 +75,8 @@ server_stop
 conf mbox "mbox:$WITNESS_TMP/mboxes:INBOX=$WITNESS_TMP/mboxes/INBOX.mbox"
 chown -R "$MAIL_UID:$MAIL_GID" "$WITNESS_TMP/mboxes"
 fetched mbox INBOX >"$WITNESS_TMP/inbox.mbox"
-diff "$WITNESS_TMP/inbox" "$WITNESS_TMP/inbox.mbox" || fail "Dovecot sees the mbox otherwise than the Maildir"
+# Keywords it takes only where the first message lists them all (X-IMAPbase), which a stream cannot.
+diff <(sed 's/ \$later//' "$WITNESS_TMP/inbox") "$WITNESS_TMP/inbox.mbox" || fail "Dovecot sees the mbox otherwise than the Maildir"
 
 say "back in, from Dovecot's Maildir"
 rm "$STORE" "$CA"
