@@ -169,6 +169,8 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
     assert!(reader.message(scene.hidden).unwrap().is_none());
     assert!(reader.memberships(scene.hidden).unwrap().is_empty());
     assert!(reader.by_message_id("<one@x>").unwrap().is_empty());
+    let hash = pillarbox::mime::msgid::first_hash(b"<one@x>").unwrap();
+    assert!(reader.by_hash(hash, 10).unwrap().is_empty());
     let whole = scene.mail.reader().unwrap();
     assert_eq!(whole.by_message_id("<one@x>").unwrap(), [scene.hidden]);
     drop(whole);
@@ -201,6 +203,7 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         "row",
         "rows",
         "rows_back",
+        "by_hash",
         "message",
         "memberships",
         "thread",
