@@ -131,7 +131,9 @@ fn a_power_cut_in_any_state_of_the_queue_loses_and_doubles_nothing() {
                 |rows: BTreeMap<String, u16>| rows.len() == 1 && rows.get(LATER) > Some(&0);
             medium.is_cut() || waiting(&mail).is_some_and(settled)
         });
-        server.map(stop);
+        if let Some(server) = server {
+            stop(server);
+        }
         drop(mail);
         let cut = medium.is_cut();
         let keep = [0, 50, 100][(events % 3) as usize];
