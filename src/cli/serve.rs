@@ -296,8 +296,8 @@ pub struct Serve {
     /// for)
     #[argh(option, arg_name = "URL")]
     http_url: Option<String>,
-    /// let push subscriptions lead to private addresses, for a push service at home (else whoever logs in
-    /// could have the server ask what only it can reach)
+    /// let push subscriptions lead to private addresses, for a push service at home (default: refused, or
+    /// whoever logs in could have the server ask what only it can reach)
     #[argh(switch)]
     push_private: bool,
 
