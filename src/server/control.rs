@@ -223,7 +223,7 @@ impl Request {
     ///
     /// # Errors
     /// A sentence.
-    pub async fn run(&self, auth: &Auth, mail: &Mail) -> Result<Vec<String>, String> {
+    pub async fn run(&self, auth: &Auth, mail: &Arc<Mail>) -> Result<Vec<String>, String> {
         match self {
             Request::Password(password) => auth.set_password(password, false).await?,
             Request::Apop(secret) => {
@@ -263,9 +263,16 @@ impl Request {
                     Err(e) => Err(e.to_string()),
                 };
             }
-            Request::Zone(form) => return super::zone::lines(mail, form == "form"),
+            // What makes an RSA key takes a small board seconds.
+            Request::Zone(form) => {
+                let (mail, form) = (Arc::clone(mail), form == "form");
+                return smol::unblock(move || super::zone::lines(&mail, form)).await;
+            }
             Request::Dkim(step) if step == "list" => return keys::list(mail),
-            Request::Dkim(step) => keys::step(mail, step)?,
+            Request::Dkim(step) => {
+                let (mail, step) = (Arc::clone(mail), step.clone());
+                smol::unblock(move || keys::step(&mail, &step)).await?;
+            }
             Request::Facts => return super::doctor::facts(auth.config(), mail),
             Request::Status => return super::status::lines(auth.config(), mail),
         }
