@@ -1,13 +1,14 @@
 //! Files messages that come from elsewhere, each once.
 //!
 //! A message is known when the store has one of its Message-ID (or, where it has none, one that was
-//! noted at an earlier import) with exactly its octets: then it only comes to stand in the mailboxes
-//! where it is missing. So an import that was cut off, or is run again, goes on where it was.
+//! noted at an earlier import) with exactly its octets. What was there before is left where it stands;
+//! what this import brought comes to stand in the other mailboxes where the source has it. So an
+//! import that was cut off goes on where it was, and one that is run again undoes nothing.
 use super::{Done, Said, Target, broken, place};
 use crate::limits;
 use crate::mail::{
-    BodyWriter, Commit, EmailId, Error, Flags, Mail, MailboxId, NewEmail, Put, Reader, Result,
-    Role, Source, UidSet,
+    BodyWriter, Commit, EmailId, Error, Flags, Mail, MailboxId, Modseq, NewEmail, Put, Reader,
+    Result, Role, Source, UidSet,
 };
 use ring::digest::{Context, SHA256};
 use std::collections::BTreeMap;
@@ -21,12 +22,16 @@ const TOGETHER: u32 = 512 * 1024;
 const TOLD: usize = 20;
 /// Key of what has no Message-ID: behind it 16 octets of its hash; the value is the email.
 const NOTED: &[u8] = b"imported/";
+/// Key of the modseq before an import that has not come to its end.
+const BEGUN: &[u8] = b"importing";
 
 /// See the module. It belongs to a thread of its own: it waits for the writer.
 pub struct Intake {
     mail: Arc<Mail>,
     body: Option<BodyWriter>,
     hash: Context,
+    /// The modseq before this import, or before the one that it goes on with.
+    since: Option<Modseq>,
     /// Why this message is not taken.
     refused: Option<Error>,
     waiting: Vec<Waiting>,
@@ -54,6 +59,7 @@ impl Intake {
             mail,
             body: None,
             hash: Context::new(&SHA256),
+            since: None,
             refused: None,
             waiting: Vec::new(),
             weight: 0,
@@ -91,6 +97,30 @@ impl Intake {
         Ok(id)
     }
 
+    /// Where this import, or the one that it goes on with, began.
+    fn since(&mut self) -> Result<Modseq> {
+        if let Some(since) = self.since {
+            return Ok(since);
+        }
+        let kept = self.mail.reader()?.get(BEGUN)?;
+        let kept = kept.and_then(|row| row.try_into().ok().map(u64::from_le_bytes));
+        let since = kept.unwrap_or(self.mail.meta().modseq);
+        if kept.is_none() {
+            self.note(BEGUN, Some(since.to_le_bytes().to_vec()))?;
+        }
+        self.since = Some(since);
+        Ok(since)
+    }
+
+    fn note(&self, key: &[u8], value: Option<Vec<u8>>) -> Result<()> {
+        let put: Put = (key.to_vec(), value);
+        let commit = Commit {
+            put: Some(Box::new(move |_| vec![put])),
+            ..Commit::default()
+        };
+        smol::block_on(self.mail.commit(commit)).map(drop)
+    }
+
     /// Files the message, or finds that it is there.
     fn file(&mut self, body: BodyWriter, said: &Said) -> Result<()> {
         let context = std::mem::replace(&mut self.hash, Context::new(&SHA256));
@@ -110,9 +140,10 @@ impl Intake {
             self.flush()?;
         }
         let id = staged.structure().facts.message_id;
+        let since = self.since()?;
         let known = find(&self.mail.reader()?, id, staged.size(), &hash)?;
-        if let Some(email) = known
-            && self.show(email, &mailboxes)?
+        if let Some((email, created)) = known
+            && self.show(email, if created > since { &mailboxes } else { &[] })?
         {
             self.known += 1;
             return Ok(());
@@ -223,8 +254,13 @@ fn first(context: Context) -> Hash {
     hash
 }
 
-/// The email with these octets.
-fn find(reader: &Reader, id: Option<u64>, size: u32, hash: &Hash) -> Result<Option<EmailId>> {
+/// The email with these octets, and when it came.
+fn find(
+    reader: &Reader,
+    id: Option<u64>,
+    size: u32,
+    hash: &Hash,
+) -> Result<Option<(EmailId, Modseq)>> {
     let found = match id {
         Some(id) => reader.by_hash(id, NAMING)?,
         None => {
@@ -251,7 +287,7 @@ fn find(reader: &Reader, id: Option<u64>, size: u32, hash: &Hash) -> Result<Opti
             context.update(&chunk);
         }
         if first(context) == *hash {
-            return Ok(Some(email));
+            return Ok(Some((email, message.created)));
         }
     }
     Ok(None)
@@ -298,6 +334,9 @@ impl Target for Intake {
 
     fn finish(&mut self) -> Done<Vec<String>> {
         self.flush().map_err(|e| broken(&e))?;
+        if self.since.take().is_some() {
+            self.note(BEGUN, None).map_err(|e| broken(&e))?;
+        }
         let mut lines = std::mem::take(&mut self.told);
         lines.push(format!(
             "{} imported, {} there already, {} refused",

@@ -140,14 +140,14 @@ fn one_message_in_two_places_and_two_that_share_an_id() {
     assert!(fetch(&server, "Old/a", "FLAGS").contains("\\Seen"));
     assert!(fetch(&server, "Old/b", "BODY.PEEK[TEXT]").contains("one"));
     assert!(fetch(&server, "Old", "BODY.PEEK[TEXT]").contains("two"));
-    // Another way to one of the mailboxes.
+    // What was there before this import is left where it stands.
     let stdin = |text| pillarbox(dir.path(), &["import", "--into", "New", "-"], text);
     let (code, out, err) = stdin("From x Mon Jan  1 00:00:00 2024\nMessage-ID: <x>\n\ntwo\n");
     assert!(
         code == 0 && out.contains("0 imported, 1 there"),
         "{out}{err}"
     );
-    assert!(fetch(&server, "New", "BODY.PEEK[TEXT]").contains("two"));
+    assert!(!fetch(&server, "New", "BODY.PEEK[TEXT]").contains("two"));
 }
 
 #[test]
@@ -215,4 +215,23 @@ fn what_is_refused_late_is_not_called_imported() {
         "{lines:?}"
     );
     assert_eq!(lines[1], "0 imported, 0 there already, 1 refused");
+}
+
+/// What the owner did with imported mail stands when the same mail is imported again.
+#[test]
+fn what_was_moved_stays_where_it_is() {
+    let dir = init();
+    maildir(&dir);
+    fine(&dir, &["import", "Maildir"]);
+    let run = serve(&dir);
+    let mut c = login(&run);
+    c.ask("a SELECT INBOX", "a OK");
+    c.ask("b MOVE 1:* Archive", "b OK");
+    drop(c);
+    for _ in 0..2 {
+        let out = fine(&dir, &["import", "Maildir"]);
+        assert!(out.contains("0 imported, 4 there already"), "{out}");
+    }
+    assert_eq!(fetch(&run, "INBOX", "UID").matches(" FETCH (").count(), 0);
+    assert_eq!(fetch(&run, "Archive", "UID").matches(" FETCH (").count(), 2);
 }
