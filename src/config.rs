@@ -412,7 +412,7 @@ impl Config {
             max_message_size: limits::MESSAGE_SIZE,
             quota: None,
             quota_messages: 0,
-            cache: 4 << 20,
+            cache: 3 << 20,
             max_connections: limits::CONNECTIONS,
             max_connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
             idle: None,

@@ -121,8 +121,8 @@ pub struct Serve {
     /// most messages in all (default: no limit)
     #[argh(option, arg_name = "N", default = "0")]
     quota_messages: u32,
-    /// cache of the store in MiB (default: 4)
-    #[argh(option, arg_name = "MIB", default = "4")]
+    /// cache of the store in MiB (default: 3)
+    #[argh(option, arg_name = "MIB", default = "3")]
     cache_mb: usize,
     /// connections in all (default: 200)
     #[argh(option, arg_name = "N", default = "limits::CONNECTIONS")]

@@ -93,7 +93,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            cache: 4 << 20,
+            cache: 3 << 20,
             message_size: crate::limits::MESSAGE_SIZE,
             quota: 0,
             quota_messages: 0,
