@@ -30,16 +30,19 @@ impl Session {
         count: Option<Count<'_>>,
         mut work: Pin<&mut (dyn Future<Output = ()> + '_)>,
     ) -> Result<(), Stop> {
+        let every = self.ctx.config.imap_progress;
+        // At zero the first word comes before the wait, however soon the work is done.
+        let mut at_once = every.is_zero();
         loop {
             let late = async {
-                Timer::after(self.ctx.config.imap_progress).await;
+                Timer::after(every).await;
                 false
             };
             let done = async {
                 work.as_mut().await;
                 true
             };
-            if done.or(late).await {
+            if !std::mem::take(&mut at_once) && done.or(late).await {
                 return Ok(());
             }
             if self.offers("INPROGRESS") {
