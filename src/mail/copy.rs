@@ -20,7 +20,8 @@ pub struct Copied {
 impl Mail {
     /// COPY: the members of `uids` that exist show in `to` as well, all or none (RFC 9051 §6.4.7).
     ///
-    /// Needs `r` here and `i` there, and `\Deleted` goes along where `t` is (RFC 4314 §4).
+    /// Needs `r` here and `i` there; flags that may not be set there do not go along (RFC 4314 §4).
+    /// Then that membership has flags of its own: it stays the same email (RFC 8474 §5.1).
     ///
     /// Errors: [`Error::NoSuchMailbox`] for either, [`Error::NoPermission`].
     pub async fn copy(&self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
@@ -46,9 +47,8 @@ impl Mail {
             // RFC 6851 §4.2: what is moved is taken out of the source.
             let taken = if moves { Rights::REMOVE } else { Rights::NONE };
             who.need(txn.state, from, Rights::READ.with(taken))?;
-            // Of the flags only \Deleted is the membership's own (RFC 4314 §4: lost without `t`).
-            let lost = Flags::DELETED.without(who.rights(txn.state, to).flags());
-            let readable = who.rights(txn.state, to).has(Rights::READ);
+            let there = who.rights(txn.state, to);
+            let (kept, readable) = (there.flags(), there.has(Rights::READ));
             let target = txn.state.mailboxes.get(&to.0).ok_or(Error::NoSuchMailbox)?;
             let mut out = Copied {
                 uidvalidity: if readable { target.uidvalidity } else { 0 },
@@ -69,7 +69,7 @@ impl Mail {
                 return Err(Error::Limit("this mailbox has used all its UIDs").into());
             }
             flags::each_row(txn, from, &uids, &mut |txn, row| {
-                let uid = transfer_without(txn, row, to, moves, lost)?;
+                let uid = transfer_only(txn, row, to, moves, kept)?;
                 out.from.insert(row.uid);
                 out.to.insert(uid);
                 Ok(())
@@ -82,22 +82,28 @@ impl Mail {
 
 /// Shows one email in `to` as well, or instead.
 pub(super) fn transfer(txn: &mut Txn<'_>, row: &Row, to: MailboxId, moves: bool) -> Done<Uid> {
-    transfer_without(txn, row, to, moves, Flags(0))
+    transfer_only(txn, row, to, moves, Rights::ALL.flags())
 }
 
-/// The same, but for some flags.
-fn transfer_without(
+/// The same with no other flags than `kept`.
+pub(super) fn transfer_only(
     txn: &mut Txn<'_>,
     row: &Row,
     to: MailboxId,
     moves: bool,
-    lost: Flags,
+    kept: Flags,
 ) -> Done<Uid> {
+    let lost = row.flags.visible().without(kept);
+    let alone = moves && !row.flags.has(Flags::SHARED);
+    let apart = match lost.only(Flags::OF_EMAIL) != Flags(0) && !alone {
+        true => Flags::APART,
+        false => Flags(0),
+    };
     let source = share(txn, row)?;
     let modseq = txn.state.bump();
     let copy = Row {
         mailbox: to,
-        flags: source.flags.without(lost),
+        flags: source.flags.without(lost).with(apart),
         modseq,
         created: modseq,
         saved: now(),

@@ -1,7 +1,7 @@
 //! Operations on emails as JMAP sees them: one object in several mailboxes (RFC 8621 §4.6).
 
 use super::access::Check;
-use super::copy::{share, transfer};
+use super::copy::{share, transfer_only};
 use super::expunge::end;
 use super::fail::{Done, Fail};
 use super::order::by_number;
@@ -151,7 +151,8 @@ fn update(txn: &mut Txn<'_>, who: &Check, email: EmailId, change: &EmailUpdate) 
             flags: row.flags.without(Flags::DELETED),
             ..row
         };
-        transfer(txn, &clean, mailbox, false)?;
+        let kept = who.rights(txn.state, mailbox).flags();
+        transfer_only(txn, &clean, mailbox, false, kept)?;
     }
     let leaving = |r: &&Row| !target.contains(&r.mailbox);
     for old in rows.iter().filter(shown).filter(leaving) {
@@ -163,27 +164,38 @@ fn update(txn: &mut Txn<'_>, who: &Check, email: EmailId, change: &EmailUpdate) 
         Err(Fail::Refused(Error::NoSuchEmail)) => return Ok(()),
         rows => rows?,
     };
-    let Some(row) = rows.iter().find(shown).or(rows.first()).copied() else {
-        return Ok(());
-    };
-    let old = row.flags.visible();
-    let own = old.only(Flags::DELETED);
-    let kept = if change.replace_keywords { own } else { old };
-    flags::apply(txn, &row, kept.without(remove.without(own)).with(add))?;
+    // One is enough, but for those that are apart.
+    for row in affected(&rows) {
+        let row = txn.row(row.mailbox, row.uid)?.unwrap_or(*row);
+        let old = row.flags.visible();
+        let own = old.only(Flags::DELETED);
+        let kept = if change.replace_keywords { own } else { old };
+        let new = kept.without(remove.without(own)).with(add);
+        // Just put there, maybe by whoever may not do this in it.
+        let may = who.rights(txn.state, row.mailbox).flags();
+        let new = old.without(may).with(new.only(may));
+        flags::apply(txn, who, &row, new)?;
+    }
     Ok(())
+}
+
+/// Those that JMAP shows, or the first one.
+fn affected(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    let shown = |row: &&Row| !row.flags.has(Flags::DELETED);
+    let none = !rows.iter().any(|row| shown(&row));
+    let only = rows.iter().take(usize::from(none));
+    rows.iter().filter(shown).chain(only)
 }
 
 /// May these flags be changed, where `mine` are the ones that may? What changes nothing is no change.
 fn may_flag(rows: &[Row], replace: bool, add: Flags, remove: Flags, mine: Flags) -> Done<()> {
-    let shown = rows.iter().find(|row| !row.flags.has(Flags::DELETED));
-    let Some(row) = shown.or(rows.first()) else {
-        return Ok(());
-    };
-    let old = row.flags.visible().without(Flags::DELETED);
-    let kept = if replace { Flags(0) } else { old };
-    let new = kept.without(remove).with(add).without(Flags::DELETED);
-    match Flags(old.0 ^ new.0).without(mine) {
-        Flags(0) => Ok(()),
-        _ => Err(Error::NoPermission.into()),
+    let kept = |old: Flags| if replace { Flags(0) } else { old };
+    for row in affected(rows) {
+        let old = row.flags.visible().without(Flags::DELETED);
+        let new = kept(old).without(remove).with(add).without(Flags::DELETED);
+        if Flags(old.0 ^ new.0).without(mine) != Flags(0) {
+            return Err(Error::NoPermission.into());
+        }
     }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! STORE: system flags and keywords.
 
+use super::access::Check;
 use super::fail::{Done, Fail};
 use super::{Error, Flags, MAX_KEYWORDS, Mail, MailboxId, Modseq, Result, Rights, UidSet};
 use crate::store::{DataType, Kind, Row, Txn};
@@ -115,7 +116,7 @@ impl Mail {
                     FlagMode::Remove => old.without(given),
                     FlagMode::Replace => given.with(old.without(mine)),
                 };
-                if let Some(modseq) = apply(txn, row, new)? {
+                if let Some(modseq) = apply(txn, who, row, new)? {
                     out.changed.insert(row.uid);
                     out.modseq = modseq;
                 }
@@ -151,24 +152,34 @@ pub(super) fn each_row(
     Ok(())
 }
 
-/// Gives `row` the visible flags `new`; what belongs to the email goes to every membership. Returns
-/// the modseq, or None when nothing changed.
-pub(super) fn apply(txn: &mut Txn<'_>, row: &Row, new: Flags) -> Done<Option<Modseq>> {
-    let old = row.flags.visible();
-    if old == new {
+/// Gives `row` the visible flags `new`; what belongs to the email goes to every membership. Where
+/// `who` may not change it on all of them, this one is apart from now on. Returns the modseq, or None
+/// when nothing changed.
+pub(super) fn apply(txn: &mut Txn<'_>, who: &Check, row: &Row, new: Flags) -> Done<Option<Modseq>> {
+    let changed = Flags(row.flags.visible().0 ^ new.0);
+    if changed == Flags(0) {
         return Ok(None);
     }
-    let modseq = txn.state.bump();
-    write(txn, row, new, modseq)?;
-    let shared = new.only(Flags::OF_EMAIL);
-    if row.flags.has(Flags::SHARED) && shared != old.only(Flags::OF_EMAIL) {
+    let (mut others, mut apart) = (Vec::new(), Flags(0));
+    let email = changed.only(Flags::OF_EMAIL);
+    if email != Flags(0) && row.flags.has(Flags::SHARED) && !row.flags.has(Flags::APART) {
         let head = txn.head(row.email)?.unwrap_or_default();
-        for other in txn.memberships(row.email, &head)? {
-            if (other.mailbox, other.uid) != (row.mailbox, row.uid) {
-                let own = other.flags.only(Flags::DELETED);
-                write(txn, &other, shared.with(own), modseq)?;
-            }
+        others = txn.memberships(row.email, &head)?;
+        others
+            .retain(|o| !o.flags.has(Flags::APART) && (o.mailbox, o.uid) != (row.mailbox, row.uid));
+        // RFC 4314 §4 STORE: nobody changes flags in a mailbox by way of another.
+        let may = |o: &Row| who.rights(txn.state, o.mailbox).flags().has(email);
+        if !others.iter().all(may) {
+            others.clear();
+            apart = Flags::APART;
         }
+    }
+    let modseq = txn.state.bump();
+    write(txn, row, new.with(apart), modseq)?;
+    let shared = new.only(Flags::OF_EMAIL);
+    for other in &others {
+        let own = other.flags.only(Flags::DELETED);
+        write(txn, other, shared.with(own), modseq)?;
     }
     Ok(Some(modseq))
 }

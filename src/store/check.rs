@@ -191,10 +191,12 @@ impl Look {
         let email = row.email.0;
         self.places.insert(loc_key(row.email, row.mailbox, row.uid));
         let shared = row.flags.only(Flags::OF_EMAIL).0;
-        let first = *self.flags.entry(email).or_insert(shared);
-        self.expect(first == shared, &|| {
-            format!("email {email}: its flags differ by mailbox")
-        });
+        if !row.flags.has(Flags::APART) {
+            let first = *self.flags.entry(email).or_insert(shared);
+            self.expect(first == shared, &|| {
+                format!("email {email}: its flags differ by mailbox")
+            });
+        }
         let modseq = self.state.global.modseq;
         self.expect(row.created <= row.modseq && row.modseq <= modseq, &|| {
             format!("{row:?}: modseq above {modseq}")

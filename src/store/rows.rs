@@ -37,7 +37,7 @@ impl fmt::Display for MailboxId {
 /// System flags in the low eight bits, keywords in the other 56 (mapped through the names of keywords).
 ///
 /// `\Deleted` belongs to one membership; all the others belong to the email and show in every
-/// mailbox that holds it.
+/// mailbox that holds it, but where a membership is [`Flags::APART`].
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash, Debug)]
 pub struct Flags(pub u64);
 
@@ -52,6 +52,9 @@ impl Flags {
     pub const DRAFT: Flags = Flags(8);
     /// `\Deleted`: of this membership only; JMAP does not show it.
     pub const DELETED: Flags = Flags(16);
+    /// Internal: this membership has flags of its own, because whoever made it, or changed them, may
+    /// not have them so in all of the email's mailboxes (RFC 4314 §4, RFC 8474 §5.1).
+    pub const APART: Flags = Flags(32);
     /// Internal: the email has, or had, more than one membership.
     pub const SHARED: Flags = Flags(64);
     /// Internal: the email has an attachment (RFC 8621 §4.1.4 `hasAttachment`).

@@ -753,7 +753,7 @@ fn flags_are_what_the_rights_let_through() {
             row.flags.visible(),
             Flags::SEEN.with(Flags::ANSWERED).with(keyword)
         );
-        // COPY: \Deleted does not go where it may not be set (RFC 4314 §4).
+        // COPY: flags do not go where they may not be set (RFC 4314 §4).
         let inbox = inbox(&scene.mail);
         let rights = Rights::parse("lri").unwrap();
         scene
@@ -771,7 +771,119 @@ fn flags_are_what_the_rights_let_through() {
             .row(inbox, copied.to.first().unwrap())
             .unwrap()
             .unwrap();
-        assert_eq!(row.flags.visible(), Flags::SEEN);
+        assert_eq!(row.flags.visible(), Flags(0));
+    });
+}
+
+/// RFC 4314 §4: flags go along, or change, where they may; in the other mailboxes the email keeps its own.
+#[test]
+fn flags_that_may_not_be_set_there_stay_behind() {
+    smol::block_on(async {
+        let scene = scene("apart").await;
+        let (owner, shared, inbox) = (&scene.mail, scene.shared, inbox(&scene.mail));
+        let guest = scene.with("lrswite").await;
+        let rights = Rights::parse("lri").unwrap();
+        let set = owner.set_acl(inbox, "guest", move |_| Some(rights));
+        set.await.unwrap();
+        let one = UidSet::range(1, 1);
+        let flags = |mailbox, uid| {
+            let row = owner.reader().unwrap().row(mailbox, uid).unwrap();
+            row.unwrap().flags.visible()
+        };
+        let sound = || {
+            let report = owner.store().unwrap().verify().unwrap();
+            assert!(report.wrong.is_empty(), "{:?}", report.wrong);
+        };
+        let (seen, flagged) = (Flags::SEEN, Flags::FLAGGED);
+        let mark = |mail: Arc<Mail>, mailbox, what| {
+            let one = one.clone();
+            async move {
+                mail.set_flags(mailbox, &one, change(what, None), None)
+                    .await
+            }
+        };
+        mark(owner.clone(), shared, seen).await.unwrap();
+        let copied = guest.copy(shared, &one, inbox).await.unwrap();
+        assert_eq!(copied.to.first(), Some(1));
+        assert_eq!((flags(shared, 1), flags(inbox, 1)), (seen, Flags(0)));
+        // The same email (RFC 8474 §5.1), and from now on two sets of flags.
+        assert_eq!(
+            owner
+                .reader()
+                .unwrap()
+                .memberships(scene.shown)
+                .unwrap()
+                .len(),
+            2
+        );
+        sound();
+        mark(owner.clone(), inbox, flagged).await.unwrap();
+        mark(owner.clone(), shared, Flags::ANSWERED).await.unwrap();
+        assert_eq!(
+            (flags(shared, 1), flags(inbox, 1)),
+            (seen.with(Flags::ANSWERED), flagged)
+        );
+        // JMAP has one set of keywords: a change reaches both.
+        let update = EmailUpdate {
+            add: (Flags::DRAFT, vec![]),
+            ..EmailUpdate::default()
+        };
+        let updates = vec![(scene.shown, update)];
+        let (done, _) = owner
+            .update_emails(updates.clone(), Expect::default())
+            .await
+            .unwrap();
+        assert_eq!(done.len(), 1);
+        assert!(done[0].is_ok());
+        assert!(flags(shared, 1).has(Flags::DRAFT) && flags(inbox, 1).has(Flags::DRAFT));
+        sound();
+        // STORE: what the owner copied where this one may not change it does not change there.
+        let raw = message("three", "", "x");
+        add(owner, shared, raw.as_bytes()).await;
+        let two = UidSet::range(2, 2);
+        let there = owner.copy(shared, &two, scene.private).await.unwrap().to;
+        let there = there.first().unwrap();
+        guest
+            .set_flags(shared, &two, change(seen, None), None)
+            .await
+            .unwrap();
+        assert_eq!(
+            (flags(shared, 2), flags(scene.private, there)),
+            (seen, Flags(0))
+        );
+        sound();
+        // MOVE of what is nowhere else: the flags are gone, and it is as whole as any.
+        let raw = message("four", "", "x");
+        add(owner, shared, raw.as_bytes()).await;
+        let three = UidSet::range(3, 3);
+        guest
+            .set_flags(shared, &three, change(seen, None), None)
+            .await
+            .unwrap();
+        let to = guest
+            .r#move(shared, &three, inbox)
+            .await
+            .unwrap()
+            .to
+            .first()
+            .unwrap();
+        assert_eq!(flags(inbox, to), Flags(0));
+        let again = owner
+            .copy(inbox, &UidSet::range(to, to), shared)
+            .await
+            .unwrap();
+        let again = again.to.first().unwrap();
+        owner
+            .set_flags(
+                shared,
+                &UidSet::range(again, again),
+                change(seen, None),
+                None,
+            )
+            .await
+            .unwrap();
+        assert_eq!((flags(inbox, to), flags(shared, again)), (seen, seen));
+        sound();
     });
 }
 

@@ -160,3 +160,56 @@ fn select_says_what_may_be_done() {
     assert!(guest.response().starts_with("* BYE "));
     guest.client.expect_closed();
 }
+
+/// RFC 4314 §4, the example of COPY: flags are stored as far as the rights go, and it is the same email
+/// (RFC 8474 §5.1); the originals keep theirs.
+#[test]
+fn copies_have_the_flags_that_may_be_set() {
+    for (rights, copies) in [
+        ("rwis", ["\\Draft", "\\Answered", "$Forwarded \\Seen"]),
+        ("rsti", ["\\Deleted", "", "\\Seen"]),
+        ("i", ["", "", ""]),
+    ] {
+        let (server, mut imap) = scene();
+        let secret = app(&server, "guest", "imap", Some("INBOX:lr"));
+        let originals = ["\\Draft \\Deleted", "\\Answered", "$Forwarded \\Seen"];
+        imap.ok("CREATE TargetMailbox");
+        imap.ok(&format!("SETACL TargetMailbox guest {rights}"));
+        imap.ok("SELECT INBOX");
+        for (at, flags) in originals.iter().enumerate() {
+            imap.append("INBOX", "Subject: x\r\n\r\nx");
+            imap.ok(&format!("STORE {} FLAGS ({flags})", at + 1));
+        }
+        let before = imap.ok("FETCH 1:3 (UID EMAILID)").untagged;
+        let mut guest = Imap::connect(&server);
+        guest.ok(&format!("LOGIN {USER} {secret}"));
+        guest.ok("SELECT INBOX");
+        guest.ok("COPY 1:3 TargetMailbox");
+        let sorted = |imap: &mut Imap| {
+            let lines = imap.ok("FETCH 1:3 FLAGS").untagged;
+            let flags = |line: &String| {
+                let inner = line
+                    .split_once("FLAGS (")?
+                    .1
+                    .trim_end_matches(')')
+                    .to_owned();
+                let mut words: Vec<_> = inner.split_whitespace().collect();
+                words.retain(|word| *word != "\\Recent");
+                words.sort_by_key(|word| word.to_ascii_lowercase());
+                Some(words.join(" "))
+            };
+            lines.iter().filter_map(flags).collect::<Vec<_>>()
+        };
+        let sort = |list: [&str; 3]| {
+            list.map(|flags| {
+                let mut words: Vec<_> = flags.split_whitespace().collect();
+                words.sort_by_key(|word| word.to_ascii_lowercase());
+                words.join(" ")
+            })
+        };
+        assert_eq!(sorted(&mut imap), sort(originals), "{rights}");
+        imap.ok("SELECT TargetMailbox");
+        assert_eq!(sorted(&mut imap), sort(copies), "{rights}");
+        assert_eq!(imap.ok("FETCH 1:3 (UID EMAILID)").untagged, before);
+    }
+}
