@@ -76,6 +76,44 @@ fn utf8_and_binary() {
     imap.ok("SELECT INBOX").one("2 EXISTS");
 }
 
+/// Old mail has octets above 127 in header fields: whoever moves it here has not enabled UTF8=ACCEPT
+/// (RFC 6855 §4 would refuse it), gets it back as it was, and never sees such octets in quotes (§3).
+#[test]
+fn header_fields_of_old_mail() {
+    let server = Server::start();
+    let mut imap = Imap::login(&server);
+    let text =
+        "Subject: gr\u{fc}n\r\nContent-Disposition: inline; filename=\"\u{fc}\"\r\n\r\nx\r\n";
+    imap.append("INBOX", text);
+    imap.ok("SELECT INBOX");
+    let fetch = "FETCH 1 (ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (Subject)])";
+    let reply = imap.ok(fetch);
+    let line = reply.one("FETCH");
+    for part in [
+        "{5}\r\ngr\u{fc}n",
+        "{2}\r\n\u{fc}",
+        "Subject: gr\u{fc}n\r\n\r\n",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(
+        !line.contains("\"gr") && !line.contains("\"\u{fc}"),
+        "{line}"
+    );
+    let reply = imap.ok("FETCH 1 BODY.PEEK[]");
+    assert!(
+        reply.one("FETCH").ends_with(&format!("{text})")),
+        "{reply:?}"
+    );
+    imap.ok("ENABLE UTF8=ACCEPT");
+    let reply = imap.ok(fetch);
+    let line = reply.one("FETCH");
+    assert!(
+        line.contains("\"gr\u{fc}n\"") && line.contains("\"\u{fc}\""),
+        "{line}"
+    );
+}
+
 #[test]
 fn a_large_message_comes_back_to_the_octet() {
     let server = Server::start();

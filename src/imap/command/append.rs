@@ -5,9 +5,11 @@
 //! inside the store. A command that cannot succeed is refused at its next literal, before that is
 //! sent; what comes without waiting for us is read past, up to a bound (RFC 7888 §4).
 //!
-//! Header fields with octets above 127 are taken as they are, with UTF8=ACCEPT enabled or not: old
-//! mail is full of them, and a message that cannot be moved here is a message lost. This is more
-//! than RFC 6855 §4 allows.
+//! Header fields with octets above 127 are taken, and given, as they are, with UTF8=ACCEPT enabled or
+//! not. RFC 6855 §4 has them refused ("MUST reject"), but no client in use asks for UTF8=ACCEPT before
+//! it moves a mailbox here, old mail is full of them, and a message that cannot be moved is a message
+//! lost. What such a client is given is the message itself and no surrogate (§7 leaves the choice): it
+//! may be moved away again. Quoted strings have no such octets for it (§3).
 
 use super::copy::try_create;
 use super::expunge::expunged;
