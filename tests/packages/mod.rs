@@ -81,6 +81,48 @@ fn scripts_are_clean() {
     runs("shellcheck", &scripts);
 }
 
+/// `.ci/size` beside budgets of its own, and with a compiler that only says its version.
+#[test]
+fn a_binary_that_grew_is_refused() {
+    if !have(&["awk", "stat"]) {
+        return;
+    }
+    let dir = TempDir::new();
+    let inside = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    fs::create_dir(inside(".ci")).unwrap();
+    fs::copy(root().join(".ci/size"), inside(".ci/size")).unwrap();
+    fs::write(
+        inside(".ci/size.tsv"),
+        "target\trustc\toctets\twhy\na\t1.0.0\t1000\tfirst\n",
+    )
+    .unwrap();
+    let size = |version: &str, args: &[&str]| {
+        // Written by another process: one that this process has open for writing, and another thread's
+        // child with it, cannot be run.
+        let write = "printf '#!/bin/sh\\necho rustc %s\\n' \"$1\" >\"$0\"; chmod 755 \"$0\"";
+        runs("sh", &["-c", write, &inside("rustc"), version]);
+        let set = format!("RUSTC={}", inside("rustc"));
+        let script = inside(".ci/size");
+        run("env", &[&[&set[..], "bash", &script], args].concat())
+    };
+    let binary = inside("binary");
+    for (octets, code) in [(990, 0), (1010, 0), (1011, 1)] {
+        fs::write(&binary, vec![0; octets]).unwrap();
+        let (ended, said) = size("1.0.0", &["a", &binary]);
+        assert_eq!(ended, code, "{octets}: {said}");
+    }
+    let (code, said) = size("1.0.1", &["a", &binary]);
+    assert!(code == 0 && said.starts_with("not compared: "), "{said}");
+    let (code, said) = size("1.0.0", &["b", &binary]);
+    assert!(code == 0 && said.starts_with("not compared: "), "{said}");
+    let (code, said) = size("1.0.0", &["--record", "a", &binary]);
+    assert_eq!(code, 2, "without a reason: {said}");
+    let (code, said) = size("1.0.1", &["--record", "a", &binary, "more"]);
+    assert_eq!(code, 0, "{said}");
+    let rows = fs::read_to_string(inside(".ci/size.tsv")).unwrap();
+    assert_eq!(rows, "target\trustc\toctets\twhy\na\t1.0.1\t1011\tmore\n");
+}
+
 /// tests/openwrt/cases: what procd is told for each configuration.
 #[test]
 fn openwrt_tells_procd() {
