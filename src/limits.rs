@@ -759,3 +759,14 @@ pub const SUBMISSION_REPORTS: usize = 50;
 /// Seconds of silence after which an event source without pings is written a comment: a client that
 /// closed its end is noticed by writing alone.
 pub const JMAP_SILENCE: u64 = 900;
+
+// Settings for mail programs.
+
+/// Octets of a request of autodiscover; Outlook's have some 500. Beyond it: 400.
+pub const AUTODISCOVER: u64 = 16 * 1024;
+
+/// How long a link works that carries a new app password to a device. Beyond it: 404.
+pub const LINK_TIME: Duration = Duration::from_secs(15 * 60);
+
+/// Such links at a time; a further one ends the oldest.
+pub const LINKS: usize = 8;

@@ -7,6 +7,7 @@
 //! 4. [`Server::stop`]: no new connections, sessions say good-bye, a bounded wait, the store is sealed.
 pub mod account;
 mod aliases;
+pub mod clients;
 pub mod control;
 pub mod doctor;
 mod failure;
@@ -106,6 +107,15 @@ pub struct Bound {
     role: Role,
     address: SocketAddr,
     socket: TcpListener,
+}
+
+/// Where sockets really are, with the ports that the system chose.
+pub fn listening(bound: &[Bound]) -> Vec<Listen> {
+    let listen = |one: &Bound| Listen {
+        role: one.role,
+        address: one.address,
+    };
+    bound.iter().map(listen).collect()
 }
 
 /// Binds every socket of a configuration.

@@ -135,6 +135,15 @@ struct State {
     apop: Option<String>,
     /// Keyed hashes of the last passwords that were right, one for each that exists.
     good: Vec<Good>,
+    /// See [`Auth::keep`].
+    kept: Vec<Kept>,
+}
+
+/// A new secret that waits for the device it is for.
+struct Kept {
+    hash: [u8; 32],
+    secret: String,
+    until: Instant,
 }
 
 /// A password that was right, and whether it is an app password.
@@ -182,6 +191,7 @@ impl Auth {
                 tokens,
                 apop,
                 good: Vec::new(),
+                kept: Vec::new(),
             }),
             checks: Semaphore::new(limits::PASSWORD_CHECKS),
             changing: smol::lock::Mutex::new(()),
@@ -546,6 +556,36 @@ impl Auth {
         gone.revoke();
         self.revoked.notify(usize::MAX);
         Ok(())
+    }
+
+    /// Keeps a secret, in memory alone, for [`limits::LINK_TIME`]: whoever comes with the key that is
+    /// returned gets it, once.
+    ///
+    /// # Errors
+    /// The system has no randomness.
+    pub fn keep(&self, secret: &str) -> Result<String, String> {
+        let key = random::password().map_err(|e| e.to_string())?;
+        let hash = self.keyed(&["link\0", &key]);
+        let state = &mut lock(&self.state);
+        state.kept.retain(|kept| kept.until > Instant::now());
+        if state.kept.len() >= limits::LINKS {
+            state.kept.remove(0);
+        }
+        state.kept.push(Kept {
+            hash,
+            secret: secret.to_owned(),
+            until: Instant::now() + limits::LINK_TIME,
+        });
+        Ok(key)
+    }
+
+    /// The secret that is kept for this key; it is not kept any longer.
+    pub fn redeem(&self, key: &str) -> Option<String> {
+        let hash = self.keyed(&["link\0", key]);
+        let kept = &mut lock(&self.state).kept;
+        kept.retain(|kept| kept.until > Instant::now());
+        let at = kept.iter().position(|kept| kept.hash == hash)?;
+        Some(kept.remove(at).secret)
     }
 
     /// Stores when app passwords were last used, if the store does not know; before the server stops.

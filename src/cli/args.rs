@@ -26,6 +26,7 @@ const SWITCHES: &[&str] = &[
     "--replace",
     "--dry-run",
     "--metrics",
+    "--qr",
 ];
 
 /// The arguments as argh understands them.

@@ -4,6 +4,7 @@ mod alias;
 mod app_password;
 mod args;
 mod backup;
+mod client_config;
 mod compact;
 mod create;
 mod dkim;
@@ -14,6 +15,7 @@ mod import;
 mod init;
 mod job;
 mod passwd;
+mod qr;
 mod queue;
 mod restore;
 mod salvage;
@@ -72,6 +74,7 @@ enum Command {
     Alias(alias::AliasCommand),
     Queue(queue::QueueCommand),
     Dns(dns::Dns),
+    ClientConfig(client_config::ClientConfig),
     Dkim(dkim::DkimCommand),
     Import(import::Import),
     Export(export::Export),
@@ -128,6 +131,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some(Command::Alias(command)) => command.run()?,
         Some(Command::Queue(command)) => command.run()?,
         Some(Command::Dns(command)) => command.run()?,
+        Some(Command::ClientConfig(command)) => command.run()?,
         Some(Command::Dkim(command)) => command.run()?,
         Some(Command::Import(command)) => command.run()?,
         Some(Command::Export(command)) => command.run()?,

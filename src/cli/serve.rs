@@ -318,7 +318,7 @@ impl Serve {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         log_panics();
         check_clock();
-        let config = self.config()?;
+        let mut config = self.config()?;
         let wanted = self.wanted().check()?;
         if !config.db.exists() && wanted.domains.is_empty() {
             return Err(no_domain(&config.db));
@@ -343,6 +343,7 @@ impl Serve {
             Some(bound) => bound,
             None => self.bind(&config.listen)?,
         };
+        config.listen = server::listening(&bound);
         smol::block_on(async {
             let ready = wanted.settle(config, &mail).await?;
             serve(ready, bound, mail).await

@@ -13,7 +13,8 @@ pub type Answer = Pin<Box<dyn Future<Output = Response>>>;
 pub struct Route<S: 'static> {
     /// The methods it answers; GET implies HEAD.
     pub methods: &'static [Method],
-    /// The path: literal segments, and `*` for one segment that the function gets decoded.
+    /// The path: literal segments, and `*` for one segment that the function gets decoded. In an open
+    /// route letters may have any case: Outlook writes Autodiscover as it likes.
     pub path: &'static str,
     /// Whether it answers without log-in.
     pub open: bool,
@@ -30,7 +31,7 @@ impl<S> Route<S> {
             let segment = given.next()?;
             if want == "*" {
                 params.push(super::url::decode(segment)?);
-            } else if want != segment {
+            } else if want != segment && !(self.open && want.eq_ignore_ascii_case(segment)) {
                 return None;
             }
         }

@@ -9,6 +9,7 @@
 //! read, so a state is never newer than the data told with it.
 //!
 //! Limits: `JMAP_*` in [`crate::limits`], announced in the session.
+mod autoconfig;
 mod blob;
 mod capability;
 mod context;

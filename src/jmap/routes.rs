@@ -2,7 +2,7 @@
 use hyper::Method;
 
 use super::site::Site;
-use super::{blob, push, request, session, sts, websocket};
+use super::{autoconfig, blob, push, request, session, sts, websocket};
 use crate::http::Route;
 
 /// Every address served.
@@ -19,6 +19,31 @@ pub const ROUTES: &[Route<Site>] = &[
         path: "/.well-known/mta-sts.txt",
         open: true,
         run: |exchange| Box::pin(sts::get(exchange)),
+    },
+    Route {
+        methods: &[Method::GET],
+        path: "/.well-known/autoconfig/mail/config-v1.1.xml",
+        open: true,
+        run: |exchange| Box::pin(autoconfig::mozilla(exchange)),
+    },
+    Route {
+        methods: &[Method::GET],
+        // At autoconfig.DOMAIN.
+        path: "/mail/config-v1.1.xml",
+        open: true,
+        run: |exchange| Box::pin(autoconfig::mozilla(exchange)),
+    },
+    Route {
+        methods: &[Method::POST],
+        path: "/autodiscover/autodiscover.xml",
+        open: true,
+        run: |exchange| Box::pin(autoconfig::microsoft(exchange)),
+    },
+    Route {
+        methods: &[Method::GET],
+        path: "/apple.mobileconfig",
+        open: true,
+        run: |exchange| Box::pin(autoconfig::apple(exchange)),
     },
     Route {
         methods: &[Method::GET],

@@ -61,6 +61,10 @@ pub enum Request {
     Facts,
     /// How the server is: lines of a name and a number.
     Status,
+    /// What a mail program has to be told, as [`super::clients`] writes it.
+    Clients,
+    /// An app password's secret, to be given once to whoever has the answer.
+    Link(String),
 }
 
 /// An app password to be made.
@@ -188,6 +192,8 @@ impl Request {
             Request::Dkim(step) => ("dkim", step.clone()),
             Request::Facts => ("facts", String::new()),
             Request::Status => ("status", String::new()),
+            Request::Clients => ("clients", String::new()),
+            Request::Link(secret) => ("link", secret.clone()),
         };
         format!("{verb} {}\n", STANDARD.encode(argument))
     }
@@ -215,6 +221,8 @@ impl Request {
             "dkim" => Request::Dkim(argument),
             "facts" => Request::Facts,
             "status" => Request::Status,
+            "clients" => Request::Clients,
+            "link" => Request::Link(argument),
             _ => return None,
         })
     }
@@ -275,6 +283,8 @@ impl Request {
             }
             Request::Facts => return super::doctor::facts(auth.config(), mail),
             Request::Status => return super::status::lines(auth.config(), mail),
+            Request::Clients => return super::clients::Settings::lines(auth.config(), &**mail),
+            Request::Link(secret) => return Ok(vec![auth.keep(secret)?]),
         }
         Ok(Vec::new())
     }

@@ -68,9 +68,14 @@ pub fn lines(mail: &Mail, form: bool) -> Result<Vec<String>, String> {
             ("imaps", 993),
             ("pop3s", 995),
             ("jmap", 443),
+            ("autodiscover", 443),
         ] {
             let name = format!("_{service}._tcp.{domain}");
             page.put(&name, "SRV", &format!("0 1 {port} {host}."));
+        }
+        page.note("Mail programs ask these two for their settings, by HTTPS:");
+        for name in ["autoconfig", "autodiscover"] {
+            page.put(&[name, ".", domain].concat(), "CNAME", &format!("{host}."));
         }
         secured(&mut page, domain, host);
     }

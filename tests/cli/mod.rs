@@ -1,4 +1,5 @@
 //! The real binary, as somebody at a terminal or a service manager meets it.
+mod clients;
 mod doctor;
 mod large;
 pub mod run;
@@ -634,6 +635,8 @@ fn records_and_the_queue_with_the_server_up_and_down() {
         "TXT\t_dmarc.example.org\tv=DMARC1; p=quarantine; rua=mailto:postmaster@example.org\n",
         "TXT\t_mta-sts.example.org\tv=STSv1; id=",
         "SRV\t_jmap._tcp.example.org\t0 1 443 mail.example.org\n",
+        "SRV\t_autodiscover._tcp.example.org\t0 1 443 mail.example.org\n",
+        "CNAME\tautoconfig.example.org\tmail.example.org\n",
     ] {
         assert!(form.contains(record), "{record}: {form}");
     }

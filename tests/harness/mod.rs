@@ -117,14 +117,16 @@ impl Server {
     }
 
     fn serve(&mut self, mail: Arc<Mail>) {
-        let config = self.config.clone();
+        let bound = server::bind(&self.config.listen).unwrap();
+        let mut config = Config::clone(&self.config);
+        config.listen = server::listening(&bound);
+        let config = Arc::new(config);
         let auth = Arc::new(Auth::open(config.clone(), mail.clone()).unwrap());
         let (tls, _) = smol::block_on(account::certificate(&config, &*mail)).unwrap();
         if !auth.has_password() {
             // Few iterations: tests log in by the thousand.
             smol::block_on(auth.set_password(PASSWORD, true)).unwrap();
         }
-        let bound = server::bind(&config.listen).unwrap();
         self.inner = Some(server::Server::start(bound, config, mail, auth, Some(tls)).unwrap());
     }
 

@@ -1,4 +1,5 @@
 //! JMAP through the real server: one file per type, and a small HTTP client.
+mod autoconfig;
 mod blob;
 mod client;
 mod core;
