@@ -33,11 +33,13 @@ pub enum Role {
     Http,
     /// JMAP over HTTPS (443).
     Https,
+    /// What is counted, over HTTP, as Prometheus reads it.
+    Metrics,
 }
 
 impl Role {
     /// All roles, in the order the flags are listed.
-    pub const ALL: [Role; 10] = [
+    pub const ALL: [Role; 11] = [
         Role::Smtp,
         Role::LanSmtp,
         Role::Submission,
@@ -48,6 +50,7 @@ impl Role {
         Role::Pop3s,
         Role::Http,
         Role::Https,
+        Role::Metrics,
     ];
 
     /// The flag's name, and the name in the log.
@@ -63,6 +66,7 @@ impl Role {
             Role::Pop3s => "pop3s",
             Role::Http => "http",
             Role::Https => "https",
+            Role::Metrics => "metrics",
         }
     }
 
@@ -79,6 +83,7 @@ impl Role {
             Role::Pop3s => 995,
             Role::Http => 8080,
             Role::Https => 443,
+            Role::Metrics => 9125,
         }
     }
 
@@ -87,6 +92,7 @@ impl Role {
         match self {
             Role::Http => 8080,
             Role::Https => 8443,
+            Role::Metrics => 9125,
             other => other.port() + if other.port() < 100 { 2500 } else { 2000 },
         }
     }
@@ -101,12 +107,13 @@ impl Role {
 
     /// Whether it listens without being asked to.
     pub fn is_usual(self) -> bool {
-        self != Role::LanSmtp
+        !matches!(self, Role::LanSmtp | Role::Metrics)
     }
 
     /// Whether a session has to log in.
     pub fn wants_login(self) -> bool {
-        !matches!(self, Role::Smtp | Role::LanSmtp | Role::Http | Role::Https)
+        use Role::{Http, Https, LanSmtp, Metrics, Smtp};
+        !matches!(self, Smtp | LanSmtp | Http | Https | Metrics)
     }
 
     /// How long a session may be idle, by its RFC. HTTP keeps its own time.
@@ -117,7 +124,7 @@ impl Role {
             }
             Role::Imap | Role::Imaps => Some(limits::IDLE_IMAP),
             Role::Pop3 | Role::Pop3s => Some(limits::IDLE_POP3),
-            Role::Http | Role::Https => None,
+            Role::Http | Role::Https | Role::Metrics => None,
         }
     }
 }
@@ -536,7 +543,9 @@ mod tests {
         let ports: Vec<u16> = Role::ALL.iter().map(|r| r.try_port()).collect();
         assert_eq!(
             ports,
-            [2525, 2526, 2587, 2465, 2143, 2993, 2110, 2995, 8080, 8443]
+            [
+                2525, 2526, 2587, 2465, 2143, 2993, 2110, 2995, 8080, 8443, 9125
+            ]
         );
     }
 }

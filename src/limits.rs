@@ -770,3 +770,10 @@ pub const LINK_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// Such links at a time; a further one ends the oldest.
 pub const LINKS: usize = 8;
+/// Addresses whose failed log-ins are told to the owner one by one.
+pub const LOGIN_NOTED: usize = 64;
+/// Octets of a store whose slack `status` measures: all of it is read for that, while writing waits. Of a
+/// larger one `compact --dry-run` tells.
+pub const SLACK_STORE: u64 = 256 * 1024 * 1024;
+/// Destinations that a warning about a stuck queue names.
+pub const STUCK_LISTED: usize = 10;

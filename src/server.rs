@@ -12,7 +12,7 @@ pub mod control;
 pub mod doctor;
 mod failure;
 pub mod job;
-mod status;
+pub mod status;
 pub mod zone;
 
 use crate::auth::sasl::Mechanism;
@@ -201,7 +201,7 @@ fn no_place(role: Role) -> &'static str {
         Role::Imap => "* BYE Too many connections, try again later\r\n",
         // RFC 3206 §4
         Role::Pop3 => "-ERR [SYS/TEMP] Too many connections, try again later\r\n",
-        Role::Http => {
+        Role::Http | Role::Metrics => {
             "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\n\
              Connection: close\r\n\r\n"
         }
@@ -242,6 +242,7 @@ impl Server {
             shutdown,
         };
         ctx.jmap.open(&ctx.mail);
+        status::started();
         let mut server = Server {
             ctx,
             tls,
@@ -266,6 +267,11 @@ impl Server {
             );
             let thread = started.map_err(|e| no_thread(&e))?;
             log::info!("{} on {address}", role.name());
+            if role == Role::Metrics && !address.ip().is_loopback() {
+                log::warn!(
+                    "{address} shows the numbers to everybody who reaches it: there is no log-in"
+                );
+            }
             server.threads.push(thread);
             server.addresses.push((role, address));
         }
@@ -363,6 +369,7 @@ fn handler(role: Role, ctx: Ctx, tls: Option<Tls>) -> Handler {
 
 /// One connection: TLS first where the role wants it, then the protocol.
 async fn session(role: Role, mut conn: Conn, ctx: Rc<Ctx>, tls: Option<Tls>) {
+    let _counted = sys::count::Open::new(role as usize);
     // HTTP has no idle time here, flag or not: it keeps its own, and event streams stay silent.
     conn.set_idle(role.idle().map(|usual| ctx.config.idle.unwrap_or(usual)));
     if role.wants_login() {
@@ -413,7 +420,9 @@ async fn session(role: Role, mut conn: Conn, ctx: Rc<Ctx>, tls: Option<Tls>) {
         }
         Role::Imap | Role::Imaps => Box::pin(crate::imap::serve(conn, ctx)).await,
         Role::Pop3 | Role::Pop3s => Box::pin(crate::pop3::serve(conn, ctx)).await,
-        Role::Http | Role::Https => Box::pin(crate::jmap::serve(conn, ctx)).await,
+        Role::Http | Role::Https | Role::Metrics => {
+            Box::pin(crate::jmap::serve(conn, ctx, role)).await;
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub mod url;
 use crate::config::Config;
 use crate::limits;
 use crate::net::Shutdown;
-use crate::sys::{lock, random};
+use crate::sys::{count, lock, random};
 pub use app::{App, NewApp, Protocol, Protocols};
 use async_io::Timer;
 use base64::Engine;
@@ -222,13 +222,14 @@ impl Auth {
         client: Client,
     ) -> Result<Grant, AuthError> {
         let peer = client.ip;
-        let _turn = self.turn(peer).await?;
+        let _turn = self.turn(peer, client.protocol).await?;
         let tried = self.keyed(&[user, "\0", password]);
         let mark = mark(&tried);
         if user.len() > limits::CREDENTIAL || password.len() > limits::CREDENTIAL {
-            return Err(self.failed(peer, mark));
+            return Err(self.failed(peer, client.protocol, mark));
         }
         if lock(&self.throttle).is_repeated(peer, mark) {
+            self.note_failure(peer, client.protocol);
             return Err(AuthError::BadCredentials);
         }
         // The password is checked for a wrong name too: the time taken must not tell.
@@ -243,7 +244,7 @@ impl Auth {
                 lock(&self.throttle).succeeded(peer);
                 self.enter(app, client).await
             }
-            _ => Err(self.failed(peer, mark)),
+            _ => Err(self.failed(peer, client.protocol, mark)),
         }
     }
 
@@ -278,7 +279,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::BadCredentials`], [`AuthError::Throttled`].
     pub async fn bearer(&self, token: &str, peer: IpAddr) -> Result<Grant, AuthError> {
-        let _turn = self.turn(peer).await?;
+        let _turn = self.turn(peer, Protocol::Jmap).await?;
         let name = lock(&self.state)
             .tokens
             .iter()
@@ -289,7 +290,10 @@ impl Auth {
                 lock(&self.throttle).succeeded(peer);
                 Ok(self.grant(Some(name)))
             }
-            None => Err(self.failed(peer, mark(&self.keyed(&["bearer\0", token])))),
+            None => {
+                let mark = mark(&self.keyed(&["bearer\0", token]));
+                Err(self.failed(peer, Protocol::Jmap, mark))
+            }
         }
     }
 
@@ -313,13 +317,13 @@ impl Auth {
         if !self.has_apop() {
             return Err(AuthError::Unsupported);
         }
-        let _turn = self.turn(peer).await?;
+        let _turn = self.turn(peer, Protocol::Pop3).await?;
         let secret = lock(&self.state).apop.clone().unwrap_or_default();
         if is_right(&secret) && self.config.is_user(user) {
             lock(&self.throttle).succeeded(peer);
             Ok(self.grant(None))
         } else {
-            Err(self.failed(peer, 0))
+            Err(self.failed(peer, Protocol::Pop3, 0))
         }
     }
 
@@ -648,10 +652,12 @@ impl Auth {
     }
 
     /// Waits for this address' turn.
-    async fn turn(&self, peer: IpAddr) -> Result<Turn<'_>, AuthError> {
-        let delay = lock(&self.throttle)
-            .enter(peer, Instant::now())
-            .map_err(AuthError::Throttled)?;
+    async fn turn(&self, peer: IpAddr, protocol: Protocol) -> Result<Turn<'_>, AuthError> {
+        let entered = lock(&self.throttle).enter(peer, Instant::now());
+        let delay = entered.map_err(|wait| {
+            self.note_failure(peer, protocol);
+            AuthError::Throttled(wait)
+        })?;
         let turn = Turn { auth: self, peer };
         if !delay.is_zero() {
             Timer::after(delay).await;
@@ -659,9 +665,22 @@ impl Auth {
         Ok(turn)
     }
 
-    fn failed(&self, peer: IpAddr, mark: u64) -> AuthError {
+    fn failed(&self, peer: IpAddr, protocol: Protocol, mark: u64) -> AuthError {
         lock(&self.throttle).failed(peer, mark, Instant::now());
+        self.note_failure(peer, protocol);
         AuthError::BadCredentials
+    }
+
+    /// Every log-in that fails passes here, whether it was looked at or not.
+    fn note_failure(&self, peer: IpAddr, protocol: Protocol) {
+        count::add(count::Of::LoginsFailed, protocol as usize, 1);
+        lock(&self.throttle).note(peer);
+    }
+
+    /// The log-ins that failed since the last call with `forget`: how many, and the addresses with most of
+    /// them.
+    pub fn failures(&self, forget: bool) -> (u32, Vec<(IpAddr, u32)>) {
+        lock(&self.throttle).noted(forget)
     }
 
     fn keyed(&self, parts: &[&str]) -> [u8; 32] {
@@ -759,14 +778,14 @@ impl Auth {
         message: &[u8],
         client: Client,
     ) -> Result<(Option<Arc<App>>, String), AuthError> {
-        let _turn = self.turn(client.ip).await?;
+        let _turn = self.turn(client.ip, client.protocol).await?;
         match server.last(message) {
             Ok((number, verifier)) if found.is_user => {
                 lock(&self.throttle).succeeded(client.ip);
                 Ok((found.apps.get(number).cloned().flatten(), verifier))
             }
             Err(AuthError::Malformed) => Err(AuthError::Malformed),
-            _ => Err(self.failed(client.ip, 0)),
+            _ => Err(self.failed(client.ip, client.protocol, 0)),
         }
     }
 }

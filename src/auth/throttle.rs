@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 pub(super) struct Throttle {
     max: u32,
     of: HashMap<IpAddr, Failures>,
+    /// Every failure since somebody asked, forgiven or not; and those of addresses that had no place.
+    noted: HashMap<IpAddr, u32>,
+    noted_elsewhere: u32,
 }
 
 struct Failures {
@@ -36,7 +39,40 @@ impl Throttle {
         Throttle {
             max: max.max(1),
             of: HashMap::new(),
+            noted: HashMap::new(),
+            noted_elsewhere: 0,
         }
+    }
+
+    /// Notes a failure for the owner. Of too many addresses the one with fewest makes room.
+    pub(super) fn note(&mut self, ip: IpAddr) {
+        let net = network_of(ip);
+        if !self.noted.contains_key(&net) && self.noted.len() >= limits::LOGIN_NOTED {
+            let fewest = self.noted.iter().min_by_key(|(_, count)| **count);
+            if let Some((net, count)) = fewest.map(|(net, count)| (*net, *count)) {
+                self.noted.remove(&net);
+                self.noted_elsewhere = self.noted_elsewhere.saturating_add(count);
+            }
+        }
+        let count = self.noted.entry(net).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// How many were noted, and of whom, most first.
+    pub(super) fn noted(&mut self, forget: bool) -> (u32, Vec<(IpAddr, u32)>) {
+        let mut all: Vec<_> = self
+            .noted
+            .iter()
+            .map(|(net, count)| (*net, *count))
+            .collect();
+        all.sort_by_key(|(net, count)| (u32::MAX - count, *net));
+        let sum = |sum: u32, one: &(IpAddr, u32)| sum.saturating_add(one.1);
+        let sum = all.iter().fold(self.noted_elsewhere, sum);
+        if forget {
+            self.noted.clear();
+            self.noted_elsewhere = 0;
+        }
+        (sum, all)
     }
 
     /// How long this address has to wait before its credentials are looked at; `Err` is how long
@@ -211,5 +247,18 @@ mod tests {
             t.failed(IpAddr::V4((n << 8).into()), 1, now);
         }
         assert!(t.of.len() <= limits::LOGIN_ADDRESSES);
+    }
+
+    #[test]
+    fn what_the_owner_hears_is_bounded() {
+        let mut t = Throttle::new(3);
+        for n in 0..200u32 {
+            t.note(IpAddr::V4(n.into()));
+            t.note(ip(A));
+        }
+        let (sum, of) = t.noted(true);
+        assert_eq!((sum, of[0]), (400, (ip(A), 200)));
+        assert!(of.len() <= limits::LOGIN_NOTED);
+        assert_eq!(t.noted(false), (0, Vec::new()));
     }
 }

@@ -25,7 +25,6 @@ const SWITCHES: &[&str] = &[
     "--seen",
     "--replace",
     "--dry-run",
-    "--metrics",
     "--qr",
 ];
 
@@ -45,18 +44,23 @@ pub fn prepare(raw: impl Iterator<Item = OsString>) -> Result<Vec<String>, Failu
             }
             break;
         }
+        // A listener of `serve` has the same name.
+        let is_switch = |flag: &str| {
+            SWITCHES.contains(&flag)
+                || flag == "--metrics" && out.first().is_some_and(|it: &String| it == "status")
+        };
         if let Some((flag, value)) = arg
             .split_once('=')
             .filter(|(flag, _)| flag.starts_with("--"))
         {
-            if SWITCHES.contains(&flag) {
+            if is_switch(flag) {
                 return Err(Failure::usage(format!("{flag} takes no value")));
             }
             out.extend([flag.to_owned(), value.to_owned()]);
         } else if arg.len() > 2 && is_repeated(&arg) {
             let short: String = arg.chars().take(2).collect();
             out.extend(std::iter::repeat_n(short, arg.len() - 1));
-        } else if arg.starts_with("--") && !SWITCHES.contains(&arg.as_str()) {
+        } else if arg.starts_with("--") && !is_switch(&arg) {
             let Some(value) = raw.next() else {
                 return Err(needs_value(&arg));
             };
@@ -107,6 +111,8 @@ mod tests {
             good(&["serve", "--db=a=b", "-vv", "--try"]),
             "serve|--db|a=b|-v|-v|--try"
         );
+        assert_eq!(good(&["status", "--metrics"]), "status|--metrics");
+        assert_eq!(good(&["serve", "--metrics=1"]), "serve|--metrics|1");
         assert_eq!(good(&["--imap", "off", "-q"]), "--imap|off|-q");
         assert_eq!(good(&["--password-file", "-"]), "--password-file|-");
         assert_eq!(good(&["import", "-"]), "import|/dev/stdin");
@@ -143,7 +149,8 @@ mod tests {
                     None => field.split(':').next().unwrap().replace('_', "-"),
                 };
                 let flag = format!("--{name}");
-                assert!(SWITCHES.contains(&flag.as_str()), "{flag} in {path:?}");
+                let known = SWITCHES.contains(&flag.as_str()) || flag == "--metrics";
+                assert!(known, "{flag} in {path:?}");
             }
         }
     }

@@ -100,6 +100,10 @@ pub struct Serve {
     /// JMAP over HTTPS: ADDR:PORT or off; repeatable (default: [::]:443)
     #[argh(option, arg_name = "ADDR:PORT")]
     https: Vec<String>,
+    /// numbers for Prometheus at http://ADDR:PORT/metrics, without log-in: PORT (on loopback), ADDR:PORT or off;
+    /// repeatable (default: off)
+    #[argh(option, arg_name = "PORT")]
+    metrics: Vec<String>,
 
     /// certificate chain in PEM, read again on SIGHUP (default: a self-signed certificate kept in the
     /// store)
@@ -373,6 +377,7 @@ impl Serve {
             Role::Pop3s => &self.pop3s,
             Role::Http => &self.http,
             Role::Https => &self.https,
+            Role::Metrics => &self.metrics,
         }
     }
 
@@ -814,10 +819,14 @@ fn not_permitted(roles: &[Role]) -> Failure {
     )
 }
 
-/// `ADDR:PORT`, `PORT` (all addresses), `localhost:PORT`.
+/// `ADDR:PORT`, `PORT` (all addresses, of metrics loopback), `localhost:PORT`.
 fn socket_address(role: Role, value: &str) -> Result<SocketAddr, Failure> {
     let port_only = value.strip_prefix(':').unwrap_or(value);
     if let Ok(port) = port_only.parse::<u16>() {
+        // There is no log-in: others see it only if that is asked for.
+        if role == Role::Metrics {
+            return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+        }
         return Ok(SocketAddr::from(([0u16; 8], port)));
     }
     let numeric = value

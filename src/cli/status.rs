@@ -1,12 +1,13 @@
 //! `pillarbox status`: how the server is.
 use super::passwd::perform;
 use super::{existing_db_path, print};
+use crate::mime::DateTime;
 use crate::server::Failure;
-use crate::server::control::{Request, is_served};
+use crate::server::control::Request;
 use argh::FromArgs;
 
-/// Show how much mail there is, what waits in the queue, the store's size, the room that is left on its disk,
-/// and the server's memory.
+/// Show how much mail there is, came and went, what waits in the queue, who is connected, the size of the store,
+/// the room on its disk, the certificate's days, and the server's memory. With the server down: what the store knows.
 #[derive(FromArgs)]
 #[argh(
     subcommand,
@@ -28,32 +29,62 @@ pub struct Status {
 impl Status {
     pub(super) fn run(self) -> Result<(), Failure> {
         let db = existing_db_path(self.db.as_deref())?;
-        let up = is_served(&db);
-        let mut lines = vec![String::from(if up { "up 1" } else { "up 0" })];
-        lines.extend(perform(&db, &Request::Status)?);
+        let lines = perform(&db, &Request::Status)?;
         let mut text = String::new();
-        for line in &lines {
-            let (name, value) = line.split_once(' ').unwrap_or((line, ""));
-            // Without the server the process is this one.
-            if !up && matches!(name, "memory_octets" | "threads") {
-                continue;
+        if self.metrics {
+            for line in &lines {
+                text += line;
+                text.push('\n');
             }
-            if self.metrics {
-                text += &[
-                    "# TYPE pillarbox_",
-                    name,
-                    " gauge\npillarbox_",
-                    name,
-                    " ",
-                    value,
-                    "\n",
-                ]
-                .concat();
-            } else {
-                text += &format!("{value:>16}  {}\n", name.replace('_', " "));
-            }
+        } else {
+            in_words(&lines, &mut text);
         }
         print(&text);
         Ok(())
+    }
+}
+
+/// A line for each number: how much, and what the metric's help says that it is.
+fn in_words(lines: &[String], text: &mut String) {
+    let mut help = "";
+    for line in lines {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = rest.split_once(' ').map_or("", |(_, help)| help);
+        }
+        let Some((name, value)) = line.rsplit_once(' ').filter(|_| !line.starts_with('#')) else {
+            continue;
+        };
+        let (name, label) = name.split_once('{').unwrap_or((name, ""));
+        if value == "0" && !label.is_empty() {
+            continue;
+        }
+        *text += &format!("{:>16}  {help}", shown(name, value));
+        if let Some(label) = label.split('"').nth(1) {
+            *text += &[": ", label].concat();
+        }
+        text.push('\n');
+    }
+}
+
+fn shown(name: &str, value: &str) -> String {
+    let number: u64 = value.parse().unwrap_or(0);
+    if name.contains("_bytes") {
+        return match number {
+            0..10_240 => format!("{number} B"),
+            10_240..10_485_760 => format!("{} KiB", number >> 10),
+            _ => format!("{} MiB", number >> 20),
+        };
+    }
+    if name.ends_with("_timestamp_seconds") {
+        return DateTime::utc(i64::try_from(number).unwrap_or(0)).rfc3339();
+    }
+    if !name.ends_with("_seconds") {
+        return value.to_owned();
+    }
+    match number {
+        0..600 => format!("{number} s"),
+        600..36_000 => format!("{} min", number / 60),
+        36_000..864_000 => format!("{} h", number / 3600),
+        _ => format!("{} days", number / 86_400),
     }
 }

@@ -14,6 +14,7 @@ mod blob;
 mod capability;
 mod context;
 mod method;
+mod metrics;
 mod push;
 mod request;
 mod routes;
@@ -26,6 +27,7 @@ pub mod wire;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::config::Role;
 use crate::http;
 use crate::net::Conn;
 use crate::server::Ctx;
@@ -34,13 +36,13 @@ pub use push::run as push;
 pub use site::{Gate, Site, policy};
 
 /// Serves one HTTP connection until it ends or the server stops.
-pub async fn serve(conn: Conn, ctx: Rc<Ctx>) {
+pub async fn serve(conn: Conn, ctx: Rc<Ctx>, role: Role) {
     let origin = http::Origin {
         peer: conn.peer(),
         secure: conn.is_tls(),
     };
     let number = conn.number();
-    let site = site(&ctx);
+    let site = site(&ctx, role);
     let stop = ctx.shutdown.clone();
     if let Err(error) = http::serve(conn, origin, site, async move { stop.wait().await }).await {
         log::debug!("#{number} http: {error}");
@@ -52,9 +54,9 @@ thread_local! {
     static SITE: RefCell<Option<Rc<Site>>> = const { RefCell::new(None) };
 }
 
-fn site(ctx: &Rc<Ctx>) -> Rc<Site> {
+fn site(ctx: &Rc<Ctx>, role: Role) -> Rc<Site> {
     SITE.with_borrow_mut(|site| match site {
         Some(site) if Rc::ptr_eq(&site.ctx, ctx) => Rc::clone(site),
-        _ => Rc::clone(site.insert(Rc::new(Site::new(Rc::clone(ctx))))),
+        _ => Rc::clone(site.insert(Rc::new(Site::new(Rc::clone(ctx), role)))),
     })
 }

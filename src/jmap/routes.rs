@@ -2,7 +2,7 @@
 use hyper::Method;
 
 use super::site::Site;
-use super::{autoconfig, blob, push, request, session, sts, websocket};
+use super::{autoconfig, blob, metrics, push, request, session, sts, websocket};
 use crate::http::Route;
 
 /// Every address served.
@@ -82,3 +82,11 @@ pub const ROUTES: &[Route<Site>] = &[
         run: |exchange| Box::pin(websocket::open(exchange)),
     },
 ];
+
+/// What the listener for numbers serves.
+pub const METRICS: &[Route<Site>] = &[Route {
+    methods: &[Method::GET],
+    path: "/metrics",
+    open: true,
+    run: |exchange| Box::pin(metrics::get(exchange)),
+}];

@@ -12,6 +12,7 @@ use smol::lock::{Semaphore, SemaphoreGuardArc};
 use super::push::Vapid;
 use super::{routes, session};
 use crate::auth::{AuthError, Client, Grant, Protocol};
+use crate::config::Role;
 use crate::http::{self, Credentials, Policy, Refused, Route};
 use crate::limits;
 use crate::mail::counts::Counts;
@@ -87,6 +88,7 @@ pub struct Site {
     pub may_send: bool,
     /// Thrown when that is revoked.
     pub gone: Shutdown,
+    routes: &'static [Route<Site>],
     policy: Rc<Policy>,
     session: RefCell<Option<(String, String)>>,
     /// Sites of what was logged in with here, the last one last.
@@ -95,7 +97,7 @@ pub struct Site {
 
 impl Site {
     /// A site for a listener.
-    pub fn new(ctx: Rc<Ctx>) -> Site {
+    pub fn new(ctx: Rc<Ctx>, role: Role) -> Site {
         let mut policy = policy(&ctx.config.http).unwrap_or_else(|error| {
             // The command line was checked: a configuration that was not made from one.
             log::error!("{error}");
@@ -108,6 +110,10 @@ impl Site {
             credential: String::new(),
             may_send: true,
             gone: Shutdown::new(),
+            routes: match role {
+                Role::Metrics => routes::METRICS,
+                _ => routes::ROUTES,
+            },
             policy: Rc::new(policy),
             session: RefCell::default(),
             others: RefCell::default(),
@@ -136,6 +142,7 @@ impl Site {
                 .as_ref()
                 .is_none_or(|app| app.protocols.has(Protocol::Smtp)),
             gone: ctx.auth.end_of(grant),
+            routes: self.routes,
             policy: Rc::clone(&self.policy),
             session: RefCell::default(),
             others: RefCell::default(),
@@ -181,7 +188,7 @@ pub fn policy(http: &crate::config::Http) -> Result<Policy, http::PolicyError> {
 
 impl http::Site for Site {
     fn routes(&self) -> &'static [Route<Site>] {
-        routes::ROUTES
+        self.routes
     }
 
     fn policy(&self) -> &Policy {

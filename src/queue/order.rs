@@ -102,6 +102,45 @@ pub fn list(mail: &Mail) -> mail::Result<Vec<String>> {
     Ok(lines)
 }
 
+/// What the queue is like.
+#[derive(Default)]
+pub struct Waiting {
+    /// Destinations of messages.
+    pub batches: usize,
+    /// Those that a person holds.
+    pub held: usize,
+    /// Seconds since the oldest was handed in.
+    pub oldest: u32,
+    /// Those that were tried and are older than was asked for, as [`list`] has them; some at most.
+    pub stuck: Vec<String>,
+}
+
+/// Looks at the queue, and for what was tried in vain for longer than `patience` seconds.
+///
+/// # Errors
+/// The store's.
+pub fn waiting(mail: &Mail, patience: u32) -> mail::Result<Waiting> {
+    let now = clock::now();
+    let mut waiting = Waiting::default();
+    mail.reader()?.scan(outbound::BATCHES, |key, row| {
+        let Some(((item, domain), batch)) = outbound::parse_batch_key(key).zip(Batch::decode(row))
+        else {
+            return true;
+        };
+        // An item begins with the second in which it was made.
+        let age = clock::age((item.0 >> 32) as u32);
+        waiting.batches += 1;
+        waiting.held += usize::from(batch.held);
+        waiting.oldest = waiting.oldest.max(age);
+        let stuck = age > patience && batch.attempts > 0 && !batch.held;
+        if stuck && waiting.stuck.len() < crate::limits::STUCK_LISTED {
+            waiting.stuck.push(lane::line(item, &domain, &batch, now));
+        }
+        true
+    })?;
+    Ok(waiting)
+}
+
 /// Everything about one item.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::smtp::client::Outcome;
 use crate::smtp::policy;
 use crate::smtp::wire::reply::Enhanced;
 use crate::smtp::wire::trace;
-use crate::sys::{clock, random};
+use crate::sys::{clock, count, random};
 
 /// A recipient whose story is told to the sender.
 struct Told {
@@ -128,11 +128,14 @@ impl Queue {
                 .add
                 .push(self.to_inbox(writer.finish(prefix.as_bytes()).await?)?);
         }
+        let (here, nobody) = (known.len(), unknown.len());
         let told = told_locally(known, unknown);
         let report = self.report(&work, &told, None).await?;
         let away = self.address(&work, &mut commit, report)?;
         log::info!("queue: email {} delivered here", work.email);
         let added = self.commit(work, commit, away).await?;
+        count::add(count::Of::Sent, count::LOCAL, here);
+        count::add(count::Of::Sent, count::BOUNCED, nobody);
         if let Some(first) = added.first().filter(|_| answerable) {
             let config = &self.ctx.config;
             let arrival = Arrival {
@@ -361,6 +364,12 @@ impl Parted {
         warn_all: bool,
     ) {
         let wants = recipient.notify;
+        let came_to = match outcome {
+            Outcome::Taken { .. } => count::DELIVERED,
+            Outcome::Later { .. } if !expired => count::DEFERRED,
+            Outcome::Failed { .. } | Outcome::Later { .. } => count::BOUNCED,
+        };
+        count::add(count::Of::Sent, came_to, 1);
         match outcome {
             Outcome::Taken { reports, reply } => {
                 // RFC 3461 §5.2.2: whoever hands it to a host without DSN reports "relayed".

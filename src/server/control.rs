@@ -282,7 +282,11 @@ impl Request {
                 smol::unblock(move || keys::step(&mail, &step)).await?;
             }
             Request::Facts => return super::doctor::facts(auth.config(), mail),
-            Request::Status => return super::status::lines(auth.config(), mail),
+            // It may read all of the store.
+            Request::Status => {
+                let (config, mail) = (auth.config().clone(), Arc::clone(mail));
+                return smol::unblock(move || super::status::lines(&config, &mail)).await;
+            }
             Request::Clients => return super::clients::Settings::lines(auth.config(), &**mail),
             Request::Link(secret) => return Ok(vec![auth.keep(secret)?]),
         }

@@ -7,6 +7,8 @@ mod certificate;
 mod probe;
 mod records;
 
+pub(super) use certificate::validity;
+
 use crate::config::{Config, Role, Way};
 use crate::dns::{Found, Resolver};
 use crate::limits;

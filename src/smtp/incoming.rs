@@ -19,7 +19,7 @@ use crate::mail::{
     self, BodyWriter, Commit, EmailId, Flags, NewEmail, Role, Source, outbound, receipt,
 };
 use crate::mime::DateTime;
-use crate::sys::{clock, random};
+use crate::sys::{clock, count, random};
 use crate::verify::Scan;
 
 /// One message.
@@ -224,6 +224,7 @@ async fn file(
         }));
     }
     let added = session.ctx.mail.commit(commit).await?;
+    count::add(count::Of::Accepted, session.role as usize, 1);
     if queue {
         outbound::ring();
     }

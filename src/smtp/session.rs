@@ -16,6 +16,7 @@ use crate::limits;
 use crate::mail::address::{Address, AddressError};
 use crate::net::{self, Conn, Line};
 use crate::server::Ctx;
+use crate::sys::count;
 use async_io::Timer;
 use smol::future::FutureExt;
 
@@ -78,6 +79,8 @@ pub(super) struct Session {
     /// The message that BDAT is bringing.
     pub chunks: Option<Incoming>,
     errors: u32,
+    /// The command at hand is about mail: a refusal of it counts as one.
+    about_mail: bool,
     /// Commands since the last message.
     idle_commands: u32,
     /// Recipients that nobody here is.
@@ -100,6 +103,7 @@ pub async fn serve(conn: Conn, ctx: Rc<Ctx>, role: Role) {
         transaction: None,
         chunks: None,
         errors: 0,
+        about_mail: false,
         idle_commands: 0,
         strangers: 0,
         listed: None,
@@ -138,6 +142,7 @@ impl Session {
         let mut line = Vec::new();
         loop {
             self.flush_if_waiting().await?;
+            self.about_mail = false;
             let next = match self.conn.read_line(&mut line, limits::COMMAND_LINE).await? {
                 Line::Crlf => self.command(&line).await?,
                 // A bare LF ends no command: one server's line must be every server's line.
@@ -184,9 +189,14 @@ impl Session {
                     return Ok(self.too_many());
                 }
                 log::debug!("[{}] {}", self.conn.number(), command::name(&command));
+                use Command::{Bdat, Data, Mail, Rcpt};
+                self.about_mail = matches!(command, Mail(..) | Rcpt(..) | Data | Bdat { .. });
                 command::run(self, command).await
             }
-            Err(syntax) => Ok(self.fail(refusal(syntax))),
+            Err(syntax) => {
+                self.about_mail = matches!(syntax, Syntax::Sender(_) | Syntax::Recipient(_));
+                Ok(self.fail(refusal(syntax)))
+            }
         }
     }
 
@@ -246,6 +256,9 @@ impl Session {
     /// Writes an error.
     pub fn fail(&mut self, reply: Reply) -> Next {
         self.errors += 1;
+        if self.about_mail {
+            count::refused(reply.enhanced.map_or(0, |status| status.1));
+        }
         self.reply(&reply);
         if self.errors < limits::SMTP_ERRORS {
             return Next::Go;

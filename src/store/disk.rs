@@ -1,5 +1,6 @@
 //! Where the file's bytes are: a real file, or in tests a disk that loses power.
 
+use crate::sys::count;
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -137,9 +138,11 @@ impl redb::StorageBackend for Backend {
         self.watch(self.disk.set_len(len))
     }
     fn sync_data(&self) -> io::Result<()> {
+        count::add(count::Of::Flushes, 0, 1);
         self.watch(self.disk.sync())
     }
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        count::add(count::Of::Written, 0, data.len().div_ceil(1024));
         self.watch(self.disk.write(offset, data))
     }
     fn close(&self) -> io::Result<()> {

@@ -156,7 +156,7 @@ impl Writer {
                 .unwrap_or_else(|_| Err(Error::Damaged("an operation panicked".into())))
         });
         if let Err(error) = &outcome {
-            log::error!("the store could not be written: {error}");
+            trouble("the store could not be written", &error);
             self.reopen();
         }
         for job in jobs {
@@ -217,7 +217,7 @@ impl Writer {
         match settled {
             Ok(()) => self.kept(true, false),
             Err(error) => {
-                log::error!("the store could not be written: {error}");
+                trouble("the store could not be written", &error);
                 self.reopen();
             }
         }
@@ -226,7 +226,7 @@ impl Writer {
     /// A reader met an I/O error. Once per opening, or a bad sector would keep us busy.
     fn failed(&mut self, epoch: u32) {
         if epoch == self.state.epoch && self.broken_since.is_none() {
-            log::error!("the store could not be read");
+            trouble("the store could not be read", &"I/O error");
             self.reopen();
         }
     }
@@ -259,7 +259,7 @@ impl Writer {
                 log::warn!("the store is open again");
             }
             Err(error) => {
-                log::error!("the store cannot be opened again: {error}");
+                trouble("the store cannot be opened again", &error);
                 self.broken_since = Some(Instant::now());
             }
         }
@@ -276,7 +276,7 @@ impl Writer {
             Ok(txn.commit()?)
         });
         if let Err(error) = sealed {
-            log::error!("the store could not be sealed: {error}");
+            trouble("the store could not be sealed", &error);
             self.reopen();
         }
     }
@@ -298,6 +298,13 @@ impl Writer {
             let _ = done.try_send(());
         }
     }
+}
+
+/// Says it, and keeps it for whoever asks how the server is.
+fn trouble(what: &str, error: &dyn std::fmt::Display) {
+    let said = format!("{what}: {error}");
+    log::error!("{said}");
+    crate::sys::count::disk_failed(&said);
 }
 
 /// The database, held open while the guard lives.

@@ -3,6 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod activation;
 pub mod clock;
+pub mod count;
 pub mod log;
 pub mod network;
 pub mod notify;

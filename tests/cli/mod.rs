@@ -2,6 +2,7 @@
 mod clients;
 mod doctor;
 mod large;
+mod metrics;
 pub mod run;
 mod service;
 

@@ -83,22 +83,28 @@ fn status_up_and_down() {
     let down = fine(&dir, &["status", "--metrics"]);
     for line in [
         "pillarbox_up 0\n",
-        "# TYPE pillarbox_emails gauge\npillarbox_emails 1\n",
+        "# HELP pillarbox_emails messages in the store\n# TYPE pillarbox_emails gauge\npillarbox_emails 1\n",
         "pillarbox_inbox_unseen 1\n",
         "pillarbox_queue_waiting 0\n",
     ] {
         assert!(down.contains(line), "{line} in {down}");
     }
-    let _server = serve(&dir);
+    assert!(
+        !down.contains("memory") && !down.contains("sessions"),
+        "{down}"
+    );
+    let server = serve(&dir);
+    login(&server);
     let up = fine(&dir, &["status"]);
     for line in [
-        "               1  up\n",
-        "               1  emails\n",
-        "  memory octets\n",
-        "  disk free octets\n",
+        "               1  the server runs\n",
+        "               1  messages in the store\n",
+        "  memory, with what is shared\n",
+        "  free on the store's disk\n",
+        "               1  connections served: imap\n",
     ] {
         assert!(up.contains(line), "{line} in {up}");
     }
-    let stored = up.lines().find(|l| l.ends_with("  store octets")).unwrap();
-    assert_ne!(stored.trim(), "0  store octets");
+    let stored = up.lines().find(|l| l.ends_with("  the store on its disk"));
+    assert!(stored.unwrap().contains(" KiB  "), "{up}");
 }

@@ -58,7 +58,7 @@ pub(super) fn check(facts: &Facts, report: &mut Report) {
 }
 
 /// notBefore and notAfter, in seconds since 1970.
-fn validity(der: &[u8]) -> Option<(i64, i64)> {
+pub fn validity(der: &[u8]) -> Option<(i64, i64)> {
     let (_, certificate, _) = element(der)?;
     let (_, mut rest, _) = element(certificate)?;
     // version (if told), serialNumber, signature, issuer
