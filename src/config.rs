@@ -388,6 +388,8 @@ pub struct Config {
     pub lan: Vec<Network>,
     /// Whether the LAN listener takes mail for others, too.
     pub lan_relay: bool,
+    /// What they send to others may come from any address, not from own domains alone.
+    pub lan_any_sender: bool,
     /// Resolvers to ask; the system's if there are none.
     pub dns: Vec<SocketAddr>,
     /// Whether their word that DNSSEC proves an answer is believed.
@@ -457,6 +459,7 @@ impl Config {
             proxies: Vec::new(),
             lan: Vec::new(),
             lan_relay: false,
+            lan_any_sender: false,
             dns: Vec::new(),
             dns_trusted: false,
             tls_ca: None,

@@ -123,6 +123,10 @@ pub const QUEUE_LOOK: u32 = 3600;
 /// Seconds until the queue looks again after the store was not available.
 pub const QUEUE_STORE_RETRY: u32 = 30;
 
+/// Octets of a message that go out by BDAT before its recipients are accepted (RFC 3030 §4.2). More
+/// waits for the answers: should all be refused, it would be sent for nothing.
+pub const BDAT_AT_ONCE: u64 = 16 * 1024;
+
 /// Octets of a message that are read from the store at once on their way out.
 pub const QUEUE_PIECE: usize = 32 * 1024;
 

@@ -15,6 +15,12 @@ pub mod job;
 pub mod status;
 pub mod zone;
 
+/// Signed URLs of own messages: IMAP's, and submission reads them, too (RFC 4468).
+pub use crate::imap::{
+    url::{Closed, Submitted},
+    wire::url::Url,
+};
+
 use crate::auth::sasl::Mechanism;
 use crate::auth::{Auth, Client, Grant, Protocol};
 use crate::config::{Config, Listen, Role};

@@ -15,6 +15,7 @@ const SWITCHES: &[&str] = &[
     "--allow-plain-auth",
     "--direct",
     "--lan-relay",
+    "--lan-any-sender",
     "--dns-trusted",
     "--tls-reports",
     "--sent-copy",

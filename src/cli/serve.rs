@@ -72,6 +72,9 @@ pub struct Serve {
     /// let them send to others, too, as the user may (default: off, to the user's own addresses alone)
     #[argh(switch)]
     lan_relay: bool,
+    /// what they send to others may have any sender (default: one at an own domain)
+    #[argh(switch)]
+    lan_any_sender: bool,
     /// peer that hands connections on by the PROXY protocol, ADDR or ADDR/BITS; all its connections
     /// have to begin so; repeatable (default: none)
     #[argh(option, arg_name = "NETWORK")]
@@ -442,6 +445,7 @@ impl Serve {
         config.greet_delay = Duration::from_secs(self.greet_delay.min(60));
         config.lan = networks("--lan", &self.lan)?;
         config.lan_relay = self.lan_relay;
+        config.lan_any_sender = self.lan_any_sender;
         config.proxies = networks("--proxy-from", &self.proxy_from)?;
         config.dns = Result::from_iter(self.dns.iter().map(|value| resolver(value)))?;
         config.dns_trusted = self.dns_trusted;

@@ -21,7 +21,7 @@ mod tell;
 pub mod view;
 pub mod wire;
 
-pub use command::capability;
+pub use command::{capability, url};
 
 use crate::net::Conn;
 use crate::server::Ctx;

@@ -146,6 +146,7 @@ pub fn account(max_message: u64, top_level: bool) -> Map<String, Value> {
             "submissionExtensions": {
                 "FUTURERELEASE": [delay, "9999-12-31T23:59:59Z"],
                 "DSN": [],
+                "REQUIRETLS": [],
                 "SIZE": [max_message.to_string()],
                 "8BITMIME": [],
                 "SMTPUTF8": [],

@@ -22,7 +22,7 @@ pub(super) struct Body {
 /// What a message asks of the server that takes it.
 #[derive(Default)]
 pub(super) struct Survey {
-    /// Octets.
+    /// Octets as they leave.
     pub size: u64,
     /// There are octets above 127.
     pub eight_bit: bool,
@@ -80,8 +80,8 @@ impl Body {
         self.before = octets;
     }
 
-    /// Reads it all once, and goes back to the start. `sign`: it is read as DKIM wants it, with the line
-    /// ends that it leaves with.
+    /// Reads it all once, with the line ends that it leaves with, and goes back to the start. `sign`: DKIM
+    /// reads along.
     pub async fn survey(&mut self, sign: bool, binary: bool) -> mail::Result<Survey> {
         let mut survey = Survey::default();
         let mut scan = sign.then(|| Scan::hashing(&[BODY]));
@@ -92,18 +92,18 @@ impl Body {
         while more {
             piece.clear();
             more = self.next(&mut piece)?;
-            survey.size += piece.len() as u64;
             survey.eight_bit |= !piece.is_ascii();
-            if let Some(scan) = &mut scan {
-                mended.clear();
-                if binary {
-                    mended.extend_from_slice(&piece);
-                } else {
-                    lines.encode(&piece, &mut mended);
-                    if !more {
-                        lines.finish(&mut mended);
-                    }
+            mended.clear();
+            if binary {
+                mended.extend_from_slice(&piece);
+            } else {
+                lines.encode(&piece, &mut mended);
+                if !more {
+                    lines.finish(&mut mended);
                 }
+            }
+            survey.size += mended.len() as u64;
+            if let Some(scan) = &mut scan {
                 scan.push(&mended);
             }
             smol::future::yield_now().await;

@@ -267,6 +267,7 @@ impl Queue {
             utf8: survey.utf8,
             binary: work.envelope.binary,
             requiretls: work.envelope.tls == Wish::Required,
+            chunk: work.batch.attempts < 2,
         };
         body.put_before(signatures.into_bytes());
         let sent = client.send(&message, &mut |out| body.next(out)).await;

@@ -40,7 +40,7 @@ use smol::future::FutureExt;
 use crate::config::Way;
 use crate::limits;
 use crate::mail::outbound::{self, Batch, Envelope, Item, Wish};
-use crate::mail::{self, EmailId, Mail};
+use crate::mail::{self, EmailId, Mail, Put};
 use crate::server::Ctx;
 use crate::smtp::policy;
 use crate::sys::{clock, random};
@@ -66,6 +66,8 @@ struct Due {
     remote: BTreeMap<String, Vec<Work>>,
     /// When the first of the others is due.
     next: Option<u32>,
+    /// Envelopes from before the clock was set: their time begins now.
+    dated: Vec<Put>,
 }
 
 /// A destination that does not answer.
@@ -198,6 +200,9 @@ impl Queue {
         while !self.ctx.shutdown.is_thrown() {
             let due = self.look()?;
             let again = !due.local.is_empty();
+            if !due.dated.is_empty() {
+                self.mail().put(due.dated).await?;
+            }
             for mut work in due.local {
                 // Marked first: a delivery that fails (quota) must not keep others from their turn.
                 if !self.mark(&mut work).await? {
@@ -311,7 +316,8 @@ impl Queue {
             if batch.held {
                 return true;
             }
-            if batch.due > now {
+            // Nothing is put off for longer: the clock was ahead when it was, and went back.
+            if batch.due > now && batch.due - now <= limits::SEND_DELAY {
                 later(&mut due, batch.due);
                 return true;
             }
@@ -344,10 +350,15 @@ impl Queue {
         })?;
         for (lane, item, domain, batch) in found {
             let row = reader.get(&outbound::envelope_key(item))?;
-            let Some((email, envelope)) = row.and_then(|row| Envelope::decode(&row)) else {
+            let Some((email, mut envelope)) = row.and_then(|row| Envelope::decode(&row)) else {
                 log::error!("queue: an item without an envelope is left alone");
                 continue;
             };
+            if schedule::is_undated(envelope.created, now) {
+                envelope.created = now;
+                let row = envelope.encode(email);
+                due.dated.push((outbound::envelope_key(item), Some(row)));
+            }
             let work = Work {
                 item,
                 email,

@@ -1,6 +1,7 @@
 //! When to try again, and when to stop (RFC 5321 §4.5.4.1). Pure.
 use crate::config::Retry;
 use crate::mail::outbound::Batch;
+use crate::sys::clock;
 
 /// Seconds to wait behind the `attempts`th attempt: five minutes, doubled each time up to four
 /// hours, unless flags say otherwise, an eighth more or less by `jitter`, so that what failed together does not return together.
@@ -10,9 +11,23 @@ pub fn delay(retry: &Retry, attempts: u16, jitter: u8) -> u32 {
     base - base / 8 + (u64::from(base / 4) * u64::from(jitter) / 255) as u32
 }
 
+/// How long a message has waited. What was handed in while the clock was not set has not waited yet
+/// when it is: the queue gives it a new date then.
+fn age(created: u32, now: u32) -> u32 {
+    match is_undated(created, now) {
+        true => 0,
+        false => now.saturating_sub(created),
+    }
+}
+
+/// Whether the clock was set since a message was handed in.
+pub fn is_undated(created: u32, now: u32) -> bool {
+    created < clock::FIRST && now >= clock::FIRST
+}
+
 /// Whether a message handed in at `created` has been tried long enough.
 pub fn is_expired(retry: &Retry, created: u32, now: u32) -> bool {
-    now.saturating_sub(created) >= retry.lifetime
+    age(created, now) >= retry.lifetime
 }
 
 /// Whether somebody wants to hear that the message is late, and has not.
@@ -21,7 +36,7 @@ pub fn is_late(retry: &Retry, batch: &Batch, created: u32, now: u32) -> bool {
         .recipients
         .iter()
         .any(|to| to.notify.map_or(retry.warn_all, |notify| notify.delay));
-    asked && !batch.warned && now.saturating_sub(created) >= retry.warn
+    asked && !batch.warned && age(created, now) >= retry.warn
 }
 
 #[cfg(test)]
@@ -58,5 +73,6 @@ mod tests {
         assert!(is_expired(1000, 1000 + limits::QUEUE_LIFETIME));
         // The clock was wrong when it was handed in.
         assert!(!is_expired(1000, 0));
+        assert!(!is_expired(1000, clock::FIRST));
     }
 }

@@ -270,8 +270,12 @@ impl Queue {
             failed && work.envelope.full == Some(true) && work.envelope.tls != Wish::Required;
         let id = random::octets::<12>().map_err(|_| mail::Error::Unavailable)?;
         let id: String = id.iter().map(|octet| format!("{octet:02x}")).collect();
-        // An item begins with the second in which it was made.
-        let arrived = work.envelope.created.min((work.item.0 >> 32) as u32);
+        // An item begins with the second in which it was made, if that was known.
+        let made = (work.item.0 >> 32) as u32;
+        let arrived = match schedule::is_undated(made, work.envelope.created) {
+            true => work.envelope.created,
+            false => work.envelope.created.min(made),
+        };
         let mut report = Report {
             hostname: &self.ctx.config.hostname,
             sender,

@@ -3,7 +3,7 @@
 //! The server is not trusted: a reply has bounded lines (`limits`) and a deadline of its own
 //! (RFC 5321 §4.5.3.2), what it says in the clear before TLS is forgotten (RFC 3207 §4.2), and TLS
 //! that was asked for is never done without. A message counts as taken only by the 2yz behind its
-//! last dot; whatever breaks before that leaves it in the queue.
+//! last dot or chunk (RFC 3030); whatever breaks before that leaves it in the queue.
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -129,7 +129,7 @@ pub struct Outgoing<'a> {
     pub envid: Option<&'a str>,
     /// RET=FULL or RET=HDRS.
     pub full: Option<bool>,
-    /// Octets, roughly (RFC 1870 §6.1 allows an estimate).
+    /// Octets, exactly: as lines, unless it is binary.
     pub size: u64,
     /// Octets above 127 in the body.
     pub eight_bit: bool,
@@ -139,6 +139,9 @@ pub struct Outgoing<'a> {
     pub binary: bool,
     /// Under TLS from here on (RFC 8689).
     pub requiretls: bool,
+    /// By BDAT, where the server has it. Not again for a message that did not get through that way: not
+    /// every box between here and there can do what it announces.
+    pub chunk: bool,
 }
 
 /// Appends the next octets of the message; false when there are no more. Called between network
@@ -384,19 +387,30 @@ impl Client {
         if let Some(refusal) = self.unfit(message) {
             return Ok(vec![refusal; message.recipients.len()]);
         }
-        let mut outcomes = self.envelope(message).await?;
+        let chunk = message.binary || message.chunk && self.extensions.chunking;
+        // RFC 3030 §4.2: what is small goes with the envelope, and costs no round trip of its own.
+        let at_once = chunk && self.extensions.pipelining && message.size <= limits::BDAT_AT_ONCE;
+        let mut early = at_once.then_some(&mut *source);
+        let mut outcomes = self.envelope(message, &mut early).await?;
         let accepted = outcomes
             .iter()
             .any(|it| matches!(it, Outcome::Taken { .. }));
         if !accepted {
+            if at_once {
+                // Nobody takes it: the answer to its octets changes nothing.
+                self.chunk_reply().await?;
+            }
             // MAIL may have been accepted: the next message needs a clean start.
             self.ask("RSET", limits::CLIENT_COMMAND).await?;
             return Ok(outcomes);
         }
-        let reply = if message.binary {
-            self.chunks(source).await?
-        } else {
-            self.data(source).await?
+        if chunk && !at_once {
+            self.chunk(message, source).await?;
+            self.conn.flush().await?;
+        }
+        let reply = match chunk {
+            true => self.chunk_reply().await?,
+            false => self.data(source).await?,
         };
         let refused = reply.class() != Class::Done;
         for outcome in &mut outcomes {
@@ -462,8 +476,12 @@ impl Client {
     }
 
     /// MAIL and every RCPT, in one go where the server pipelines (RFC 2920). `Taken` stands for
-    /// "accepted so far".
-    async fn envelope(&mut self, message: &Outgoing<'_>) -> Result<Vec<Outcome>, Failure> {
+    /// "accepted so far". With `early` the message goes along.
+    async fn envelope(
+        &mut self,
+        message: &Outgoing<'_>,
+        early: &mut Option<&mut Source<'_>>,
+    ) -> Result<Vec<Outcome>, Failure> {
         let mail = self.mail_line(message);
         if !self.extensions.pipelining {
             let reply = self.ask(&mail, limits::CLIENT_COMMAND).await?;
@@ -482,6 +500,9 @@ impl Client {
         for to in message.recipients {
             let line = self.rcpt_line(to);
             self.write_line(&line).await?;
+        }
+        if let Some(source) = early {
+            self.chunk(message, source).await?;
         }
         self.conn.flush().await?;
         let sender = self.reply(limits::CLIENT_COMMAND).await?;
@@ -583,21 +604,47 @@ impl Client {
         self.reply(limits::CLIENT_DOT).await
     }
 
-    /// BDAT, chunk by chunk (RFC 3030 §2): for messages that are no lines.
-    async fn chunks(&mut self, source: &mut Source<'_>) -> Result<ServerReply, Failure> {
-        let mut piece = Vec::new();
-        loop {
+    /// BDAT (RFC 3030 §2): the message as one chunk.
+    async fn chunk(
+        &mut self,
+        message: &Outgoing<'_>,
+        source: &mut Source<'_>,
+    ) -> Result<(), Failure> {
+        self.write_line(&format!("BDAT {} LAST", message.size))
+            .await?;
+        let mut encoder = Encoder::lines();
+        let (mut piece, mut clean) = (Vec::new(), Vec::new());
+        let (mut left, mut more) = (message.size, true);
+        while more {
             piece.clear();
-            let more = source(&mut piece).map_err(Failure::Store)?;
-            let last = if more { "" } else { " LAST" };
-            self.write_line(&format!("BDAT {}{last}", piece.len()))
-                .await?;
-            self.conn.write(&piece).await?;
-            self.conn.flush().await?;
-            let reply = self.reply(limits::CLIENT_DOT).await?;
-            if !more || reply.class() != Class::Done {
-                return Ok(reply);
+            clean.clear();
+            // An error here drops the connection inside the chunk: the server has no message then.
+            more = source(&mut piece).map_err(Failure::Store)?;
+            if message.binary {
+                std::mem::swap(&mut piece, &mut clean);
+            } else {
+                encoder.encode(&piece, &mut clean);
+                if !more {
+                    encoder.finish(&mut clean);
+                }
             }
+            // What is not as long as it was said to be must not become commands.
+            left = left
+                .checked_sub(clean.len() as u64)
+                .filter(|left| more || *left == 0)
+                .ok_or(Failure::Store(mail::Error::Unavailable))?;
+            self.conn.write(&clean).await?;
+        }
+        Ok(())
+    }
+
+    /// The reply to the chunk. A server that knows no BDAT has taken the message for commands: the session
+    /// is over.
+    async fn chunk_reply(&mut self) -> Result<ServerReply, Failure> {
+        let reply = self.reply(limits::CLIENT_DOT).await?;
+        match reply.code {
+            500..=502 | 504 => Err(Failure::Refused("BDAT", reply)),
+            _ => Ok(reply),
         }
     }
 

@@ -111,6 +111,11 @@ impl Incoming {
         self.refusal.get_or_insert(reply);
     }
 
+    /// Why the message was given up.
+    pub fn take_refusal(&mut self) -> Option<Reply> {
+        self.refusal.take()
+    }
+
     /// The message is complete: files it, and answers. 250 is given after the durable commit and
     /// never before; a client that goes away now sends it again, and that is the better mistake.
     pub async fn finish(mut self, session: &Session, transaction: Transaction) -> Reply {

@@ -69,6 +69,16 @@ pub fn sender(config: &Config, sender: Option<&Address>) -> Result<(), Reply> {
     }
 }
 
+/// Decides about the sender of a device that writes to others: any name at an own domain, since what
+/// printers call themselves is no address of the user's; reports to it come into INBOX.
+pub fn device(config: &Config, sender: Option<&Address>) -> Result<(), Reply> {
+    let own = |address: &Address| config.is_own_domain(address.domain()) || owns(config, address);
+    match sender.is_none_or(own) {
+        true => Ok(()),
+        false => Err(NOT_OURS),
+    }
+}
+
 /// Whether mail to the address is the user's.
 pub fn owns(config: &Config, address: &Address) -> bool {
     config.owns(&format!("{}@{}", address.local(), address.domain()))
@@ -96,6 +106,11 @@ const NO_ROUTE: Reply = Reply::new(
     550,
     Enhanced(5, 7, 1),
     "Mail to other domains needs a smarthost: start the server with --smarthost HOST:PORT, or --direct",
+);
+const NOT_OURS: Reply = Reply::new(
+    550,
+    Enhanced(5, 7, 1),
+    "Mail to others needs a sender address at this server's domain: set one in the device, or start the server with --lan-any-sender",
 );
 const NOT_YOURS: Reply = Reply::new(
     550,

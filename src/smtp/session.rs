@@ -76,7 +76,7 @@ pub(super) struct Session {
     /// The login name, once AUTH succeeded.
     pub user: Option<String>,
     pub transaction: Option<Transaction>,
-    /// The message that BDAT is bringing.
+    /// The message that BDAT and BURL are bringing.
     pub chunks: Option<Incoming>,
     errors: u32,
     /// The command at hand is about mail: a refusal of it counts as one.
@@ -203,7 +203,7 @@ impl Session {
     /// Whether the client has only kept the connection busy for too long.
     fn is_dawdling(&mut self, command: &Command) -> bool {
         match command {
-            Command::Rcpt(..) | Command::Bdat { .. } => {}
+            Command::Rcpt(..) | Command::Bdat { .. } | Command::Burl { .. } => {}
             Command::Data => self.idle_commands = 0,
             _ => self.idle_commands += 1,
         }

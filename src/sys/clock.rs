@@ -2,7 +2,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// 2025-01-01: before the first release.
-const FIRST: u32 = 1_735_689_600;
+pub const FIRST: u32 = 1_735_689_600;
 
 /// Seconds since 1970. A clock before that (a board without a battery) reads as 0.
 pub fn now() -> u32 {

@@ -18,7 +18,7 @@ mod esearch;
 mod expunge;
 mod fetch;
 mod framing;
-mod genurlauth;
+pub mod genurlauth;
 mod hostile;
 mod id;
 mod idle;

@@ -247,6 +247,48 @@ fn waits_for_its_time_and_can_be_taken_back() {
     assert_eq!(set["notUpdated"][&id]["type"], "invalidProperties");
 }
 
+/// RFC 8689: what the header and the envelope say of TLS counts here as it does over SMTP.
+#[test]
+fn how_much_tls_matters() {
+    use crate::smtp::secure::{publish, sha256};
+    let refusing = |_: usize, line: &str| (line == "STARTTLS").then(|| "454 4.7.0 no".into());
+    let (dns, fake) = (
+        crate::harness::dns::Dns::start(),
+        Fake::start(USUAL, refusing),
+    );
+    dns.secure();
+    // DANE keeps it here, but for who does not need TLS.
+    publish(&dns, &fake, Some(&format!("3 0 1 {}", sha256(b"another"))));
+    let server = crate::smtp::secure::server(&dns, &fake, |_| {});
+    let mut jmap = Jmap::new(&server);
+    let identity = identity(&mut jmap);
+    let mut send = |header: Value, parameters: Value| {
+        let mut more = json!({ "bcc": null });
+        more["header:TLS-Required:asRaw"] = header;
+        let email = draft(&mut jmap, "x@b.test", more);
+        let envelope = json!({
+            "mailFrom": { "email": "anna@example.org", "parameters": parameters },
+            "rcptTo": [{ "email": "x@b.test" }],
+        });
+        let set = jmap.call(
+            "EmailSubmission/set",
+            json!({ "create": { "k": { "identityId": identity, "emailId": email, "envelope": envelope } } }),
+        );
+        set["created"]["k"]["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{set}"))
+            .to_owned()
+    };
+    let easy = send(json!(" No"), Value::Null);
+    fake.wait(1);
+    let hard = send(json!(" No"), json!({ "REQUIRETLS": null }));
+    until(&mut jmap, &easy, |s| s["undoStatus"] == "final");
+    until(&mut jmap, &hard, |s| {
+        s["deliveryStatus"]["x@b.test"]["delivered"] == "no"
+    });
+    assert_eq!(fake.count(), 1);
+}
+
 #[test]
 fn a_short_delay_ends() {
     let fake = Fake::taking_all();

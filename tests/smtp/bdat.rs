@@ -92,8 +92,9 @@ fn too_large() {
     let server = Server::with(|config| config.max_message_size = 10);
     let mut client = hello(&server, Role::Smtp);
     open(&mut client);
-    client.send_raw(b"BDAT 20\r\n01234567890123456789BDAT 2 LAST\r\nxx");
-    client.expect("250 ");
+    client.send_raw(b"BDAT 28\r\nS: x\r\n\r\n01234567890123456789BDAT 2 LAST\r\nxx");
+    // RFC 3030 §2: with the chunk that was too much; then there is nothing to go on with.
     client.expect("552 5.3.4");
+    client.expect("503 5.5.1");
     assert!(texts(&server).is_empty());
 }

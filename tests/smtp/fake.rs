@@ -317,8 +317,9 @@ impl Connection<'_> {
                         self.fill()?;
                     }
                     message.raw.extend(self.input.drain(..size));
-                    let taken = self.answer(&line, "250 2.0.0 ok")?.starts_with('2');
-                    if words.next().is_some() && taken {
+                    let last = words.next().is_some();
+                    let usual = ["250 2.0.0 ok", "250 2.0.0 taken"][usize::from(last)];
+                    if self.answer(&line, usual)?.starts_with('2') && last {
                         self.keep(std::mem::take(&mut message));
                     }
                 }

@@ -92,7 +92,25 @@ fn a_device_needs_nothing() {
         config.lan_relay = true;
         config.direct = true;
     });
-    let mut client = relaying.client(Role::LanSmtp);
+    for (sender, answer) in [
+        ("scan@printer.local", "550 5.7.1"),
+        ("scanner@example.org", "250"),
+        ("anna+scan@example.org", "250"),
+        ("", "250"),
+    ] {
+        let mut client = relaying.client(Role::LanSmtp);
+        client.expect("220 ");
+        client.ask("HELO printer", "250");
+        client.ask(&format!("MAIL FROM:<{sender}>"), "250");
+        client.ask("RCPT TO:<anna@example.org>", "250");
+        client.ask("RCPT TO:<x@else.where>", answer);
+    }
+    let any = Server::with(|config| {
+        config.lan_relay = true;
+        config.lan_any_sender = true;
+        config.direct = true;
+    });
+    let mut client = any.client(Role::LanSmtp);
     client.expect("220 ");
     client.ask("HELO printer", "250");
     client.ask("MAIL FROM:<scan@printer.local>", "250");

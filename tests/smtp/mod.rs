@@ -1,6 +1,7 @@
 //! SMTP through the wire: one file per command or topic.
 mod auth;
 mod bdat;
+mod burl;
 mod data;
 mod direct;
 mod ehlo;
@@ -16,7 +17,7 @@ mod relay;
 mod release;
 mod requiretls;
 mod routes;
-mod secure;
+pub mod secure;
 mod smuggling;
 mod starttls;
 mod submission;

@@ -505,6 +505,65 @@ fn binary_goes_by_bdat_or_not_at_all() {
     }
 }
 
+/// RFC 3030: the octets as they are, their number before them; what is small beside the envelope.
+#[test]
+fn chunking_is_used() {
+    let fake = Fake::start(
+        &["PIPELINING", "CHUNKING", "SIZE 10000000", "8BITMIME"],
+        |_, line| {
+            line.starts_with("RCPT TO:<no@")
+                .then(|| "550 5.1.1 no".into())
+        },
+    );
+    let server = server(fake.smarthost());
+    let mut client = logged_in(&server);
+    let long = "..dots\r\n".repeat(4000);
+    for (at, body) in ["..one dot", &long, "..last"].into_iter().enumerate() {
+        submit(&mut client, FROM, &["<no@else.where>"], body);
+        submit(&mut client, FROM, &["<bob@else.where>"], body);
+        let message = fake.wait(at + 1).remove(at);
+        let text = String::from_utf8(message.raw).unwrap();
+        let body = body.replace("\r\n.", "\r\n");
+        let (_, got) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(got.trim_end(), body[1..].trim_end());
+        let size = format!("SIZE={}", text.len());
+        assert!(
+            message.envelope[0].contains(&size),
+            "{:?}",
+            message.envelope
+        );
+        let bounces = wait_for_inbox(&server, at + 1);
+        assert!(bounces[at].contains("Status: 5.1.1\r\n"));
+    }
+    wait_for_empty_queue(&server);
+    let lines = fake.lines();
+    assert!(!lines.iter().any(|line| line == "DATA"));
+    // The long one was not sent to nobody.
+    let chunks = lines.iter().filter(|line| line.starts_with("BDAT"));
+    assert_eq!(chunks.count(), 5);
+}
+
+#[test]
+fn chunking_that_does_not_work_is_not_tried_twice() {
+    let fake = Fake::start(&["PIPELINING", "CHUNKING"], |_, line| {
+        line.starts_with("BDAT").then(|| "502 5.5.1 what".into())
+    });
+    let server = server(fake.smarthost());
+    submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "x");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while fake.count() == 0 {
+        assert!(std::time::Instant::now() < until, "{:?}", fake.lines());
+        let _ = smol::block_on(pillarbox::queue::order::give(
+            server.mail(),
+            outbound::Order::Retry,
+            "all",
+        ));
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    wait_for_empty_queue(&server);
+    assert!(texts(&server).is_empty());
+}
+
 #[test]
 fn a_host_without_ehlo_and_pipelining() {
     let fake = Fake::start(&[], |_, line| {
@@ -583,6 +642,39 @@ fn given_up_after_five_days() {
     );
     assert!(bounce.contains("451 4.3.0 later"), "{bounce}");
     wait_for_empty_queue(&server);
+}
+
+/// Handed in on a board without a battery, before the clock was set.
+#[test]
+fn mail_from_1970_has_all_its_time() {
+    let fake = Fake::start(USUAL, |_, line| {
+        line.starts_with("MAIL").then(|| "451 4.3.0 later".into())
+    });
+    let server = server(fake.smarthost());
+    let notify = Notify {
+        success: false,
+        failure: true,
+        delay: true,
+    };
+    enqueue(&server, 1000, "bob@else.where", Some(notify));
+    let began = pillarbox::sys::clock::now() - 60;
+    let tries = || {
+        fake.lines()
+            .iter()
+            .filter(|line| line.starts_with("MAIL"))
+            .count()
+    };
+    retry_until(|| tries() > 2);
+    assert!(texts(&server).is_empty());
+    let mut created = Vec::new();
+    let reader = server.mail().reader().unwrap();
+    reader
+        .scan(b"queue/m/", |_, row| {
+            created.push(Envelope::decode(row).unwrap().1.created);
+            true
+        })
+        .unwrap();
+    assert!(created[0] >= began, "{created:?}");
 }
 
 #[test]

@@ -175,6 +175,57 @@ fn without_nul(out: &mut [u8], from: usize) {
     }
 }
 
+/// The octets of a section, a piece at a time, for whoever makes a message of them (CATENATE, BURL).
+pub struct Octets<'n> {
+    fields: Option<Filtered<'n>>,
+    skip: u64,
+    left: u64,
+}
+
+impl<'n> Octets<'n> {
+    /// `None` where there is no such part.
+    pub fn open(
+        look: &mut Look,
+        row: &Row,
+        wanted: &'n Section,
+        partial: Option<Partial>,
+    ) -> Result<Option<Octets<'n>>, Stop> {
+        let Some(run) = locate(look, row, wanted)? else {
+            return Ok(None);
+        };
+        let fields = match &wanted.text {
+            Text::Fields { names, not } => Some(Filtered::new(run, &Filter::new(names, *not))),
+            _ => None,
+        };
+        let whole = match fields {
+            Some(_) => (0, u64::MAX),
+            None => run,
+        };
+        let (skip, left) = slice(whole, partial);
+        Ok(Some(Octets { fields, skip, left }))
+    }
+
+    /// Appends the next piece; false when there are no more.
+    pub fn next(&mut self, look: &mut Look, out: &mut Vec<u8>) -> Result<bool, Stop> {
+        let Octets { skip, left, .. } = *self;
+        if let Some(lines) = &mut self.fields {
+            let mut sink = Slice { skip, left, out };
+            let more = lines.next(look, &mut |octets| sink.put(octets))?;
+            (self.skip, self.left) = (sink.skip, sink.left);
+            return Ok(more && self.left > 0);
+        }
+        if left == 0 {
+            return Ok(false);
+        }
+        let got = look.read(skip, left, out)?;
+        if got == 0 {
+            return Answer::no("[EXPUNGEISSUED] the message is gone").stop();
+        }
+        (self.skip, self.left) = (skip + got, left.saturating_sub(got));
+        Ok(true)
+    }
+}
+
 /// Appends a section to a message in the making (CATENATE); false where there is no such part.
 pub async fn append_to(
     body: &mut BodyWriter,
@@ -183,35 +234,13 @@ pub async fn append_to(
     wanted: &Section,
     partial: Option<Partial>,
 ) -> Result<bool, Stop> {
-    let Some(run) = locate(look, row, wanted)? else {
+    let Some(mut octets) = Octets::open(look, row, wanted, partial)? else {
         return Ok(false);
     };
     let mut out = Vec::new();
-    if let Text::Fields { names, not } = &wanted.text {
-        let mut lines = Filtered::new(run, &Filter::new(names, *not));
-        let (mut skip, mut left) = slice((0, u64::MAX), partial);
-        let mut more = true;
-        while more && left > 0 {
-            let to = &mut out;
-            let mut sink = Slice {
-                skip,
-                left,
-                out: to,
-            };
-            more = lines.next(look, &mut |octets| sink.put(octets))?;
-            (skip, left) = (sink.skip, sink.left);
-            push(body, look, &mut out).await?;
-        }
-        return Ok(true);
-    }
-    let (mut offset, mut len) = slice(run, partial);
-    while len > 0 {
-        let got = look.read(offset, len, &mut out)?;
-        if got == 0 {
-            return Answer::no("[EXPUNGEISSUED] the message is gone").stop();
-        }
-        offset += got;
-        len = len.saturating_sub(got);
+    let mut more = true;
+    while more {
+        more = octets.next(look, &mut out)?;
         push(body, look, &mut out).await?;
     }
     Ok(true)

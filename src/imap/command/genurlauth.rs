@@ -49,11 +49,11 @@ fn check(session: &Session, text: &str) -> Result<MailboxId, Answer> {
     let Some(user) = url.server.and_then(|server| server.user) else {
         return Err(Answer::bad("the URL has no user: imap://user@host/"));
     };
-    if !is_me(session, &user) {
+    if !is_me(&session.ctx.config, &user) {
         return Err(Answer::bad("the URL is not one of this user's"));
     }
     if let Access::User(user) | Access::Submit(user) = &auth.access
-        && !is_me(session, user)
+        && !is_me(&session.ctx.config, user)
     {
         return Err(Answer::bad("the access identifier names nobody here"));
     }

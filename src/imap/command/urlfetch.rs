@@ -1,20 +1,18 @@
 //! URLFETCH (RFC 4467 §7, RFC 5524): the octets that signed URLs name.
 //!
 //! A URL counts for what its signature says, not for who is logged in: it is read as the owner who
-//! signed it. Whoever asks must be the one it is meant for. Nobody here is a submission server, so
-//! `submit+` opens nothing.
+//! signed it. Whoever asks must be the one it is meant for. `submit+` opens nothing here:
+//! submission reads by itself (RFC 4468).
 
 use super::body::{self, Form};
 use super::fetch::{Look, in_response, spill};
-use super::url::{find, is_me};
-use crate::auth;
+use super::url::{find, is_me, is_open};
 use crate::imap::answer::{Answer, Run, Stop};
 use crate::imap::session::Session;
 use crate::imap::wire::encode;
-use crate::imap::wire::url::{Access, Auth, Url};
+use crate::imap::wire::url::{Access, Url};
 use crate::imap::wire::urlfetch::Wanted;
 use crate::mail::{Mail, Row};
-use crate::sys::clock;
 use smol::future::yield_now;
 use std::sync::Arc;
 
@@ -102,39 +100,15 @@ fn valid(
     let Some(url) = Url::parse(text) else {
         return Ok(None);
     };
-    let Some(auth) = &url.auth else {
-        return Ok(None);
-    };
-    let signed = is_signed(owner, &url, auth, text)?;
-    let user = url.server.as_ref().and_then(|server| server.user.as_ref());
-    let ours = user.is_some_and(|user| is_me(session, user));
-    let in_time = url
-        .expire
-        .is_none_or(|until| i64::from(clock::now()) <= until);
-    let may = match &auth.access {
+    let config = &session.ctx.config;
+    let may = |access: &Access| match access {
         Access::Submit(_) => false,
         // An app password is not its owner.
-        Access::User(user) => session.mail().principal().is_none() && is_me(session, user),
+        Access::User(user) => session.mail().principal().is_none() && is_me(config, user),
         Access::AuthUser | Access::Anonymous => true,
     };
-    if !(signed && ours && in_time && may) {
+    if !is_open(config, owner, &url, text, may)? {
         return Ok(None);
     }
     Ok(find(look, &url)?.map(|row| (row, url)))
-}
-
-/// A mailbox that does not exist takes as long as one that does (RFC 4467 §6).
-fn is_signed(owner: &Mail, url: &Url, auth: &Auth, text: &str) -> Result<bool, Stop> {
-    let mailbox = owner.meta().by_path(&url.mailbox).map(|found| found.id);
-    let key = match mailbox {
-        Some(mailbox) => owner.url_key(mailbox)?,
-        None => None,
-    };
-    let rump = text.get(..auth.rump).unwrap_or_default();
-    let (mechanism, token) = match &auth.token {
-        Some((mechanism, token)) => (mechanism.as_str(), token.as_str()),
-        None => ("", ""),
-    };
-    let fits = auth::url::verify(key.as_deref().unwrap_or(&[0; 32]), rump, token);
-    Ok(fits && key.is_some() && mechanism == "INTERNAL")
 }

@@ -11,11 +11,7 @@ use crate::smtp::wire::reply::{Enhanced, Reply};
 
 /// Takes one chunk.
 pub(super) async fn run(session: &mut Session, size: u64, last: bool) -> Done {
-    let started = match session.chunks.take() {
-        Some(incoming) => Ok(incoming),
-        None => begin(session),
-    };
-    let mut incoming = match started {
+    let mut incoming = match begin(session) {
         Ok(incoming) => incoming,
         Err(reply) => return refuse(session, size, reply).await,
     };
@@ -27,13 +23,25 @@ pub(super) async fn run(session: &mut Session, size: u64, last: bool) -> Done {
         ));
         return Ok(Next::Close);
     }
+    let done = Reply::of(250, Enhanced(2, 0, 0), format!("{size} octets received"));
+    added(session, incoming, last, done).await
+}
+
+/// A piece of the message has come. What cannot be stored is refused with the piece that was too much
+/// (RFC 3030 §2), the complete message is filed.
+pub(super) async fn added(
+    session: &mut Session,
+    mut incoming: Incoming,
+    last: bool,
+    done: Reply,
+) -> Done {
+    if let Some(reply) = incoming.take_refusal() {
+        session.reset();
+        return Ok(session.fail(reply));
+    }
     if !last {
         session.chunks = Some(incoming);
-        return Ok(session.answer(Reply::of(
-            250,
-            Enhanced(2, 0, 0),
-            format!("{size} octets received"),
-        )));
+        return Ok(session.answer(done));
     }
     let Some(transaction) = session.transaction.take() else {
         return Ok(Next::Go);
@@ -42,8 +50,11 @@ pub(super) async fn run(session: &mut Session, size: u64, last: bool) -> Done {
     Ok(session.answer(reply))
 }
 
-/// The first chunk: is there a transaction to fill?
-fn begin(session: &mut Session) -> Result<Incoming, Reply> {
+/// The message so far; for the first chunk: is there a transaction to fill?
+pub(super) fn begin(session: &mut Session) -> Result<Incoming, Reply> {
+    if let Some(incoming) = session.chunks.take() {
+        return Ok(incoming);
+    }
     let Some(transaction) = &session.transaction else {
         return Err(Reply::new(503, Enhanced(5, 5, 1), "Say MAIL first"));
     };

@@ -2,6 +2,7 @@
 //! does (`run`); this is the table of them.
 mod auth;
 mod bdat;
+mod burl;
 mod data;
 mod ehlo;
 mod help;
@@ -25,6 +26,7 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Rcpt(..) => "RCPT",
         Command::Data => "DATA",
         Command::Bdat { .. } => "BDAT",
+        Command::Burl { .. } => "BURL",
         Command::Rset => "RSET",
         Command::Noop => "NOOP",
         Command::Vrfy(_) => "VRFY",
@@ -42,6 +44,7 @@ fn check(session: &Session, command: &Command) -> Result<(), Reply> {
         Command::Mail(..) => mail::check(session),
         Command::Rcpt(..) => rcpt::check(session),
         Command::Data => data::check(session),
+        Command::Burl { .. } => burl::check(session),
         Command::StartTls => starttls::check(session),
         Command::Auth { .. } => auth::check(session),
         // BDAT checks behind its octets, which come either way.
@@ -70,6 +73,7 @@ pub(super) async fn run(session: &mut Session, command: Command) -> Done {
         // Boxed: their states are large, and an idle session should not hold room for them.
         Command::Data => Box::pin(data::run(session)).await,
         Command::Bdat { size, last } => Box::pin(bdat::run(session, size, last)).await,
+        Command::Burl { url, last } => Box::pin(burl::run(session, &url, last)).await,
         Command::Rset => Ok(rset::run(session)),
         Command::Noop => Ok(rset::noop(session)),
         Command::Vrfy(_) => Ok(vrfy::run(session)),

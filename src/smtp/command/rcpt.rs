@@ -125,6 +125,9 @@ fn consider(session: &mut Session, to: &Recipient, params: RcptParams) -> Result
         ));
     }
     let (address, route) = policy::recipient(&ctx.config, rights, to)?;
+    if session.role == Role::LanSmtp && route == Route::Remote && !ctx.config.lan_any_sender {
+        policy::device(&ctx.config, transaction.sender.as_ref())?;
+    }
     let known = |to: &Rcpt| to.route == Route::Remote && to.address == address;
     if transaction.recipients.iter().any(known) {
         // Given twice: sent once, with what the first asked for.

@@ -1,4 +1,4 @@
-//! Commands of RFC 5321 §4.1, with STARTTLS (RFC 3207), AUTH (RFC 4954), BDAT (RFC 3030) and the
+//! Commands of RFC 5321 §4.1, with STARTTLS (RFC 3207), AUTH (RFC 4954), BDAT (RFC 3030), BURL (RFC 4468) and the
 //! SMTPUTF8 forms of VRFY and EXPN (RFC 6531 §3.7.4.2).
 //!
 //! One line without its CRLF goes in. Three liberties with the grammar, since real devices need
@@ -26,6 +26,13 @@ pub enum Command {
         /// Octets of the chunk that follows the line.
         size: u64,
         /// Whether the chunk ends the message.
+        last: bool,
+    },
+    /// `BURL url [LAST]`
+    Burl {
+        /// The URL as written.
+        url: String,
+        /// Whether what it names ends the message.
         last: bool,
     },
     /// `RSET`
@@ -98,6 +105,7 @@ pub fn parse(line: &[u8]) -> Result<Command, Syntax> {
         "RCPT" => rcpt(argument),
         "DATA" => bare(argument, Command::Data),
         "BDAT" => bdat(argument),
+        "BURL" => burl(argument),
         "RSET" => bare(argument, Command::Rset),
         "NOOP" => Ok(Command::Noop),
         "VRFY" => string(argument).map(Command::Vrfy),
@@ -229,15 +237,24 @@ fn bdat(argument: &str) -> Result<Command, Syntax> {
         return Err(Syntax::Argument);
     }
     let size = digits.parse().map_err(|_| Syntax::Argument)?;
-    let last = match words.next() {
-        None => false,
-        Some(word) if word.eq_ignore_ascii_case("LAST") => true,
-        Some(_) => return Err(Syntax::Argument),
-    };
-    if words.next().is_some() {
-        Err(Syntax::Argument)
-    } else {
-        Ok(Command::Bdat { size, last })
+    let last = end_marker(words)?;
+    Ok(Command::Bdat { size, last })
+}
+
+/// `BURL absolute-URI [LAST]` (RFC 4468 §3.5).
+fn burl(argument: &str) -> Result<Command, Syntax> {
+    let mut words = argument.split_ascii_whitespace();
+    let url = words.next().ok_or(Syntax::Argument)?.to_owned();
+    let last = end_marker(words)?;
+    Ok(Command::Burl { url, last })
+}
+
+/// `[LAST]`, and nothing behind it.
+fn end_marker<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<bool, Syntax> {
+    match (words.next(), words.next()) {
+        (None, _) => Ok(false),
+        (Some(word), None) if word.eq_ignore_ascii_case("LAST") => Ok(true),
+        _ => Err(Syntax::Argument),
     }
 }
 

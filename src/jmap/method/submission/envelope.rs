@@ -22,6 +22,8 @@ pub struct Envelope {
     pub full: Option<bool>,
     /// Seconds since 1970 when it is to be released, if not at once (RFC 4865).
     pub release: Option<u32>,
+    /// REQUIRETLS was given (RFC 8689 §2).
+    pub requiretls: bool,
     /// Who gets it.
     pub recipients: Vec<Recipient>,
     /// The object as the client sees it.
@@ -45,6 +47,7 @@ pub fn given(object: Value, now: u32) -> Result<Envelope, SetError> {
         envid: None,
         full: None,
         release: None,
+        requiretls: false,
         recipients: Vec::new(),
         object: Value::Null,
     };
@@ -138,6 +141,10 @@ fn mail_parameter(envelope: &mut Envelope, name: &str, value: &Value, now: u32) 
                 "HDRS" => Some(false),
                 _ => return None,
             };
+            Some(())
+        }
+        ("REQUIRETLS", None) if value.is_null() => {
+            envelope.requiretls = true;
             Some(())
         }
         // We know better: the message is here.

@@ -13,7 +13,7 @@ use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id::{self, ACCOUNT};
 use crate::jmap::wire::patch::{self, Change};
 use crate::limits;
-use crate::mail::outbound::{self, Item};
+use crate::mail::outbound::{self, Item, Wish};
 use crate::mail::submission::{Delivered, Delivery, Submission, Undo};
 use crate::mail::{DataType, Edit, EmailId, Error, Own, Record};
 use crate::mime::header;
@@ -180,6 +180,10 @@ async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetE
         full: envelope.full,
         // The queue's patience begins when it may begin.
         created: send_at,
+        tls: match envelope.requiretls {
+            true => Wish::Required,
+            false => wish(&block),
+        },
         ..outbound::Envelope::default()
     };
     let shown = submission.clone();
@@ -197,6 +201,16 @@ async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetE
         .filter(|name| named.get(*name).is_none_or(Value::is_null))
         .collect();
     Ok((object(id, &shown, &missing), email, own))
+}
+
+/// What the header says of TLS: `TLS-Required: No`, once (RFC 8689 §3).
+fn wish(block: &[u8]) -> Wish {
+    let mut found = header::fields(block).filter(|field| field.is("TLS-Required"));
+    let no = |field: header::Field<'_>| field.value.trim_ascii().eq_ignore_ascii_case(b"no");
+    match (found.next().is_some_and(no), found.next()) {
+        (true, None) => Wish::Optional,
+        _ => Wish::Usual,
+    }
 }
 
 fn unavailable(error: MethodError) -> SetError {
