@@ -37,6 +37,20 @@ pub struct NewEmail {
     pub hold: bool,
 }
 
+impl NewEmail {
+    /// One that no mailbox shows: what was staged is held for the queue or as an upload.
+    pub fn held(staged: Staged) -> NewEmail {
+        NewEmail {
+            source: Source::Staged(staged),
+            mailboxes: Vec::new(),
+            flags: Flags::default(),
+            keywords: Vec::new(),
+            internaldate: None,
+            hold: true,
+        }
+    }
+}
+
 /// Where a new email went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Added {
@@ -233,14 +247,6 @@ impl Mail {
     /// Not durable by itself: the next commit keeps it, that of its import too, or two quiet seconds.
     /// After a power cut before that it is unknown, and its id never another's.
     pub async fn upload(&self, staged: Staged, expires: u32) -> Result<EmailId> {
-        let new = NewEmail {
-            source: Source::Staged(staged),
-            mailboxes: Vec::new(),
-            flags: Flags::default(),
-            keywords: Vec::new(),
-            internaldate: None,
-            hold: true,
-        };
         let name = self.upload_owner();
         let put: Puts = Box::new(move |added| {
             added
@@ -249,7 +255,7 @@ impl Mail {
                 .collect()
         });
         let commit = Commit {
-            add: vec![new],
+            add: vec![NewEmail::held(staged)],
             put: Some(put),
             room: Some(Room {
                 bytes: crate::limits::UPLOAD_OCTETS.max(self.options.message_size),

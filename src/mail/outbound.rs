@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::address::Address;
-use super::{EmailId, Error, Put, Result};
+use super::{Commit, EmailId, Error, NewEmail, Put, Result, Staged};
 use crate::sys::random;
 
 /// One submission in the queue; grows with time.
@@ -168,6 +168,33 @@ pub fn rows(
         puts.push((batch_key(item, &domain), Some(batch.encode())));
     }
     puts
+}
+
+/// What hands a message of our own to the queue, which alone owns it: from nobody, so that nothing
+/// answers it (RFC 5321 §4.5.5). `puts` go along; then call [`ring()`].
+pub fn own(
+    item: Item,
+    staged: Staged,
+    tls: Wish,
+    to: Vec<Recipient>,
+    mut puts: Vec<Put>,
+) -> Commit {
+    let envelope = Envelope {
+        // An item begins with the second in which it was made.
+        created: (item.0 >> 32) as u32,
+        tls,
+        ..Envelope::default()
+    };
+    Commit {
+        add: vec![NewEmail::held(staged)],
+        put: Some(Box::new(move |added| {
+            if let Some(added) = added.first() {
+                puts.extend(rows(item, added.email, &envelope, to));
+            }
+            puts
+        })),
+        ..Commit::default()
+    }
 }
 
 /// Asks the queue to try everything now. Only the queue itself changes rows that are in it: whoever

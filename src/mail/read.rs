@@ -121,10 +121,7 @@ impl Reader {
             return Ok(());
         }
         let keys = Row::key(mailbox, first)..=Row::key(mailbox, last);
-        Ok(match back {
-            false => self.inner.rows(keys, each),
-            true => self.inner.rows_back(keys, each),
-        }?)
+        Ok(self.inner.rows(keys, back, each)?)
     }
 
     /// The head of a message, an upload's too.

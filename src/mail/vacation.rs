@@ -5,8 +5,8 @@
 //! [`limits::VACATION_SENDERS`] of them, written in the commit that queues the answer. It goes out
 //! through the queue, from the null reverse-path, and nobody is told if it fails.
 use super::address::Address;
-use super::outbound::{self, Envelope, Input, Item, Notify, Recipient, put_text};
-use super::{Commit, DataType, EmailId, Flags, Mail, Message, NewEmail, Result, Source, now};
+use super::outbound::{self, Input, Item, Notify, Recipient, Wish, put_text};
+use super::{Commit, DataType, EmailId, Mail, Message, Result, now};
 use crate::limits;
 use crate::mime::build::{self, Header, Part};
 use crate::mime::{DateTime, address, header, html, msgid};
@@ -159,24 +159,7 @@ async fn answer(mail: &Mail, vacation: &Vacation, arrival: &Arrival<'_>) -> Resu
         notify: Some(Notify::default()),
         orcpt: None,
     };
-    let envelope = Envelope {
-        created,
-        ..Envelope::default()
-    };
-    let mut commit = Commit::default();
-    commit.add.push(NewEmail {
-        source: Source::Staged(staged),
-        mailboxes: Vec::new(),
-        flags: Flags::default(),
-        keywords: Vec::new(),
-        internaldate: None,
-        hold: true,
-    });
-    commit.put = Some(Box::new(move |added| {
-        let rows = |email| outbound::rows(item, email, &envelope, vec![to]);
-        let first = added.first().map(|added| added.email);
-        first.map(rows).unwrap_or_default()
-    }));
+    let commit = outbound::own(item, staged, Wish::Usual, vec![to], Vec::new());
     mail.answer_once(mark(vacation, sender), created, commit)
         .await
 }

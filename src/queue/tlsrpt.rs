@@ -10,8 +10,8 @@ use super::sts::{Mode, Policy};
 use crate::dns::{Data, Kind, Question};
 use crate::limits;
 use crate::mail::address::Address;
-use crate::mail::outbound::{self, Envelope, Item, Notify, Recipient, Wish};
-use crate::mail::{self, Commit, Flags, NewEmail, Put, Source};
+use crate::mail::outbound::{self, Item, Notify, Recipient, Wish};
+use crate::mail::{self, Put};
 use crate::mime::DateTime;
 use crate::sys::{clock, random};
 use base64::Engine;
@@ -223,7 +223,7 @@ impl Queue {
     }
 
     async fn send_report(&self, day: u32, domain: &str, rows: Vec<Row>) -> mail::Result<()> {
-        let mut puts: Vec<Put> = rows.iter().map(|(key, _)| (key.clone(), None)).collect();
+        let puts: Vec<Put> = rows.iter().map(|(key, _)| (key.clone(), None)).collect();
         let to = self.report_to(domain).await;
         if to.is_empty() {
             return self.mail().put(puts).await;
@@ -234,33 +234,15 @@ impl Queue {
         writer.push(text.as_bytes()).await?;
         let staged = writer.finish(&[]).await?;
         let item = Item::new(clock::now())?;
-        // RFC 8460 §3: however bad its TLS. Nobody here wants to hear of its fate.
-        let envelope = Envelope {
-            created: clock::now(),
-            tls: Wish::Optional,
-            ..Envelope::default()
-        };
+        // Nobody here wants to hear of its fate.
         let recipient = |address| Recipient {
             address,
             notify: Some(Notify::default()),
             orcpt: None,
         };
         let to = to.into_iter().map(recipient).collect();
-        let mut commit = Commit::default();
-        commit.add.push(NewEmail {
-            source: Source::Staged(staged),
-            mailboxes: Vec::new(),
-            flags: Flags::default(),
-            keywords: Vec::new(),
-            internaldate: None,
-            hold: true,
-        });
-        commit.put = Some(Box::new(move |added| {
-            if let Some(report) = added.first() {
-                puts.extend(outbound::rows(item, report.email, &envelope, to));
-            }
-            puts
-        }));
+        // RFC 8460 §3: however bad its TLS.
+        let commit = outbound::own(item, staged, Wish::Optional, to, puts);
         self.mail().commit(commit).await?;
         log::info!("queue: a TLS report for {domain}");
         Ok(())

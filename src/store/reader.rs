@@ -33,30 +33,20 @@ impl Reader {
         Ok(row.map(|r| Row::decode(key, r.value())))
     }
 
-    /// The rows of `keys`, rising, until `each` returns false.
+    /// The rows of `keys`, rising or falling, until `each` returns false.
     pub fn rows(
         &self,
         keys: RangeInclusive<u64>,
+        falling: bool,
         each: &mut dyn FnMut(&Row) -> bool,
     ) -> Result<(), Error> {
         let (first, last) = (keys.start().to_be_bytes(), keys.end().to_be_bytes());
-        self.look
-            .range(Tree::Hot, &first, Some(&last), &mut |key, row| {
-                Ok(each(&Row::decode(number(key), row)))
-            })
-    }
-
-    /// The rows of `keys`, falling, until `each` returns false.
-    pub fn rows_back(
-        &self,
-        keys: RangeInclusive<u64>,
-        each: &mut dyn FnMut(&Row) -> bool,
-    ) -> Result<(), Error> {
-        let (first, last) = (keys.start().to_be_bytes(), keys.end().to_be_bytes());
-        self.look
-            .range_back(Tree::Hot, &first, Some(&last), &mut |key, row| {
-                Ok(each(&Row::decode(number(key), row)))
-            })
+        self.look.between(
+            Tree::Hot,
+            (&first, Some(&last)),
+            falling,
+            &mut |key, row| Ok(each(&Row::decode(number(key), row))),
+        )
     }
 
     fn message_row(&self, email: EmailId) -> Result<Option<Value<'_>>, Error> {
@@ -256,7 +246,8 @@ impl Reader {
     /// The highest UID below or at `uid`, by one look.
     pub fn last_uid(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Uid>, Error> {
         let mut found = None;
-        self.rows_back(Row::key(mailbox, 0)..=Row::key(mailbox, uid), &mut |row| {
+        let keys = Row::key(mailbox, 0)..=Row::key(mailbox, uid);
+        self.rows(keys, true, &mut |row| {
             found = Some(row.uid);
             false
         })?;

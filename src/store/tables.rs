@@ -100,7 +100,19 @@ impl Look {
         Ok(self.table(tree)?.get(key)?)
     }
 
-    /// What lies between `first` and `last`, both included (None: to the end).
+    /// What lies between `first` and `last`, both included (None: to the end), rising or falling.
+    pub fn between(
+        &self,
+        tree: Tree,
+        (first, last): (&[u8], Option<&[u8]>),
+        falling: bool,
+        each: Each,
+    ) -> Result<(), Error> {
+        let range = ReadableTable::range::<&[u8]>(self.table(tree)?, bounds(first, last))?;
+        walk(range, falling, each)
+    }
+
+    /// The same, rising.
     pub fn range(
         &self,
         tree: Tree,
@@ -108,20 +120,7 @@ impl Look {
         last: Option<&[u8]>,
         each: Each,
     ) -> Result<(), Error> {
-        let range = ReadableTable::range::<&[u8]>(self.table(tree)?, bounds(first, last))?;
-        walk(range, false, each)
-    }
-
-    /// The same, falling.
-    pub fn range_back(
-        &self,
-        tree: Tree,
-        first: &[u8],
-        last: Option<&[u8]>,
-        each: Each,
-    ) -> Result<(), Error> {
-        let range = ReadableTable::range::<&[u8]>(self.table(tree)?, bounds(first, last))?;
-        walk(range, true, each)
+        self.between(tree, (first, last), false, each)
     }
 
     /// What begins with `prefix`.

@@ -12,8 +12,8 @@ use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id::{self, ACCOUNT};
 use crate::limits;
 use crate::mail::address::Address;
-use crate::mail::outbound::{self, Envelope, Item, Recipient};
-use crate::mail::{Commit, EmailId, Flags, Message, NewEmail, Source};
+use crate::mail::outbound::{self, Item, Recipient, Wish};
+use crate::mail::{EmailId, Message};
 use crate::mime::build::{self, Header, Part, Piece};
 use crate::mime::{DateTime, address, header, msgid};
 use crate::sys::{clock, random};
@@ -316,37 +316,14 @@ async fn queue(context: &Context, report: Report) -> Result<(), SetError> {
         }
     }
     let staged = writer.finish(&[]).await.map_err(set_error)?;
-    let created = clock::now();
-    let item = Item::new(created).map_err(set_error)?;
-    // RFC 8098 §3: the null reverse-path, so that nothing ever answers it.
-    let envelope = Envelope {
-        created,
-        ..Envelope::default()
-    };
+    let item = Item::new(clock::now()).map_err(set_error)?;
     let to = Recipient {
         address: report.to,
         notify: None,
         orcpt: None,
     };
-    let email = NewEmail {
-        source: Source::Staged(staged),
-        mailboxes: Vec::new(),
-        flags: Flags::default(),
-        keywords: Vec::new(),
-        internaldate: None,
-        hold: true,
-    };
-    let commit = Commit {
-        add: vec![email],
-        put: Some(Box::new(move |added| {
-            let rows = |email| outbound::rows(item, email, &envelope, vec![to]);
-            added
-                .first()
-                .map(|added| rows(added.email))
-                .unwrap_or_default()
-        })),
-        ..Commit::default()
-    };
+    // RFC 8098 §3: the null reverse-path, so that nothing ever answers it.
+    let commit = outbound::own(item, staged, Wish::Usual, vec![to], Vec::new());
     context
         .mail
         .commit(commit)
