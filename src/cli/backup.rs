@@ -2,11 +2,11 @@
 use super::{existing_db_path, job};
 use crate::keep::{Done, Said, Target, backup, unusable};
 use crate::server::Failure;
+use crate::store::Files;
 use argh::FromArgs;
-use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Write a backup of everything: mail, account, keys, queue; of one moment, while the server runs or not.
 /// Whoever has it has the mail and the keys: keep it safe.
@@ -38,7 +38,15 @@ impl Backup {
             .to
             .ok_or_else(|| Failure::usage("say where to: --to FILE"))?;
         let db = existing_db_path(self.db.as_deref())?;
-        let mut output = Output::new(&to)?;
+        let file: Box<dyn Target> = match to.as_str() {
+            "-" => Box::new(Stdout),
+            to => Box::new(backup::Output::new(Arc::new(Files), Path::new(to))?),
+        };
+        let mut output = Counted {
+            to: file,
+            octets: 0,
+            tail: Vec::new(),
+        };
         let since = self.since;
         job::take(
             &db,
@@ -62,50 +70,38 @@ impl Backup {
     }
 }
 
-/// The file that the backup goes to: it has its name once it is whole.
-struct Output {
-    out: Box<dyn Write>,
-    /// None: standard output.
-    path: Option<PathBuf>,
+/// Counts what passes, and keeps the last octets.
+struct Counted {
+    to: Box<dyn Target>,
     octets: u64,
-    /// The last octets.
     tail: Vec<u8>,
 }
 
-fn part(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    name.into()
-}
-
-impl Output {
-    fn new(to: &str) -> Done<Output> {
-        let path = (to != "-").then(|| PathBuf::from(to));
-        let out: Box<dyn Write> = match &path {
-            None => Box::new(io::stdout()),
-            Some(path) => {
-                let mut options = File::options();
-                options.write(true).create(true).truncate(true).mode(0o600);
-                Box::new(options.open(part(path)).map_err(|e| unusable(path, &e))?)
-            }
-        };
-        Ok(Output {
-            out,
-            path,
-            octets: 0,
-            tail: Vec::new(),
-        })
-    }
-}
-
-impl Target for Output {
+impl Target for Counted {
     fn octets(&mut self, octets: &[u8]) -> Done<()> {
         self.octets += octets.len() as u64;
         self.tail.extend_from_slice(octets);
         let over = self.tail.len().saturating_sub(backup::TAIL);
         self.tail.drain(..over);
-        let path = self.path.as_deref().unwrap_or(Path::new("standard output"));
-        self.out.write_all(octets).map_err(|e| unusable(path, &e))
+        self.to.octets(octets)
+    }
+
+    fn end(&mut self, said: &Said) -> Done<()> {
+        self.to.end(said)
+    }
+
+    fn finish(&mut self) -> Done<Vec<String>> {
+        self.to.finish()
+    }
+}
+
+/// Standard output.
+struct Stdout;
+
+impl Target for Stdout {
+    fn octets(&mut self, octets: &[u8]) -> Done<()> {
+        let written = io::stdout().write_all(octets);
+        written.map_err(|e| unusable(Path::new("standard output"), &e))
     }
 
     fn end(&mut self, _said: &Said) -> Done<()> {
@@ -113,29 +109,8 @@ impl Target for Output {
     }
 
     fn finish(&mut self) -> Done<Vec<String>> {
-        let Some(path) = self.path.take() else {
-            self.out
-                .flush()
-                .map_err(|e| unusable(Path::new("standard output"), &e))?;
-            return Ok(Vec::new());
-        };
-        let part = part(&path);
-        let done = File::open(&part).and_then(|file| file.sync_all());
-        let done = done.and_then(|()| fs::rename(&part, &path));
-        let folder = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let done = done.and_then(|()| File::open(folder)?.sync_all());
-        done.map_err(|e| unusable(&path, &e))?;
+        let done = io::stdout().flush();
+        done.map_err(|e| unusable(Path::new("standard output"), &e))?;
         Ok(Vec::new())
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = fs::remove_file(part(path));
-        }
     }
 }

@@ -1,9 +1,10 @@
 //! `pillarbox compact`: gives the space back that deleted mail left in the file.
 use super::{existing_db_path, open_existing, print};
 use crate::server::{Failure, Kind, control};
-use crate::store::Rebuild;
+use crate::store::Files;
 use argh::FromArgs;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 /// Write the store anew, without the space that deleted mail left. Says first what that gains and needs.
 /// The server must be down. The new file takes the old one's place when it is whole: a power cut leaves
@@ -63,11 +64,7 @@ impl Compact {
                 "there is not enough room for the new file",
             ));
         }
-        let mut rebuild = Rebuild::create(db, false).map_err(failed)?;
-        store
-            .copy(0, &mut |op, key, value| rebuild.put(op, key, value))
-            .map_err(failed)?;
-        rebuild.finish().map_err(failed)?;
+        store.compact(Arc::new(Files), db).map_err(failed)?;
         print(&format!("now {} KiB on disk\n", kib(on_disk())));
         Ok(())
     }

@@ -1,16 +1,17 @@
 //! `pillarbox restore`: a store out of backups.
 use super::{db_path, print};
-use crate::keep::{backup, unusable};
-use crate::mail::Options;
+use crate::keep::{backup, restore, unusable};
+use crate::mail::Mail;
 use crate::mail::outbound::Order;
 use crate::queue::order;
 use crate::server::{Failure, Kind};
-use crate::store::{FileDisk, Rebuild};
+use crate::store::{Files, Folder, Rebuild};
 use argh::FromArgs;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Make a store out of a backup, and the increments that were made after it, in their order. It appears
 /// when it is whole and checked; until then nothing is changed.
@@ -52,49 +53,50 @@ impl Restore {
                 ),
             ));
         }
-        // Held until the end, so that no server opens it meanwhile.
-        let failed = |e| Failure::of_store(&db, &e);
-        let _lock = match there {
-            true => Some(FileDisk::open(&db).map_err(|e| match e.kind() {
-                io::ErrorKind::WouldBlock => failed(crate::store::Error::Locked),
-                _ => failed(e.into()),
-            })?),
-            false => None,
+        let folder: Arc<dyn Folder> = Arc::new(Files);
+        let mut fill = |rebuild: &mut Rebuild| read_all(&self.file, rebuild);
+        let hold = |mail: &Mail| {
+            let held = smol::block_on(order::give(mail, Order::Hold, "all"));
+            held.map_err(|e| Failure::new(Kind::Store, e.to_string()))
         };
-        let mut rebuild = Rebuild::create(&db, true).map_err(failed)?;
-        let last = Cell::new(0);
-        for file in &self.file {
-            let mut input = open(file)?;
-            let expect = |heading: &backup::Heading| {
-                if heading.since == last.get() {
-                    return Ok(());
-                }
-                Err(Failure::usage(format!(
-                    "{file} goes on after {}, what was given before it ends with {}: give the whole backup, then its increments in their order",
-                    heading.since,
-                    last.get()
-                )))
-            };
-            last.set(backup::read(&mut input, &expect, Some(&mut rebuild))?);
-        }
-        rebuild.finish().map_err(failed)?;
+        let done = restore::run(&folder, &db, &mut fill, &hold)?;
         print(&format!("restored to {}\n", db.display()));
-        hold(&db)
+        print(match done.kept {
+            true => KEPT,
+            false => OLD,
+        });
+        if done.held > 0 {
+            // What waited to be sent when the backup was made does not go out twice unless a person says so.
+            print(&format!(
+                "{} in the queue may have been sent since the backup and are held: look with `pillarbox queue list`, \
+                 then `pillarbox queue retry` or `drop`\n",
+                done.held
+            ));
+        }
+        Ok(())
     }
 }
 
-/// What waited to be sent when the backup was made may have been sent since: it does not go out twice
-/// unless a person says so.
-fn hold(db: &Path) -> Result<(), Failure> {
-    let mail = super::open(db, Options::default())?;
-    let held = smol::block_on(order::give(&mail, Order::Hold, "all"));
-    smol::block_on(mail.close());
-    let held = held.map_err(|e| Failure::new(Kind::Store, e.to_string()))?;
-    if held > 0 {
-        print(&format!(
-            "{held} in the queue may have been sent since the backup and are held: look with `pillarbox queue list`, \
-             then `pillarbox queue retry` or `drop`\n"
-        ));
+const KEPT: &str = "passwords, tokens and DKIM keys are those of the store that was replaced\n";
+const OLD: &str = "passwords, tokens and DKIM keys are the backup's: what was revoked since then works again; look \
+                   with `pillarbox app-password list`, `token list` and `dkim list`\n";
+
+/// The backups, in their order.
+fn read_all(files: &[String], rebuild: &mut Rebuild) -> Result<(), Failure> {
+    let last = Cell::new(0);
+    for file in files {
+        let mut input = open(file)?;
+        let expect = |heading: &backup::Heading| {
+            if heading.since == last.get() {
+                return Ok(());
+            }
+            Err(Failure::usage(format!(
+                "{file} goes on after {}, what was given before it ends with {}: give the whole backup, then its increments in their order",
+                heading.since,
+                last.get()
+            )))
+        };
+        last.set(backup::read(&mut input, &expect, Some(rebuild))?);
     }
     Ok(())
 }

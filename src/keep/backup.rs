@@ -3,12 +3,14 @@
 //! A line, the schema (two octets), the modseq that an increment begins after (eight). Then rows: what
 //! ([`Op`], an octet), length of key (two) and value (four), both. The end is 255, the modseq of the
 //! moment (eight), and the SHA-256 of all that stands before it. Integers are little-endian.
-use super::{Done, Target, broken};
+use super::{Done, Said, Target, broken, unusable};
 use crate::mail::Mail;
 use crate::server::{Failure, Kind};
-use crate::store::{self, Op, Rebuild};
+use crate::store::{self, Disk, Folder, Op, Rebuild, beside};
 use ring::digest::{Context, SHA256};
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const MAGIC: &[u8] = b"pillarbox backup 1\n";
 const END: u8 = 255;
@@ -160,5 +162,59 @@ pub fn read(
         if let Some(into) = into.as_deref_mut() {
             into.put(op, &key, &value).map_err(|e| of_store(&e))?;
         }
+    }
+}
+
+/// The file that a backup goes to: it has its name once it is whole.
+pub struct Output {
+    folder: Arc<dyn Folder>,
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    part: PathBuf,
+    at: u64,
+}
+
+impl Output {
+    /// At `path`; what is there stays until the end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new(folder: Arc<dyn Folder>, path: &Path) -> Done<Output> {
+        let part = beside(path, ".part");
+        let disk = folder.create(&part).map_err(|e| unusable(path, &e))?;
+        Ok(Output {
+            folder,
+            disk,
+            path: path.to_owned(),
+            part,
+            at: 0,
+        })
+    }
+}
+
+impl Target for Output {
+    fn octets(&mut self, octets: &[u8]) -> Done<()> {
+        let written = self.disk.write(self.at, octets);
+        self.at += octets.len() as u64;
+        written.map_err(|e| unusable(&self.path, &e))
+    }
+
+    fn end(&mut self, _said: &Said) -> Done<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Done<Vec<String>> {
+        let done = self.disk.sync();
+        let done = done.and_then(|()| self.folder.rename(&self.part, &self.path));
+        let done = done.and_then(|()| self.folder.sync(&self.path));
+        done.map_err(|e| unusable(&self.path, &e))?;
+        Ok(Vec::new())
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        // Nothing is there any more where it got its name.
+        let _ = self.folder.remove(&self.part);
     }
 }

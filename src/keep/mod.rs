@@ -13,6 +13,7 @@ pub mod maildir;
 pub mod mbox;
 pub mod place;
 pub mod progress;
+pub mod restore;
 pub mod source;
 
 use crate::mail::{self, Flags};

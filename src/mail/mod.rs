@@ -66,7 +66,7 @@ pub use types::*;
 pub use uidset::UidSet;
 pub use walk::Reached;
 
-use crate::store::{self, Change, FileSource, Observer, State, Store, Txn, Work};
+use crate::store::{self, Change, Files, Folder, Observer, State, Store, Txn, Work};
 use crate::sys::lock;
 use access::{Check, Door};
 use changes::Ring;
@@ -76,6 +76,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 pub use view::View;
 use view::Views;
+
+/// A row of the key-value area: what tells this store, and the backups that are made of it, from others.
+pub const STORE_ID: &[u8] = b"store.id";
 
 /// What the engine is told at start.
 #[derive(Clone, Debug)]
@@ -146,10 +149,19 @@ impl Mail {
     ///
     /// Errors: as for [`Store::open`]. Blocks until a store that was not closed is checked.
     pub fn open(path: &Path, options: Options) -> std::result::Result<Arc<Mail>, store::Error> {
-        if !store::exists(path) {
-            store::create(path)?;
+        Mail::open_in(&Files, path, options)
+    }
+
+    /// The same in any folder.
+    pub fn open_in(
+        folder: &dyn Folder,
+        path: &Path,
+        options: Options,
+    ) -> std::result::Result<Arc<Mail>, store::Error> {
+        if !folder.exists(path) {
+            store::create(folder, path)?;
         }
-        Mail::open_source(Arc::new(FileSource(path.to_owned())), options)
+        Mail::open_source(folder.source(path), options)
     }
 
     /// The same over any disk; it must be formatted.
@@ -180,7 +192,16 @@ impl Mail {
                 _ => store::Error::Closed,
             })?;
         }
+        mail.name();
         Ok(mail)
+    }
+
+    /// Gives the store an id, if it has none.
+    fn name(&self) {
+        if let (Ok(None), Ok(id)) = (self.get(STORE_ID), crate::sys::random::octets::<16>()) {
+            // Where the disk is full it is done at a later start.
+            let _ = smol::block_on(self.put(vec![(STORE_ID.to_vec(), Some(id.to_vec()))]));
+        }
     }
 
     /// The small facts, as one snapshot: what whoever this handle is for may know.

@@ -1,16 +1,24 @@
 //! Does everything in the file fit together? Read-only, for a store that nobody has open.
+//!
+//! Every row is looked at where it stands, and what it names is looked up: memory does not grow with
+//! the number of messages.
 
 use super::blob::layout;
 use super::disk::Disk;
 use super::rows::{Counters, EmailId, Flags, Gone, Row};
 use super::state::State;
-use super::tables::{Look as Tables, Tree, email_of, id_key, loc_key, number, thread_key};
+use super::tables::{
+    Look as Tables, Tree, email_key, email_of, id_key, loc_key, number, piece_key, place,
+    thread_key,
+};
 use super::{Error, Head, MsgRow, Reader};
 use redb::ReadableDatabase;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// Message ids that are held together.
+const IDS: usize = 1024;
 /// Complaints are cut here: one damaged page makes thousands.
 const MOST: usize = 100;
 
@@ -31,7 +39,7 @@ pub struct Report {
 
 /// Looks at every row of every table, and with `bodies` at every octet of every message.
 ///
-/// Errors: as for opening. Needs memory for some 200 octets per message.
+/// Errors: as for opening.
 pub fn check(disk: Arc<dyn Disk>, cache: usize, bodies: bool) -> Result<Report, Error> {
     let mut db = super::open::raw(disk, cache)?;
     let mut report = Report::default();
@@ -64,22 +72,15 @@ fn everything(
         tables,
         state,
         report,
-        messages: BTreeMap::new(),
-        places: BTreeSet::new(),
-        flags: BTreeMap::new(),
     };
     look.messages()?;
     look.rows()?;
     look.locations()?;
-    look.orphans()?;
     look.pieces()?;
     look.ends()?;
-    look.index()?;
-    let Look {
-        report, messages, ..
-    } = look;
+    let report = look.report;
     match bodies {
-        true => read_all(open, messages.keys(), report),
+        true => read_all(open, report),
         false => Ok(report),
     }
 }
@@ -88,12 +89,6 @@ struct Look {
     tables: Rc<Tables>,
     state: State,
     report: Report,
-    /// Every message, and the sizes of its pieces.
-    messages: BTreeMap<u64, (Head, u32)>,
-    /// Memberships, by email and place.
-    places: BTreeSet<[u8; 12]>,
-    /// What belongs to the email, as its first row said.
-    flags: BTreeMap<u64, u64>,
 }
 
 impl Report {
@@ -111,31 +106,43 @@ impl Look {
         }
     }
 
+    /// The row of a place, if it is this email's.
+    fn shows(&self, email: u64, place: u64) -> Result<Option<Row>, Error> {
+        let row = self.tables.get(Tree::Hot, &place.to_be_bytes())?;
+        let row = row.map(|row| Row::decode(place, row.value()));
+        Ok(row.filter(|row| row.email.0 == email))
+    }
+
     fn messages(&mut self) -> Result<(), Error> {
         let (mut bytes, mut emails) = (0, 0);
         let tables = self.tables.clone();
-        tables.all(Tree::Msg, &mut |id, row| {
-            let id = number(id);
+        tables.all(Tree::Msg, &mut |key, row| {
+            let id = number(key);
             let Some(row) = MsgRow::decode(row) else {
                 self.report.note(format!("email {id}: row cannot be read"));
                 return Ok(true);
             };
-            bytes += u64::from(row.head.raw_size);
-            emails += u32::from(row.head.birth != 0);
+            let head = row.head;
+            bytes += u64::from(head.raw_size);
+            emails += u32::from(head.birth != 0);
             let sum: u32 = row.blocks.iter().map(|b| b.stored).sum();
-            self.expect(sum == row.head.stored, &|| {
+            self.expect(sum == head.stored, &|| {
                 format!("email {id}: its blocks do not add up")
             });
             let next = self.state.global.next_email;
             self.expect(id < next, &|| format!("email {id}: not below {next}"));
-            self.expect(row.head.birth != 0 || row.head.holds > 0, &|| {
+            self.expect(head.birth != 0 || head.holds > 0, &|| {
                 format!("email {id}: nothing keeps it")
             });
-            self.report.held += u32::from(row.head.birth == 0);
-            let (pieces, rest) = layout(row.head.stored as usize);
-            let short = usize::from(rest > 0 && !row.head.tail_inline);
-            let pieces = (pieces.count() + short) as u32;
-            self.messages.insert(id, (row.head, pieces));
+            self.report.held += u32::from(head.birth == 0);
+            // Those that have some are counted where the pieces are.
+            let first = piece_key(EmailId(id), 0);
+            let begun = pieces(&head) == 0 || tables.get(Tree::Blob, &first)?.is_some();
+            self.expect(begun, &|| format!("email {id}: has no pieces"));
+            if head.birth != 0 {
+                self.shown(id, &head)?;
+                self.indexed(id, &row)?;
+            }
             Ok(true)
         })?;
         let global = (self.state.global.bytes, self.state.global.emails);
@@ -143,6 +150,34 @@ impl Look {
             format!("{global:?} octets and emails are counted, ({bytes}, {emails}) are there")
         });
         self.report.emails = emails;
+        Ok(())
+    }
+
+    /// An email that says that it is shown is.
+    fn shown(&mut self, id: u64, head: &Head) -> Result<(), Error> {
+        let mut shown = self.shows(id, head.birth)?.is_some();
+        let tables = self.tables.clone();
+        tables.prefix(Tree::Loc, &email_key(EmailId(id)), &mut |_, _| {
+            shown = true;
+            Ok(false)
+        })?;
+        self.expect(shown, &|| format!("email {id}: shown by no mailbox"));
+        Ok(())
+    }
+
+    /// A folded email is in the index; rows of dead ones may be left over.
+    fn indexed(&mut self, id: u64, row: &MsgRow) -> Result<(), Error> {
+        let email = EmailId(id);
+        if id > self.state.global.indexed {
+            return Ok(());
+        }
+        let key = thread_key(row.head.thread, email);
+        let mut found = self.tables.get(Tree::Thr, &key)?.is_some();
+        for hash in &row.ids {
+            let key = id_key(*hash, email);
+            found &= self.tables.get(Tree::Mid, &key)?.is_some();
+        }
+        self.expect(found, &|| format!("email {email}: not in the index"));
         Ok(())
     }
 
@@ -159,7 +194,7 @@ impl Look {
             c.deleted += u32::from(row.flags.has(Flags::DELETED));
             c.uidnext = c.uidnext.max(row.uid.saturating_add(1));
             c.highest_modseq = c.highest_modseq.max(row.modseq);
-            self.row(&row);
+            self.row(&row)?;
             Ok(true)
         })?;
         for id in self.state.mailboxes.keys().copied().collect::<Vec<_>>() {
@@ -187,156 +222,156 @@ impl Look {
         Ok(())
     }
 
-    fn row(&mut self, row: &Row) {
-        let email = row.email.0;
-        self.places.insert(loc_key(row.email, row.mailbox, row.uid));
-        let shared = row.flags.only(Flags::OF_EMAIL).0;
-        if !row.flags.has(Flags::APART) {
-            let first = *self.flags.entry(email).or_insert(shared);
-            self.expect(first == shared, &|| {
-                format!("email {email}: its flags differ by mailbox")
-            });
-        }
+    /// A membership is of an email that is there, and is found from it: as the first one, or in `loc`.
+    fn row(&mut self, row: &Row) -> Result<(), Error> {
         let modseq = self.state.global.modseq;
         self.expect(row.created <= row.modseq && row.modseq <= modseq, &|| {
             format!("{row:?}: modseq above {modseq}")
         });
-        let head = self.messages.get(&email).map(|(head, _)| *head);
+        let tables = self.tables.clone();
+        let head = tables.get(Tree::Msg, &email_key(row.email))?;
+        let head = head.and_then(|row| MsgRow::head(row.value()));
         let fits = head
+            .as_ref()
             .is_some_and(|h| h.birth != 0 && h.raw_size == row.size && h.thread == row.thread.0);
         self.expect(fits, &|| format!("{row:?}: its email is {head:?}"));
+        let key = loc_key(row.email, row.mailbox, row.uid);
+        let known = head.is_some_and(|head| head.birth == place(row.mailbox, row.uid))
+            || tables.get(Tree::Loc, &key)?.is_some();
+        self.expect(known, &|| format!("{row:?}: not in loc"));
+        Ok(())
     }
 
-    /// Every membership is found from its email: as the first one, or in `loc`.
+    /// What `loc` names is there, and has the flags that the email has elsewhere.
     fn locations(&mut self) -> Result<(), Error> {
-        let mut found = BTreeSet::new();
+        // The email of the last one, and its flags.
+        let mut last: Option<(u64, u64)> = None;
         let tables = self.tables.clone();
         tables.all(Tree::Loc, &mut |key, _| {
-            let there = self.places.contains(key);
-            self.expect(there, &|| format!("loc {key:02x?}: no such row"));
-            found.extend(key.first_chunk::<12>().copied());
-            Ok(true)
-        })?;
-        let places = std::mem::take(&mut self.places);
-        for key in &places {
-            let (email, place) = split(key);
-            let born = self.messages.get(&email).map(|(head, _)| head.birth);
-            let known = born == Some(place) || found.contains(key);
-            self.expect(known, &|| format!("row {key:02x?}: not in loc"));
-        }
-        self.places = places;
-        Ok(())
-    }
-
-    /// Every email that says it is shown is.
-    fn orphans(&mut self) -> Result<(), Error> {
-        let shown: BTreeSet<u64> = self.places.iter().map(|key| split(key).0).collect();
-        let messages = std::mem::take(&mut self.messages);
-        for (email, (head, _)) in &messages {
-            let fits = (head.birth != 0) == shown.contains(email);
-            self.expect(fits, &|| {
-                format!("email {email}: shown by no mailbox, or should not be")
+            let (email, place) = key.split_at_checked(4).unwrap_or_default();
+            let (email, place) = (number(email), number(place));
+            let Some(row) = self.shows(email, place)? else {
+                self.report.note(format!("loc {key:02x?}: no such row"));
+                return Ok(true);
+            };
+            if row.flags.has(Flags::APART) {
+                return Ok(true);
+            }
+            let shared = row.flags.only(Flags::OF_EMAIL).0;
+            if last.is_none_or(|(of, _)| of != email) {
+                let head = tables.get(Tree::Msg, &email_key(row.email))?;
+                let head = head.and_then(|row| MsgRow::head(row.value()));
+                let birth = self.shows(email, head.map_or(0, |head| head.birth))?;
+                let birth = birth.filter(|row| !row.flags.has(Flags::APART));
+                let first = birth.map_or(shared, |row| row.flags.only(Flags::OF_EMAIL).0);
+                last = Some((email, first));
+            }
+            self.expect(last == Some((email, shared)), &|| {
+                format!("email {email}: its flags differ by mailbox")
             });
-        }
-        self.messages = messages;
-        Ok(())
+            Ok(true)
+        })
     }
 
     fn pieces(&mut self) -> Result<(), Error> {
-        let mut counts: BTreeMap<u64, u32> = BTreeMap::new();
-        self.tables.all(Tree::Blob, &mut |key, _| {
-            *counts.entry(number(key) >> 24).or_default() += 1;
+        let (mut email, mut count) = (0, 0);
+        let tables = self.tables.clone();
+        tables.all(Tree::Blob, &mut |key, _| {
+            let this = number(key) >> 24;
+            if this != email {
+                self.count(email, count)?;
+                (email, count) = (this, 0);
+            }
+            count += 1;
             Ok(true)
         })?;
-        let messages = std::mem::take(&mut self.messages);
-        for (email, (_, pieces)) in &messages {
-            let there = counts.remove(email).unwrap_or(0);
-            self.expect(there == *pieces, &|| {
-                format!("email {email}: {there} of {pieces} pieces")
-            });
+        self.count(email, count)
+    }
+
+    /// So many pieces are there of an email.
+    fn count(&mut self, email: u64, count: u32) -> Result<(), Error> {
+        if count == 0 {
+            return Ok(());
         }
-        self.messages = messages;
-        for (email, count) in counts {
+        let tables = self.tables.clone();
+        let row = tables.get(Tree::Msg, &email_key(EmailId(email)))?;
+        let Some(head) = row.and_then(|row| MsgRow::head(row.value())) else {
             let begun = self.state.global.in_flight.contains(&email);
             self.expect(begun, &|| format!("{count} pieces of nobody, {email}"));
             self.report.in_flight += count;
-        }
+            return Ok(());
+        };
+        let want = pieces(&head);
+        self.expect(count == want, &|| {
+            format!("email {email}: {count} of {want} pieces")
+        });
         Ok(())
     }
 
     fn ends(&mut self) -> Result<(), Error> {
         let mut count = 0;
-        let global = self.state.global.clone();
         let tables = self.tables.clone();
         tables.all(Tree::Gone, &mut |modseq, row| {
             let (modseq, gone) = (number(modseq), Gone::decode(row));
             count += 1;
+            let global = &self.state.global;
             let fits = modseq <= global.modseq && modseq > global.gone_floor;
             self.expect(fits, &|| format!("end {modseq} is out of range"));
-            let key = loc_key(gone.email, gone.mailbox, gone.uid);
-            let over = !self.places.contains(&key);
-            self.expect(over, &|| format!("{gone:?} is there still"));
+            let row = self.shows(gone.email.0, place(gone.mailbox, gone.uid))?;
+            self.expect(row.is_none(), &|| format!("{gone:?} is there still"));
             Ok(true)
         })?;
-        self.expect(count == global.gone_count, &|| {
-            format!("{} ends are counted, {count} are there", global.gone_count)
+        let said = self.state.global.gone_count;
+        self.expect(count == said, &|| {
+            format!("{said} ends are counted, {count} are there")
         });
         Ok(())
     }
+}
 
-    /// Folded emails are in the index; rows of dead ones may be left over.
-    fn index(&mut self) -> Result<(), Error> {
-        let tables = self.tables.clone();
-        let indexed = self.state.global.indexed;
-        tables.all(Tree::Msg, &mut |key, row| {
-            let email = email_of(key);
-            let row = MsgRow::decode(row).filter(|row| row.head.birth != 0);
-            let Some(row) = row.filter(|_| email.0 <= indexed) else {
-                return Ok(email.0 <= indexed);
-            };
-            let key = thread_key(row.head.thread, email);
-            let mut found = tables.get(Tree::Thr, &key)?.is_some();
-            for id in row.ids {
-                found &= tables.get(Tree::Mid, &id_key(id, email))?.is_some();
+/// How many a message has.
+fn pieces(head: &Head) -> u32 {
+    let (pieces, rest) = layout(head.stored as usize);
+    pieces.count() as u32 + u32::from(rest > 0 && !head.tail_inline)
+}
+
+fn read_all(open: &dyn Fn() -> Result<Tables, Error>, mut report: Report) -> Result<Report, Error> {
+    let mut next = Some(EmailId(0));
+    while let Some(from) = next.take() {
+        let mut ids = Vec::with_capacity(IDS);
+        open()?.range(Tree::Msg, &email_key(from), None, &mut |key, _| {
+            if ids.len() == IDS {
+                next = Some(email_of(key));
+                return Ok(false);
             }
-            if !found {
-                self.report.note(format!("email {email}: not in the index"));
-            }
+            ids.push(email_of(key));
             Ok(true)
-        })
-    }
-}
-
-/// Email and place of a key of `loc`.
-fn split(key: &[u8; 12]) -> (u64, u64) {
-    let (email, place) = key.split_at(4);
-    (number(email), number(place))
-}
-
-fn read_all<'a>(
-    open: &dyn Fn() -> Result<Tables, Error>,
-    emails: impl Iterator<Item = &'a u64>,
-    mut report: Report,
-) -> Result<Report, Error> {
-    let mut out = Vec::new();
-    for &email in emails {
-        // A look each: nothing is pinned for long. One may be gone meanwhile.
-        let reader = Reader::over(open()?);
-        let Some(row) = reader.message(EmailId(email))? else {
-            continue;
-        };
-        let mut at = 0;
-        while at < row.head.raw_size {
-            out.clear();
-            match reader.read(EmailId(email), &row, at, u32::MAX, &mut out) {
-                Ok(read) if read > 0 => at += read,
-                Ok(_) => report.note(format!("email {email}: ends at octet {at}")),
-                Err(error) => report.note(format!("email {email}: {error} at octet {at}")),
-            }
-            if out.is_empty() {
-                break;
-            }
+        })?;
+        for email in ids {
+            body(open()?, email, &mut report)?;
         }
     }
     Ok(report)
+}
+
+/// Every octet of one, in a look of its own: nothing is pinned for long.
+fn body(look: Tables, email: EmailId, report: &mut Report) -> Result<(), Error> {
+    let reader = Reader::over(look);
+    // Gone meanwhile.
+    let Some(row) = reader.message(email)? else {
+        return Ok(());
+    };
+    let (mut at, mut out) = (0, Vec::new());
+    while at < row.head.raw_size {
+        out.clear();
+        match reader.read(email, &row, at, u32::MAX, &mut out) {
+            Ok(read) if read > 0 => at += read,
+            Ok(_) => report.note(format!("email {email}: ends at octet {at}")),
+            Err(error) => report.note(format!("email {email}: {error} at octet {at}")),
+        }
+        if out.is_empty() {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -5,14 +5,14 @@
 //! end one look gives those again, and the small tables: memberships, mailboxes, counters, the rest.
 //! The index of message-ids and threads is not copied but made again.
 
-use super::disk::FileDisk;
 use super::message::MsgRow;
-use super::rows::{Counters, Modseq, Row};
+use super::open::{self, Folder, Source, beside};
+use super::rows::{Counters, EmailId, Modseq, Row};
 use super::state::Global;
 use super::tables::{Look, Tree, Trees, email_of, id_key, number, thread_key};
-use super::{Disk, Error, Store, open};
+use super::{Disk, Error, Store};
 use redb::{Database, Durability, ReadableDatabase, WriteTransaction};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -179,7 +179,8 @@ const SKIP: u32 = 1 << 20;
 pub struct Rebuild {
     /// None once it is closed.
     db: Option<Database>,
-    disk: Arc<FileDisk>,
+    disk: Arc<dyn Disk>,
+    folder: Arc<dyn Folder>,
     path: PathBuf,
     temporary: PathBuf,
     /// It takes another's place, of which it is an older state.
@@ -190,7 +191,7 @@ pub struct Rebuild {
     rows: Vec<(Op, Vec<u8>, Vec<u8>)>,
     octets: usize,
     /// Messages that an increment named; all others are gone.
-    named: Option<BTreeSet<u32>>,
+    named: Option<Ids>,
 }
 
 impl Rebuild {
@@ -198,21 +199,17 @@ impl Rebuild {
     ///
     /// # Errors
     /// The system's.
-    pub fn create(path: &Path, skips: bool) -> Result<Rebuild, Error> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".rebuild");
-        let temporary = PathBuf::from(name);
-        let disk = Arc::new(FileDisk::create(&temporary)?);
+    pub fn create(folder: Arc<dyn Folder>, path: &Path, skips: bool) -> Result<Rebuild, Error> {
+        let temporary = beside(path, ".rebuild");
+        let disk = folder.create(&temporary)?;
         open::format(disk.clone())?;
-        let disk = match FileDisk::open(&temporary) {
-            // Formatting gave the lock back.
-            Ok(disk) => Arc::new(disk),
-            Err(_) => disk,
-        };
+        // Formatting gave the lock back.
+        let disk = folder.source(&temporary).open().unwrap_or(disk);
         let db = open::raw(disk.clone(), 4 << 20)?;
         Ok(Rebuild {
             db: Some(db),
             disk,
+            folder,
             path: path.to_owned(),
             temporary,
             skips,
@@ -229,7 +226,7 @@ impl Rebuild {
     /// The system's.
     pub fn increment(&mut self) -> Result<(), Error> {
         self.flush(Durability::None)?;
-        self.named = Some(BTreeSet::new());
+        self.named = Some(Ids::default());
         Ok(())
     }
 
@@ -241,7 +238,7 @@ impl Rebuild {
         if let Some(named) = &mut self.named
             && matches!(op, Op::Msg | Op::Head)
         {
-            named.insert(email_of(key).0 as u32);
+            named.insert(email_of(key));
         }
         self.octets += key.len() + value.len() + 64;
         self.rows.push((op, key.to_vec(), value.to_vec()));
@@ -286,8 +283,14 @@ impl Rebuild {
                 }
                 Op::Tables => {
                     for (tree, _) in SMALL {
-                        for key in trees.keys(tree, &[], usize::MAX)? {
-                            trees.remove(tree, &key)?;
+                        loop {
+                            let keys = trees.keys(tree, &[], LOOK / 64)?;
+                            if keys.is_empty() {
+                                break;
+                            }
+                            for key in keys {
+                                trees.remove(tree, &key)?;
+                            }
                         }
                     }
                     continue;
@@ -341,11 +344,12 @@ impl Rebuild {
         Ok(true)
     }
 
-    /// Makes the index, and puts the file in its place, whole and on the disk.
+    /// Makes the index and brings the file to the disk, whole, checked and closed; still beside its
+    /// place. It is returned, for what is to be changed in it before [`Rebuild::place`].
     ///
     /// # Errors
     /// The system's; [`Error::Damaged`] when rows are missing.
-    pub fn finish(mut self) -> Result<(), Error> {
+    pub fn whole(&mut self) -> Result<Arc<dyn Source>, Error> {
         self.flush(Durability::None)?;
         self.index()?;
         self.flush(Durability::Immediate)?;
@@ -353,12 +357,21 @@ impl Rebuild {
             db.close()?;
         }
         self.disk.sync()?;
-        let report = super::check(Arc::new(FileDisk::open(&self.temporary)?), 4 << 20, false)?;
-        if let Some(wrong) = report.wrong.first() {
-            return Err(Error::Damaged(wrong.clone()));
+        let source = self.folder.source(&self.temporary);
+        let report = super::check(source.open()?, 4 << 20, false)?;
+        match report.wrong.first() {
+            None => Ok(source),
+            Some(wrong) => Err(Error::Damaged(wrong.clone())),
         }
-        std::fs::rename(&self.temporary, &self.path)?;
-        open::sync_folder(&self.path)
+    }
+
+    /// Puts it in its place, for good.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn place(self) -> Result<(), Error> {
+        self.folder.rename(&self.temporary, &self.path)?;
+        Ok(self.folder.sync(&self.path)?)
     }
 
     /// Lets go of messages that nothing names, and writes the rows of `mid` and `thr`.
@@ -384,10 +397,7 @@ impl Rebuild {
                 }
                 octets += row.len();
                 let email = email_of(key);
-                if named
-                    .as_ref()
-                    .is_some_and(|named| !named.contains(&(email.0 as u32)))
-                {
+                if named.as_ref().is_some_and(|named| !named.has(email)) {
                     dead.push(key.to_vec());
                     return Ok(true);
                 }
@@ -419,7 +429,26 @@ impl Rebuild {
 impl Drop for Rebuild {
     fn drop(&mut self) {
         // Nothing is there any more where it was put in its place.
-        let _ = std::fs::remove_file(&self.temporary);
+        let _ = self.folder.remove(&self.temporary);
+    }
+}
+
+/// A set of ids, a bit each.
+#[derive(Default)]
+struct Ids(BTreeMap<u64, [u64; 64]>);
+
+impl Ids {
+    fn insert(&mut self, id: EmailId) {
+        let word = self.0.entry(id.0 >> 12).or_insert([0; 64]);
+        if let Some(bits) = word.get_mut((id.0 >> 6 & 63) as usize) {
+            *bits |= 1 << (id.0 & 63);
+        }
+    }
+
+    fn has(&self, id: EmailId) -> bool {
+        let word = self.0.get(&(id.0 >> 12));
+        let bits = word.and_then(|word| word.get((id.0 >> 6 & 63) as usize));
+        bits.is_some_and(|bits| bits >> (id.0 & 63) & 1 == 1)
     }
 }
 
@@ -453,6 +482,18 @@ impl Op {
 }
 
 impl Store {
+    /// Writes the store anew at `path`, which is its own: without what deleted mail left in it. Nothing
+    /// may be written meanwhile.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn compact(&self, folder: Arc<dyn Folder>, path: &Path) -> Result<(), Error> {
+        let mut rebuild = Rebuild::create(folder, path, false)?;
+        self.copy(0, &mut |op, key, value| rebuild.put(op, key, value))?;
+        rebuild.whole()?;
+        rebuild.place()
+    }
+
     /// Octets that the rows and their trees take; the file has the rest in reserve. Reads all of it, and
     /// keeps the writer waiting.
     ///

@@ -30,7 +30,7 @@ pub use copy::{Op, Rebuild, Sink};
 pub use disk::{Disk, FileDisk};
 pub use error::Error;
 pub use message::{Head, MsgRow};
-pub use open::{FileSource, Source, create, format};
+pub use open::{FileSource, Files, Folder, Settings, Source, beside, create, format, settings};
 pub use reader::Reader;
 pub use rows::{Counters, EmailId, Flags, Gone, MailboxId, Modseq, Row, ThreadId, Uid};
 pub use salvage::salvage;
@@ -43,7 +43,6 @@ pub use writer::Observer;
 use crate::sys::lock;
 use async_channel::Sender;
 use redb::{Database, ReadableDatabase};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 pub(crate) use writer::Work;
 use writer::{Guard, Job, Message, Writer};
@@ -250,9 +249,4 @@ impl Store {
 fn left_in_flight(state: &State) -> impl Iterator<Item = (EmailId, u32)> + '_ {
     let ids = state.global.in_flight.iter();
     ids.map(|&n| (EmailId(n), state.epoch))
-}
-
-/// Does a store exist at `path`?
-pub fn exists(path: &Path) -> bool {
-    path.exists()
 }

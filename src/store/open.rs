@@ -3,7 +3,7 @@
 use super::Error;
 use super::disk::{Backend, Disk, FileDisk, Reporter};
 use super::state::State;
-use super::tables::{self, Look, Trees};
+use super::tables::{self, Look, Tree, Trees};
 use redb::{Database, ReadableDatabase};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,32 +41,69 @@ impl Source for FileSource {
     }
 }
 
+/// Where files have their names: the file system, or in tests one that loses power. What became of a
+/// name may be lost until [`Folder::sync`] returns, except that a renamed file replaces another whole.
+pub trait Folder: Send + Sync + 'static {
+    /// An empty file, readable by the owner alone and locked; one that is there is emptied.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn Disk>>;
+    /// A file that is there, or may be.
+    fn source(&self, path: &Path) -> Arc<dyn Source>;
+    /// Is there one?
+    fn exists(&self, path: &Path) -> bool;
+    /// Gives a file another's name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Takes a file away.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Returns when the names beside `path` are on the medium.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The file system.
+pub struct Files;
+
+impl Folder for Files {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn Disk>> {
+        Ok(Arc::new(FileDisk::create(path)?))
+    }
+    fn source(&self, path: &Path) -> Arc<dyn Source> {
+        Arc::new(FileSource(path.to_owned()))
+    }
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+/// A path with something behind it.
+pub fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
 /// Makes a new store at `path`. It is written under a temporary name and renamed when it is whole:
 /// a file that redb is still creating is one that it would refuse after a power cut.
 ///
 /// Errors: a file of that name exists; anything the system says.
-pub fn create(path: &Path) -> Result<(), Error> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let temporary = PathBuf::from(name);
-    let disk = Arc::new(FileDisk::create(&temporary)?);
-    if path.exists() {
+pub fn create(folder: &dyn Folder, path: &Path) -> Result<(), Error> {
+    let temporary = beside(path, ".new");
+    let disk = folder.create(&temporary)?;
+    if folder.exists(path) {
         return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
     }
     format(disk.clone())?;
     disk.sync()?;
-    std::fs::rename(&temporary, path)?;
-    sync_folder(path)
-}
-
-/// Makes a file's name last.
-pub(super) fn sync_folder(path: &Path) -> Result<(), Error> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    std::fs::File::open(folder)?.sync_all()?;
-    Ok(())
+    folder.rename(&temporary, path)?;
+    Ok(folder.sync(path)?)
 }
 
 /// The database on a disk, without a look at what is in it.
@@ -85,6 +122,34 @@ pub fn format(disk: Arc<dyn Disk>) -> Result<(), Error> {
     txn.commit()?;
     db.close()?;
     Ok(())
+}
+
+/// Rows of the key-value area.
+pub struct Settings {
+    /// Which store it is: the value of that key.
+    pub id: Option<Vec<u8>>,
+    /// Keys and values.
+    pub rows: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What begins with one of `prefixes` in a store that nobody has open, and the value of `id`.
+///
+/// # Errors
+/// As for opening.
+pub fn settings(source: &dyn Source, prefixes: &[&[u8]], id: &[u8]) -> Result<Settings, Error> {
+    let (db, _) = open(source, 1 << 20, Box::new(|| ()))?;
+    let look = Look::new(db.begin_read()?);
+    let mut rows = Vec::new();
+    for prefix in prefixes {
+        look.prefix(Tree::Misc, prefix, &mut |key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            Ok(true)
+        })?;
+    }
+    let id = look.get(Tree::Misc, id)?.map(|row| row.value().to_vec());
+    drop(look);
+    db.close()?;
+    Ok(Settings { id, rows })
 }
 
 /// Opens the database behind `source` and loads its state. `report` is called at the first I/O error.

@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! PILLARBOX_CUTS=5000 cargo test --profile quick --test main crash::power -- --nocapture
+//! PILLARBOX_COMMAND_CUTS=5000 cargo test --profile quick --test main crash::commands -- --nocapture
 //! PILLARBOX_STEP=1 cargo test --profile quick --test main crash::full -- --nocapture
 //! PILLARBOX_KILLS=200 cargo test --profile quick --test main crash::kill -- --nocapture
 //! ```
 //! A failure prints its seed; `PILLARBOX_SEED=...` starts with it. Threads still take turns as they
 //! like, so that a seed makes a failure likely again rather than certain.
 mod actor;
+mod commands;
 mod cost;
 pub mod disk;
 mod full;

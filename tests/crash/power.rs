@@ -231,7 +231,7 @@ fn run(cuts: u64, seed: u64) -> Vec<Tally> {
     })
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     number("PILLARBOX_SEED", now.map_or(1, |d| d.as_micros() as u64))
 }

@@ -436,7 +436,7 @@ fn old_ends_are_forgotten_and_the_floor_says_so() {
     }
     let folder = Folder::new("ends");
     let path = folder.0.join("mail.redb");
-    pillarbox::store::create(&path).expect("creates");
+    pillarbox::store::create(&pillarbox::store::Files, &path).expect("creates");
     let source = Arc::new(pillarbox::store::FileSource(path));
     let (store, _) = Store::open(source, 4 << 20, |_| Arc::new(Nobody)).expect("opens");
     let (floor, count, last) = smol::block_on(store.write(0, |txn| {

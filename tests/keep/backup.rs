@@ -184,6 +184,40 @@ fn what_waited_when_the_backup_was_made_is_held() {
     server.stop();
 }
 
+/// A store that goes back to an older state of itself does not let in again who was shut out.
+#[test]
+fn what_was_revoked_stays_so() {
+    let dir = init();
+    fine(&dir, &["token", "add", "phone"]);
+    fine(&dir, &["dkim", "list"]);
+    assert_eq!(run(&dir, &["backup", "--to", "b"]).0, 0);
+    fine(&dir, &["token", "revoke", "phone"]);
+    fine(&dir, &["dkim", "rotate"]);
+    let keys = fine(&dir, &["dkim", "list"]);
+    let passwd = |text| assert_eq!(pillarbox(dir.path(), &["passwd", "--stdin"], text).0, 0);
+    passwd("another\n");
+    let out = fine(&dir, &["restore", "--replace", "b"]);
+    assert!(out.contains("of the store that was replaced"), "{out}");
+    assert!(!fine(&dir, &["token", "list"]).contains("phone"));
+    assert_eq!(fine(&dir, &["dkim", "list"]), keys);
+    let server = serve(&dir);
+    let mut c = Client::connect(server.addr("imap"));
+    c.expect("* OK");
+    c.ask("a LOGIN anna secret", "a NO");
+    c.ask("b LOGIN anna another", "b OK");
+    server.stop();
+    // In place of another store, or of one that cannot be read, it has what the backup has.
+    let other = init();
+    fs::copy(dir.join("b"), other.join("b")).unwrap();
+    for _ in 0..2 {
+        let out = fine(&other, &["restore", "--replace", "b"]);
+        assert!(out.contains("DKIM keys are the backup's"), "{out}");
+        assert!(fine(&other, &["token", "list"]).contains("phone"));
+        assert_ne!(fine(&other, &["dkim", "list"]), keys);
+        fs::write(other.join("mail.redb"), "no store").unwrap();
+    }
+}
+
 #[test]
 fn damaged_backups_are_refused() {
     let dir = init();
