@@ -12,8 +12,10 @@ use crate::queue::{keys, order};
 use async_io::{Async, Timer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use smol::LocalExecutor;
 use smol::future::FutureExt;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::lock::Mutex;
 use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
@@ -174,6 +176,15 @@ fn app_line(app: &App, mail: &Mail) -> String {
 }
 
 impl Request {
+    /// Makes an RSA key, for which a small board needs a minute or more, or may read all of the store.
+    fn takes_long(&self) -> bool {
+        match self {
+            Request::Zone(_) | Request::Status => true,
+            Request::Dkim(step) => step != "list",
+            _ => false,
+        }
+    }
+
     fn encode(&self) -> String {
         let (verb, argument) = match self {
             Request::Password(password) => ("password", password.clone()),
@@ -271,7 +282,6 @@ impl Request {
                     Err(e) => Err(e.to_string()),
                 };
             }
-            // What makes an RSA key takes a small board seconds.
             Request::Zone(form) => {
                 let (mail, form) = (Arc::clone(mail), form == "form");
                 return smol::unblock(move || super::zone::lines(&mail, form)).await;
@@ -282,7 +292,6 @@ impl Request {
                 smol::unblock(move || keys::step(&mail, &step)).await?;
             }
             Request::Facts => return super::doctor::facts(auth.config(), mail),
-            // It may read all of the store.
             Request::Status => {
                 let (config, mail) = (auth.config().clone(), Arc::clone(mail));
                 return smol::unblock(move || super::status::lines(&config, &mail)).await;
@@ -335,25 +344,29 @@ impl Control {
         Ok(Control { listener, path })
     }
 
-    /// Answers requests, one at a time, for ever.
+    /// Answers requests for ever: one at a time, and beside them one that takes long.
     ///
     /// # Errors
     /// When the socket cannot be listened on.
     pub async fn serve(&self, auth: &Auth, mail: &Arc<Mail>) -> io::Result<()> {
         let listener = Async::new(self.listener.try_clone()?)?;
-        loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                Timer::after(limits::ACCEPT_PAUSE).await;
-                continue;
-            };
-            let late = async {
-                Timer::after(Duration::from_secs(30)).await;
-                Ok(())
-            };
-            if let Err(e) = answer(stream, auth, mail).or(late).await {
-                log::debug!("control: {e}");
+        let (turns, asking) = (Turns::default(), LocalExecutor::new());
+        let accept = async {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    Timer::after(limits::ACCEPT_PAUSE).await;
+                    continue;
+                };
+                let turns = &turns;
+                let task = asking.spawn(async move {
+                    if let Err(e) = answer(stream, auth, mail, turns).await {
+                        log::debug!("control: {e}");
+                    }
+                });
+                task.detach();
             }
-        }
+        };
+        asking.run(accept).await
     }
 }
 
@@ -363,15 +376,40 @@ impl Drop for Control {
     }
 }
 
-async fn answer(mut stream: Async<UnixStream>, auth: &Auth, mail: &Arc<Mail>) -> io::Result<()> {
+/// Requests do not cross each other; one that takes long holds up only its like.
+#[derive(Default)]
+struct Turns {
+    short: Mutex<()>,
+    long: Mutex<()>,
+}
+
+/// Ends what the other side does not go on with.
+async fn hurried<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let late = async {
+        Timer::after(Duration::from_secs(30)).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    work.or(late).await
+}
+
+async fn answer(
+    mut stream: Async<UnixStream>,
+    auth: &Auth,
+    mail: &Arc<Mail>,
+    turns: &Turns,
+) -> io::Result<()> {
     let mut line = Vec::new();
-    let mut chunk = [0; 512];
-    while !line.contains(&b'\n') && line.len() < limits::CONTROL_LINE {
-        match stream.read(&mut chunk).await? {
-            0 => return Ok(()),
-            n => line.extend_from_slice(chunk.get(..n).unwrap_or_default()),
+    let read = async {
+        let mut chunk = [0; 512];
+        while !line.contains(&b'\n') && line.len() < limits::CONTROL_LINE {
+            match stream.read(&mut chunk).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => line.extend_from_slice(chunk.get(..n).unwrap_or_default()),
+            }
         }
-    }
+        Ok(())
+    };
+    hurried(read).await?;
     let line = String::from_utf8_lossy(&line);
     let (verb, argument) = line.split_once(' ').unwrap_or_default();
     if job::VERBS.contains(&verb) {
@@ -386,7 +424,15 @@ async fn answer(mut stream: Async<UnixStream>, auth: &Auth, mail: &Arc<Mail>) ->
     }
     let request = Request::decode(&line);
     let done = match &request {
-        Some(request) => request.run(auth, mail).await,
+        Some(request) => {
+            let turn = if request.takes_long() {
+                &turns.long
+            } else {
+                &turns.short
+            };
+            let _turn = turn.lock().await;
+            request.run(auth, mail).await
+        }
         None => Err("the running server does not know this request; is it another version?".into()),
     };
     let reply = match done {
@@ -395,7 +441,7 @@ async fn answer(mut stream: Async<UnixStream>, auth: &Auth, mail: &Arc<Mail>) ->
             .collect::<String>(),
         Err(why) => format!("error {why}\n"),
     };
-    stream.write_all(reply.as_bytes()).await
+    hurried(stream.write_all(reply.as_bytes())).await
 }
 
 /// Connects to the server that has this store open, and says `line`. `None`: there is none.
@@ -403,9 +449,8 @@ fn connect(db: &Path, line: &str) -> Result<Option<UnixStream>, Failure> {
     let Ok(mut stream) = short(&path_of(db), |path| UnixStream::connect(path)) else {
         return Ok(None);
     };
-    // A small board makes an RSA key in its own time.
-    let keys = line.starts_with("dkim ") || line.starts_with("zone ");
-    let patience = Duration::from_secs(if keys { 600 } else { 60 });
+    let long = Request::decode(line).is_some_and(|request| request.takes_long());
+    let patience = Duration::from_secs(if long { 600 } else { 60 });
     let waits = stream.set_read_timeout(Some(patience));
     let said = waits.and_then(|()| stream.write_all(line.as_bytes()));
     said.map_err(silent)?;
