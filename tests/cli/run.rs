@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 /// Lines as they come, and whether no more will.
 type Lines = Arc<(Mutex<(String, bool)>, Condvar)>;
@@ -124,7 +123,7 @@ impl Run {
             }
             let (out, ended) = (self.out(), text.1);
             assert!(!ended, "ended without saying {words:?}: {out}{}", text.0);
-            let (next, late) = bell.wait_timeout(text, Duration::from_secs(20)).unwrap();
+            let (next, late) = bell.wait_timeout(text, crate::harness::PATIENCE).unwrap();
             text = next;
             assert!(!late.timed_out(), "never said {words:?}: {out}{}", text.0);
         }
@@ -137,7 +136,7 @@ impl Run {
         let mut text = lock.lock().unwrap();
         while !text.0.contains(words) {
             assert!(!text.1, "ended without printing {words:?}: {}", text.0);
-            let (next, late) = bell.wait_timeout(text, Duration::from_secs(20)).unwrap();
+            let (next, late) = bell.wait_timeout(text, crate::harness::PATIENCE).unwrap();
             text = next;
             assert!(!late.timed_out(), "never printed {words:?}: {}", text.0);
         }

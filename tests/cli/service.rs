@@ -4,7 +4,6 @@ use super::run::Run;
 use crate::harness::{Client, TempDir};
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
 #[test]
 fn a_handed_socket_is_served() {
@@ -30,7 +29,7 @@ fn the_watchdog_hears_of_us() {
     let path = dir.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
     manager
-        .set_read_timeout(Some(Duration::from_secs(30)))
+        .set_read_timeout(Some(crate::harness::PATIENCE))
         .unwrap();
     let notify = format!("NOTIFY_SOCKET={}", path.display());
     let settings = [notify.as_str(), "WATCHDOG_USEC=100000"];

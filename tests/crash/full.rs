@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const OPERATIONS: usize = 10;
 /// A broken store tries again every second.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = crate::harness::PATIENCE;
 
 struct Start {
     image: Vec<u8>,

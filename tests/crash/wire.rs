@@ -4,7 +4,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 /// The account of these tests.
 pub const USER: &str = "anna";
@@ -20,7 +19,7 @@ impl Wire {
     pub fn connect(addr: SocketAddr) -> Result<Wire> {
         let socket = TcpStream::connect(addr)?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+        socket.set_read_timeout(Some(crate::harness::PATIENCE))?;
         Ok(Wire(BufReader::new(socket)))
     }
 

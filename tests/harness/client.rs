@@ -27,10 +27,10 @@ impl Client {
         let socket = TcpStream::connect(addr).unwrap();
         socket.set_nodelay(true).unwrap();
         socket
-            .set_read_timeout(Some(Duration::from_secs(10)))
+            .set_read_timeout(Some(crate::harness::PATIENCE))
             .unwrap();
         socket
-            .set_write_timeout(Some(Duration::from_secs(10)))
+            .set_write_timeout(Some(crate::harness::PATIENCE))
             .unwrap();
         Client {
             wire: Wire::Plain(socket),
@@ -39,7 +39,7 @@ impl Client {
         }
     }
 
-    /// Waits so long for an answer; ten seconds otherwise.
+    /// Waits so long for an answer; [`PATIENCE`](super::PATIENCE) otherwise.
     pub fn patience(&self, wait: Duration) {
         let socket = match &self.wire {
             Wire::Plain(socket) => socket,

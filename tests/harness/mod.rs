@@ -30,6 +30,10 @@ pub const PASSWORD: &str = "correct horse";
 /// Her domain.
 pub const DOMAIN: &str = "example.org";
 
+/// How long a test waits for what has to happen: longer than any machine needs, so that only what
+/// never comes fails.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A directory that goes away with its owner.
 pub struct TempDir(PathBuf);
 

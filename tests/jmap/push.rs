@@ -87,7 +87,7 @@ impl Service {
     #[track_caller]
     fn post(&self) -> Post {
         self.posts
-            .recv_timeout(Duration::from_secs(20))
+            .recv_timeout(crate::harness::PATIENCE)
             .expect("a push")
     }
 
@@ -417,7 +417,7 @@ fn answers_of_the_service() {
     service.answers.lock().unwrap().push("410 Gone");
     import(&mut jmap, "gone", 14, json!({}));
     service.post();
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + crate::harness::PATIENCE;
     while get(&mut jmap)["list"] != json!([]) {
         assert!(Instant::now() < end);
         std::thread::sleep(Duration::from_millis(10));

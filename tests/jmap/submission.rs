@@ -45,7 +45,7 @@ fn submission(jmap: &mut Jmap, id: &str) -> Value {
 /// Asks until it is so.
 #[track_caller]
 fn until(jmap: &mut Jmap, id: &str, so: impl Fn(&Value) -> bool) -> Value {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + crate::harness::PATIENCE;
     loop {
         let got = submission(jmap, id);
         if so(&got) {

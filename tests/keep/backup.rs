@@ -177,7 +177,7 @@ fn what_waited_when_the_backup_was_made_is_held() {
     let out = fine(&dir, &["restore", "--replace", "b"]);
     assert!(out.contains("1 in the queue may have been sent"), "{out}");
     let server = serve(&dir);
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let until = std::time::Instant::now() + crate::harness::PATIENCE;
     while !fine(&dir, &["queue", "list"]).contains("held") {
         assert!(std::time::Instant::now() < until);
     }

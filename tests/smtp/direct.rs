@@ -258,7 +258,7 @@ fn orders_are_obeyed() {
             .count()
     };
     let wait = |what: &str, done: &dyn Fn(&[String]) -> bool| {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + crate::harness::PATIENCE;
         loop {
             let lines = order::list(server.mail()).unwrap();
             if done(&lines) {
@@ -310,7 +310,7 @@ fn without_answers_from_the_dns_it_waits() {
     dns.fail("b.test");
     let server = server(&dns, dead_port(), false);
     submit(&server, &["x@b.test"]);
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + crate::harness::PATIENCE;
     while dns.asked().is_empty() {
         assert!(Instant::now() < until);
         std::thread::sleep(Duration::from_millis(5));

@@ -8,7 +8,6 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
 /// A message that was taken.
 #[derive(Clone, Debug, Default)]
@@ -199,7 +198,7 @@ impl Fake {
 
     fn wait_until(&self, done: impl Fn(&Seen) -> bool) -> std::sync::MutexGuard<'_, Seen> {
         let seen = self.shared.seen.lock().unwrap();
-        let limit = Duration::from_secs(20);
+        let limit = crate::harness::PATIENCE;
         self.shared
             .changed
             .wait_timeout_while(seen, limit, |seen| !done(seen))

@@ -31,7 +31,7 @@ fn submit(client: &mut Client) {
 /// Lets this server alone try again, until something holds.
 #[track_caller]
 fn until(server: &Server, what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + crate::harness::PATIENCE;
     while !done() {
         assert!(Instant::now() < end, "{what}");
         let _ = smol::block_on(order::give(server.mail(), Order::Retry, "all"));
@@ -190,7 +190,7 @@ fn a_banner_of_a_gigabyte_is_not_taken() {
         let way = smarthost(address);
         let server = Server::with(|config| config.smarthost = Some(way));
         submit(&mut logged_in(&server));
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + crate::harness::PATIENCE;
         while taken.load(Ordering::SeqCst) == 0 {
             assert!(Instant::now() < end);
         }

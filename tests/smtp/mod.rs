@@ -122,7 +122,7 @@ fn without_trace(text: &str) -> &str {
 /// Waits, woken by changes of the mailbox, until INBOX holds this many messages.
 #[track_caller]
 fn wait_for_inbox(server: &Server, count: usize) -> Vec<String> {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + crate::harness::PATIENCE;
     loop {
         let texts = texts(server);
         if texts.len() >= count {
@@ -149,7 +149,7 @@ fn queued(server: &Server) -> usize {
 /// Waits until the queue is empty, its last commit included.
 #[track_caller]
 fn wait_for_empty_queue(server: &Server) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + crate::harness::PATIENCE;
     while queued(server) > 0 {
         assert!(
             Instant::now() < until,

@@ -550,7 +550,7 @@ fn chunking_that_does_not_work_is_not_tried_twice() {
     });
     let server = server(fake.smarthost());
     submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "x");
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let until = std::time::Instant::now() + crate::harness::PATIENCE;
     while fake.count() == 0 {
         assert!(std::time::Instant::now() < until, "{:?}", fake.lines());
         let _ = smol::block_on(pillarbox::queue::order::give(

@@ -142,7 +142,7 @@ fn records_that_cannot_be_learnt_keep_mail_here() {
     dns.fail(&name);
     let server = server(&dns, &fake, |_| {});
     submit(&server);
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + crate::harness::PATIENCE;
     while !dns.asked().iter().any(|(asked, ..)| *asked == name) {
         assert!(Instant::now() < until);
         std::thread::sleep(Duration::from_millis(5));
@@ -187,7 +187,7 @@ fn dane_stands_where_proved_aliases_lead() {
         } else if fails.is_empty() {
             stays(&server, &fake);
         } else {
-            let until = Instant::now() + Duration::from_secs(20);
+            let until = Instant::now() + crate::harness::PATIENCE;
             while !dns.asked().iter().any(|(asked, ..)| asked == fails) {
                 assert!(Instant::now() < until);
                 std::thread::sleep(Duration::from_millis(5));
@@ -339,7 +339,7 @@ fn a_wrong_certificate_or_host_is_refused_if_the_policy_says_so() {
             wait_for_empty_queue(&server);
             continue;
         }
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + crate::harness::PATIENCE;
         while host.asked.load(Ordering::SeqCst) == 0 {
             assert!(Instant::now() < until);
             std::thread::sleep(Duration::from_millis(5));
@@ -385,7 +385,7 @@ fn a_kept_policy_outlives_its_host() {
     let host = PolicyHost::start(move |_| says.lock().unwrap().clone());
     let server = sts(&dns, &fake, &host, &dir.join(""));
     submit(&server);
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + crate::harness::PATIENCE;
     while server.mail().get(b"sts/b.test").unwrap().is_none() {
         assert!(Instant::now() < until);
         std::thread::sleep(Duration::from_millis(5));
