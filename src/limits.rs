@@ -510,6 +510,12 @@ pub const JMAP_SNIPPET: usize = 256 * 1024;
 /// Octets of a datagram that we take (RFC 6891 §6.2.3; what fits every path). Larger: TCP.
 pub const DNS_DATAGRAM: u16 = 1232;
 
+/// Seconds that the clock may be off another server's before doctor speaks of it.
+pub const DOCTOR_CLOCK: u64 = 60;
+
+/// Questions that are asked side by side where none hangs on another; the others wait for them.
+pub const DNS_AT_ONCE: usize = 12;
+
 /// Longest wait for an answer, all servers and attempts in one; then it is "not known".
 pub const DNS_TIME: Duration = Duration::from_secs(12);
 
@@ -663,8 +669,11 @@ pub const TLS_REPORT_FAILURES: usize = 32;
 /// Seconds between two times of writing the counts down.
 pub const TLS_REPORT_KEEP: u32 = 600;
 
-/// Seconds behind midnight (UTC) until the day's reports go out.
-pub const TLS_REPORT_DELAY: u32 = 600;
+/// Seconds behind midnight (UTC) within which the day's reports go out (RFC 8460 §4.1).
+pub const TLS_REPORT_DELAY: u32 = 4 * 3600;
+
+/// Seconds until a report is tried again that nobody took (RFC 8460 §5.5).
+pub const TLS_REPORT_RETRY: u32 = 2 * 3600;
 
 /// Octets of an answer to our own GET (RFC 8461 §3.3), its head included; a longer one is none.
 pub const FETCH_SIZE: usize = 64 * 1024;

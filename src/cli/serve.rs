@@ -896,6 +896,7 @@ fn log_in(value: &str, config: &mut Config) -> Result<(), Failure> {
     let (host, file) = value
         .split_once('=')
         .ok_or_else(|| wrong("give HOST=FILE"))?;
+    let host = crate::dns::ascii(host);
     let login = name_and_password(file)?;
     let mut known = false;
     for route in config.routes.iter_mut().chain(&mut config.sender_routes) {
@@ -966,11 +967,13 @@ fn host_port(flag: &str, value: &str) -> Result<(String, Option<u16>), Failure> 
     let port = port
         .map(|port| port.parse::<u16>().map_err(|_| wrong()))
         .transpose()?;
-    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '/';
+    // RFC 5891 §5.5: what is looked up is in A-labels.
+    let host = crate::dns::ascii(host);
+    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '/' || !c.is_ascii();
     if host.is_empty() || host.contains(odd) || port == Some(0) {
         return Err(wrong());
     }
-    Ok((host.to_owned(), port))
+    Ok((host, port))
 }
 
 fn pop3_delete(value: &str) -> Result<Pop3Delete, Failure> {

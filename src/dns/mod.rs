@@ -13,9 +13,11 @@ pub mod wire;
 use async_io::{Async, Timer};
 use smol::future::FutureExt;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Mutex;
+use std::task::Poll;
 use std::time::Duration;
 pub use wire::{Answer, Data, Found, Kind, Question, Tlsa, ascii};
 use wire::{Bad, Response};
@@ -90,26 +92,48 @@ impl Resolver {
         response.answer
     }
 
+    /// The answers to questions of which none hangs on another, in their order:
+    /// [`limits::DNS_AT_ONCE`] of them are asked at once.
+    pub async fn ask_all(&self, questions: &[Question]) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(questions.len());
+        for some in questions.chunks(limits::DNS_AT_ONCE) {
+            let asking = some.iter().map(|it| (Box::pin(self.ask(it)), None));
+            let mut asking: Vec<_> = asking.collect();
+            poll_fn(|cx| {
+                let mut wait = false;
+                for (future, answer) in asking.iter_mut().filter(|it| it.1.is_none()) {
+                    match future.as_mut().poll(cx) {
+                        Poll::Ready(it) => *answer = Some(it),
+                        Poll::Pending => wait = true,
+                    }
+                }
+                match wait {
+                    true => Poll::Pending,
+                    false => Poll::Ready(()),
+                }
+            })
+            .await;
+            let done = asking.into_iter();
+            answers.extend(done.map(|(_, answer)| answer.unwrap_or(Answer::FAILED)));
+        }
+        answers
+    }
+
     /// The addresses of a host, IPv6 first.
     pub async fn addresses(&self, host: &str) -> Addresses {
-        let (v6, v4) = (
-            Question::new(host, Kind::Aaaa),
-            Question::new(host, Kind::A),
-        );
-        let (v6, v4) = smol::future::zip(self.ask(&v6), self.ask(&v4)).await;
-        let known = v6.found != Found::Failed && v4.found != Found::Failed;
-        let address = |data: &Data| match data {
-            Data::A(ip) => Some(IpAddr::V4(*ip)),
-            Data::Aaaa(ip) => Some(IpAddr::V6(*ip)),
-            _ => None,
-        };
-        let both = v6.records().iter().chain(v4.records());
-        let proved = |answer: &Answer| answer.secure && !answer.records().is_empty();
-        Addresses {
-            found: both.filter_map(address).collect(),
-            known,
-            secure: proved(&v6) || proved(&v4),
-        }
+        let found = self.all_addresses(&[host.to_owned()]).await.pop();
+        found.unwrap_or_else(|| Addresses::of(&Answer::FAILED, &Answer::FAILED))
+    }
+
+    /// Those of several hosts, in their order.
+    pub async fn all_addresses(&self, hosts: &[String]) -> Vec<Addresses> {
+        let both = |host| [Kind::Aaaa, Kind::A].map(|kind| Question::new(host, kind));
+        let questions: Vec<Question> = hosts.iter().flat_map(|host| both(host)).collect();
+        let answers = self.ask_all(&questions).await;
+        let pairs = answers.chunks_exact(2);
+        pairs
+            .filter_map(|pair| Some(Addresses::of(pair.first()?, pair.last()?)))
+            .collect()
     }
 
     async fn ask_servers(&self, question: &Question) -> Option<Response> {
@@ -126,6 +150,24 @@ impl Resolver {
             }
         }
         None
+    }
+}
+
+impl Addresses {
+    fn of(v6: &Answer, v4: &Answer) -> Addresses {
+        let known = v6.found != Found::Failed && v4.found != Found::Failed;
+        let address = |data: &Data| match data {
+            Data::A(ip) => Some(IpAddr::V4(*ip)),
+            Data::Aaaa(ip) => Some(IpAddr::V6(*ip)),
+            _ => None,
+        };
+        let both = v6.records().iter().chain(v4.records());
+        let proved = |answer: &Answer| answer.secure && !answer.records().is_empty();
+        Addresses {
+            found: both.filter_map(address).collect(),
+            known,
+            secure: proved(v6) || proved(v4),
+        }
     }
 }
 

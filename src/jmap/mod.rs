@@ -32,6 +32,7 @@ use crate::http;
 use crate::net::Conn;
 use crate::server::Ctx;
 
+pub use method::settle_identities;
 pub use push::run as push;
 pub use site::{Gate, Site, policy};
 

@@ -67,6 +67,8 @@ pub struct Envelope {
     pub binary: bool,
     /// When it was handed in, or is to be released: seconds since 1970.
     pub created: u32,
+    /// How soon it goes among others: from -9 to 9 (RFC 6710).
+    pub priority: i8,
     /// How much TLS matters.
     pub tls: Wish,
     /// What was asked for about its release, as RFC 4865 §5.1.2 reports it; empty for nothing.
@@ -106,6 +108,8 @@ pub struct Batch {
     pub warned: bool,
     /// It waits until a person lets it go.
     pub held: bool,
+    /// How soon it goes among others.
+    pub priority: i8,
     /// How much TLS matters.
     pub tls: Wish,
     /// The sender's domain, in lower case; empty for nobody.
@@ -156,6 +160,7 @@ pub fn rows(
             attempts: 0,
             warned: false,
             held: false,
+            priority: envelope.priority,
             // RFC 8689 §4.2.1: not what comes from nobody.
             tls: match (&envelope.sender, envelope.tls) {
                 (None, Wish::Required) => Wish::Usual,
@@ -275,8 +280,8 @@ pub fn parse_batch_key(key: &[u8]) -> Option<(Item, String)> {
 
 /// First octet of both rows, so that they can change shape later.
 const VERSION: u8 = 1;
-/// Batches have the sender's domain, too.
-const BATCH: u8 = 2;
+/// Batches have the sender's domain from 2 on, their priority from 3 on.
+const BATCH: u8 = 3;
 
 impl Envelope {
     /// The row.
@@ -299,6 +304,7 @@ impl Envelope {
         );
         put_text(&mut out, self.envid.as_deref().unwrap_or_default());
         put_text(&mut out, &self.release);
+        out.extend_from_slice(&self.priority.to_be_bytes());
         out
     }
 
@@ -323,6 +329,7 @@ impl Envelope {
             tls: Wish::from_bits(flags >> 3),
             // Older rows end here.
             release: input.text().unwrap_or_default(),
+            priority: input.octet().map_or(0, u8::cast_signed),
         };
         Some((EmailId(email), envelope))
     }
@@ -337,6 +344,7 @@ impl Batch {
         out.extend_from_slice(&self.attempts.to_be_bytes());
         put_text(&mut out, &self.last);
         put_text(&mut out, &self.from);
+        out.extend_from_slice(&self.priority.to_be_bytes());
         for recipient in &self.recipients {
             put_text(&mut out, &recipient.address.to_string());
             put_text(&mut out, recipient.orcpt.as_deref().unwrap_or_default());
@@ -357,6 +365,10 @@ impl Batch {
             VERSION => String::new(),
             _ => input.text()?,
         };
+        let priority = match version {
+            BATCH => input.octet()?.cast_signed(),
+            _ => 0,
+        };
         let mut recipients = Vec::new();
         while !input.0.is_empty() {
             let address = Address::parse(&input.text()?).ok()?;
@@ -374,6 +386,7 @@ impl Batch {
             warned: flags & 1 != 0,
             held: flags & 2 != 0,
             tls: Wish::from_bits(flags >> 2),
+            priority,
             from,
             last,
             recipients,
@@ -459,6 +472,7 @@ mod tests {
             full: Some(false),
             binary: false,
             created: 7,
+            priority: -9,
             tls: Wish::Required,
             release: "for;7".into(),
         };
@@ -489,7 +503,7 @@ mod tests {
         #[test]
         fn batches_come_back(due: u32, attempts: u16, warned: bool, held: bool, last in "\\PC{0,20}", bits in 0u8..9, orcpt in proptest::option::of("[a-z;]{1,9}")) {
             let to = Recipient { address: address("\"ü x\"@y.z"), notify: Notify::from_bits(bits), orcpt };
-            let batch = Batch { due, attempts, warned, held, tls: Wish::from_bits(bits), from: last.clone(), last, recipients: vec![to.clone(), to] };
+            let batch = Batch { due, attempts, warned, held, tls: Wish::from_bits(bits), priority: bits.cast_signed(), from: last.clone(), last, recipients: vec![to.clone(), to] };
             prop_assert_eq!(Batch::decode(&batch.encode()), Some(batch));
         }
 

@@ -46,8 +46,15 @@ pub async fn exchange(
     conn.start_tls_client(tls, name).await?;
     conn.write(request).await?;
     conn.flush().await?;
-    let whole = |answer: &[u8]| head && answer.windows(4).any(|four| four == b"\r\n\r\n");
-    while conn.buffer().len() <= limits::FETCH_SIZE && !whole(conn.buffer()) {
+    // Octets that are known to have no end of a head in them.
+    let mut seen = 0;
+    while conn.buffer().len() <= limits::FETCH_SIZE {
+        if head
+            && memchr::memmem::find(conn.buffer().get(seen..).unwrap_or_default(), END).is_some()
+        {
+            break;
+        }
+        seen = conn.buffer().len().saturating_sub(END.len() - 1);
         match conn.fill().await {
             Ok(_) => {}
             Err(Error::Closed) => break,
@@ -56,6 +63,9 @@ pub async fn exchange(
     }
     Ok(conn.buffer().to_vec())
 }
+
+/// What ends a head.
+const END: &[u8] = b"\r\n\r\n";
 
 /// The body of an answer that is whole.
 fn body(answer: &[u8]) -> Result<&[u8], String> {

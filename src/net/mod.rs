@@ -18,6 +18,7 @@ pub mod listener;
 pub mod proxy;
 pub mod shutdown;
 mod stream;
+pub mod target;
 pub mod tls;
 
 pub use conn::{Conn, Line, StartTls, Timeouts};
@@ -25,3 +26,4 @@ pub use error::Error;
 pub use futures_rustls::{TlsAcceptor, TlsConnector};
 pub use shutdown::Shutdown;
 pub use stream::Stream;
+pub use target::Target;

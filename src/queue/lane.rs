@@ -63,7 +63,11 @@ impl Queue {
                 "there is no way out: start the server with --smarthost or --direct".into(),
             ),
             Some(Way::Smarthost(host)) => {
-                match Client::open(&config.out, host, &config.hostname).await {
+                let tls = match self.smarthost_tls(host).await {
+                    Ok(tls) => tls,
+                    Err(why) => return Reached::Unreachable(format!("{}: {why}", host.host)),
+                };
+                match Client::open(&config.out, host, &config.hostname, tls).await {
                     Ok(client) if wish == Wish::Required && !client.keeps_tls() => {
                         client.quit().await;
                         Reached::Never(Enhanced(5, 7, 30), format!("{}: {NO_PROMISE}", host.host))
@@ -267,6 +271,7 @@ impl Queue {
             utf8: survey.utf8,
             binary: work.envelope.binary,
             requiretls: work.envelope.tls == Wish::Required,
+            priority: work.envelope.priority,
             chunk: work.batch.attempts < 2,
         };
         body.put_before(signatures.into_bytes());

@@ -28,6 +28,7 @@ pub mod sts;
 mod tlsrpt;
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -213,7 +214,9 @@ impl Queue {
                     log::warn!("queue: email {email} not delivered here: {error}");
                 }
             }
-            for (lane, works) in due.remote {
+            let mut remote: Vec<_> = due.remote.into_iter().collect();
+            remote.sort_by_key(|(_, works)| Reverse(works.first().map(|it| it.batch.priority)));
+            for (lane, works) in remote {
                 if self.busy.borrow().len() >= limits::QUEUE_LANES {
                     break;
                 }
@@ -230,7 +233,7 @@ impl Queue {
                 executor.spawn(task).detach();
             }
             if !again {
-                let look = self.report_tls().await?;
+                let look = self.report_tls(executor).await?;
                 return Ok(due.next.into_iter().chain(look).min());
             }
         }
@@ -345,9 +348,18 @@ impl Queue {
             };
             if *count <= room && found.len() < limits::QUEUE_ROUND * limits::QUEUE_LANES {
                 found.push((lane, item, domain, batch));
+                return true;
+            }
+            // RFC 6710 §5.1: what matters more takes the place of what matters least.
+            let same = found.iter_mut().rev().filter(|it| it.0 == lane);
+            if let Some(last) = same.min_by_key(|it| it.3.priority)
+                && last.3.priority < batch.priority
+            {
+                *last = (lane, item, domain, batch);
             }
             true
         })?;
+        found.sort_by_key(|it| Reverse(it.3.priority));
         for (lane, item, domain, batch) in found {
             let row = reader.get(&outbound::envelope_key(item))?;
             let Some((email, mut envelope)) = row.and_then(|row| Envelope::decode(&row)) else {

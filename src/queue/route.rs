@@ -44,14 +44,15 @@ pub async fn hosts(dns: &Resolver, domain: &str, own: &str) -> Hosts {
             None => Hosts::Never(Enhanced(5, 1, 2), format!("{domain} is no address")),
         };
     }
-    let (names, proved_mx) = match names(dns, domain, own).await {
+    let (mut names, proved_mx) = match names(dns, domain, own).await {
         Ok(names) => names,
         Err(hosts) => return hosts,
     };
     let mut found = Vec::new();
     let mut known = true;
-    for name in names.into_iter().take(limits::MX_HOSTS) {
-        let addresses = dns.addresses(&name).await;
+    names.truncate(limits::MX_HOSTS);
+    let all = dns.all_addresses(&names).await;
+    for (name, addresses) in names.into_iter().zip(all) {
         known &= addresses.known;
         let proved = addresses.secure;
         let usable = addresses.found.into_iter().take(limits::MX_ADDRESSES);

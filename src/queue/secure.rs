@@ -4,16 +4,17 @@ use super::dane::{self, Dane};
 use super::route::Host;
 use super::sts::{self, Mode, Policy};
 use super::tlsrpt;
+use crate::config::{Smarthost, SmarthostTls};
 use crate::dns::{Data, Kind, Question};
 use crate::mail;
 use crate::mail::outbound::Wish;
-use crate::net::{fetch, tls};
+use crate::net::{TlsConnector, fetch, tls};
 use crate::smtp::client::Try;
 use crate::smtp::wire::reply::Enhanced;
 use crate::sys::clock;
 use crate::{limits, mail::Put};
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Why there is no way to a host.
 pub(super) struct Miss {
@@ -133,6 +134,29 @@ impl Queue {
         // RFC 7435: broken TLS is no reason to keep the message, when none would do.
         tries.push(named(None, false, false));
         Ok(tries)
+    }
+
+    /// Who vouches for a smarthost's certificate, if DANE does (RFC 7672 §2.2.2: a host to which no MX
+    /// record leads). MTA-STS is about MX hosts (RFC 8461 §4.1) and has nothing to say of it. Records
+    /// that mean nothing leave the usual trust as it is.
+    ///
+    /// # Errors
+    /// A sentence: no mail for it now.
+    pub(super) async fn smarthost_tls(
+        &self,
+        host: &Smarthost,
+    ) -> Result<Option<TlsConnector>, String> {
+        let (config, dns) = (&self.ctx.config, &self.ctx.dns);
+        let named = host.host.parse::<IpAddr>().is_err();
+        let asks = config.dns_trusted && host.tls != SmarthostTls::None && named;
+        if !asks || !dns.addresses(&host.host).await.secure {
+            return Ok(None);
+        }
+        let found = dane::look(dns, &host.host, host.port, &host.host).await?;
+        match found.filter(|dane| !dane.records.is_empty()) {
+            Some(dane) => Ok(by_dane(dane)?.tls),
+            None => Ok(None),
+        }
     }
 
     /// The policy of a domain, if it has one that asks for something.

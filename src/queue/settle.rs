@@ -30,6 +30,7 @@ struct Away {
     item: Item,
     to: Address,
     tls: Wish,
+    priority: i8,
 }
 
 impl Away {
@@ -38,6 +39,8 @@ impl Away {
         let envelope = Envelope {
             created: clock::now(),
             tls: self.tls,
+            // RFC 6710 §4.6
+            priority: self.priority,
             ..Envelope::default()
         };
         let to = Recipient {
@@ -176,6 +179,7 @@ impl Queue {
             item: Item::new(clock::now())?,
             to: sender.clone(),
             tls: work.envelope.tls,
+            priority: work.envelope.priority,
         }))
     }
 

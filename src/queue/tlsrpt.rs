@@ -1,5 +1,5 @@
 //! TLS reports (RFC 8460): what became of TLS with each domain, counted by the day and sent to who
-//! publishes `_smtp._tls`, by mail, as JSON.
+//! publishes `_smtp._tls`, as JSON under gzip, by mail or to an `https:` URL, some hours behind midnight.
 //!
 //! The counts are kept in the form in which they are reported, one row per day, domain and kind of
 //! policy; they are written down now and then, so that a power cut costs some of a day's counts and no
@@ -7,17 +7,23 @@
 use super::Queue;
 use super::dane::Dane;
 use super::sts::{Mode, Policy};
-use crate::dns::{Data, Kind, Question};
+use crate::dns::{Data, Found, Kind, Question};
 use crate::limits;
 use crate::mail::address::Address;
 use crate::mail::outbound::{self, Item, Notify, Recipient, Wish};
 use crate::mail::{self, Put};
 use crate::mime::DateTime;
+use crate::net::{Target, fetch, tls};
 use crate::sys::{clock, random};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use smol::LocalExecutor;
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::rc::Rc;
 
 /// `tlsrpt/<day: 4 octets><kind><domain>`
 const ROWS: &[u8] = b"tlsrpt/";
@@ -32,8 +38,10 @@ pub(super) struct Tally {
     rows: BTreeMap<Vec<u8>, Value>,
     /// When it was written down.
     written: u32,
-    /// The day up to which reports went out.
-    reported: u32,
+    /// When reports are due. At the start they are: a start is at no certain hour.
+    due: u32,
+    /// They are on their way.
+    busy: bool,
 }
 
 /// The policy that was applied, as it is reported (RFC 8460 §4.4): TLSA records, or those of MTA-STS, or
@@ -168,68 +176,182 @@ impl Queue {
         self.mail().put(puts).await
     }
 
-    /// Sends the reports of the days that are over; and says when to look again.
-    pub(super) async fn report_tls(&self) -> mail::Result<Option<u32>> {
+    /// Sends the reports of the days that are over, beside the mail; and says when to look again.
+    pub(super) async fn report_tls(
+        self: &Rc<Self>,
+        executor: &LocalExecutor<'static>,
+    ) -> mail::Result<Option<u32>> {
         if !self.ctx.config.tls_reports || !clock::is_set() {
             return Ok(None);
         }
-        let today = clock::now() / DAY;
-        let over = self.tally.borrow().reported < today;
+        let (due, busy) = {
+            let tally = self.tally.borrow();
+            (tally.due, tally.busy)
+        };
+        let over = clock::now() >= due && !busy;
         self.keep_counts(over).await?;
-        if over {
-            let mut days: BTreeMap<(u32, String), Vec<Row>> = BTreeMap::new();
-            self.mail().reader()?.scan(ROWS, |key, row| {
-                let parts = key
-                    .strip_prefix(ROWS)
-                    .and_then(|key| key.split_first_chunk());
-                if let Some((day, [_, domain @ ..])) = parts
-                    && u32::from_be_bytes(*day) < today
-                    && let Ok(value) = serde_json::from_slice(row)
-                {
-                    let domain = String::from_utf8_lossy(domain).into_owned();
-                    let list = days.entry((u32::from_be_bytes(*day), domain)).or_default();
-                    list.push((key.to_vec(), value));
-                }
-                true
-            })?;
-            for ((day, domain), rows) in days {
-                self.send_report(day, &domain, rows).await?;
-            }
-            self.tally.borrow_mut().reported = today;
+        if !over {
+            return Ok((!busy).then_some(due));
         }
-        Ok(Some((today + 1) * DAY + limits::TLS_REPORT_DELAY))
+        self.tally.borrow_mut().busy = true;
+        let queue = self.clone();
+        let task = async move {
+            let again = clock::now().saturating_add(limits::TLS_REPORT_RETRY);
+            let due = Box::pin(queue.send_reports())
+                .await
+                .unwrap_or_else(|error| {
+                    log::warn!("queue: TLS reports wait: {error}");
+                    again
+                });
+            {
+                let mut tally = queue.tally.borrow_mut();
+                (tally.due, tally.busy) = (due, false);
+            }
+            outbound::ring();
+        };
+        executor.spawn(task).detach();
+        Ok(None)
     }
 
-    /// RFC 8460 §3: exactly one record, and of its addresses those for mail.
-    async fn report_to(&self, domain: &str) -> Vec<Address> {
+    /// Gives the time of the next ones.
+    async fn send_reports(&self) -> mail::Result<u32> {
+        let now = clock::now();
+        let today = now / DAY;
+        let mut days: BTreeMap<(u32, String), Vec<Row>> = BTreeMap::new();
+        self.mail().reader()?.scan(ROWS, |key, row| {
+            let parts = key
+                .strip_prefix(ROWS)
+                .and_then(|key| key.split_first_chunk());
+            if let Some((day, [_, domain @ ..])) = parts
+                && u32::from_be_bytes(*day) < today
+                && let Ok(value) = serde_json::from_slice(row)
+            {
+                let domain = String::from_utf8_lossy(domain).into_owned();
+                let list = days.entry((u32::from_be_bytes(*day), domain)).or_default();
+                list.push((key.to_vec(), value));
+            }
+            true
+        })?;
+        let mut all = true;
+        for ((day, domain), rows) in days {
+            let mut puts: Vec<Put> = rows.iter().map(|(key, _)| (key.clone(), None)).collect();
+            let policies = rows.into_iter().map(|(_, row)| row).collect();
+            let sent = self.send_report(day, &domain, policies, &mut puts).await?;
+            // RFC 8460 §5.5: tried for a day.
+            if !sent && day + 2 >= today {
+                all = false;
+            } else if !puts.is_empty() {
+                self.mail().put(puts).await?;
+            }
+        }
+        // RFC 8460 §4.1: not all the world at midnight.
+        let dice = random::octets::<4>().map_or(0, u32::from_be_bytes);
+        Ok(match all {
+            true => (today + 1) * DAY + 1 + dice % limits::TLS_REPORT_DELAY,
+            false => now.saturating_add(limits::TLS_REPORT_RETRY),
+        })
+    }
+
+    /// RFC 8460 §3: exactly one record. `None`: the DNS does not answer.
+    async fn report_to(&self, domain: &str) -> Option<(Vec<Address>, Vec<Target>)> {
         let question = Question::new(&format!("_smtp._tls.{domain}"), Kind::Txt);
         let answer = self.ctx.dns.ask(&question).await;
+        if answer.found == Found::Failed {
+            return None;
+        }
         let mut records = answer.records().iter().filter_map(|data| match data {
             Data::Txt(text) if text.starts_with(b"v=TLSRPTv1;") => Some(text),
             _ => None,
         });
+        let (mut mails, mut posts) = (Vec::new(), Vec::new());
         let (Some(record), None) = (records.next(), records.next()) else {
-            return Vec::new();
+            return Some((mails, posts));
         };
         let record = String::from_utf8_lossy(record);
         let fields = record
             .split(';')
             .filter_map(|field| field.trim().strip_prefix("rua="));
-        let all = fields.flat_map(|list| list.split(','));
-        all.filter_map(|uri| Address::parse(uri.trim().strip_prefix("mailto:")?).ok())
-            .filter(Address::is_ascii)
-            .take(2)
-            .collect()
+        for uri in fields.flat_map(|list| list.split(',')) {
+            let uri = uri.trim();
+            if let Some(address) = uri.strip_prefix("mailto:") {
+                let address = address.split('?').next().unwrap_or_default();
+                mails.extend(Address::parse(address).ok().filter(Address::is_ascii));
+            } else {
+                posts.extend(Target::parse(uri));
+            }
+        }
+        mails.truncate(2);
+        posts.truncate(2);
+        Some((mails, posts))
     }
 
-    async fn send_report(&self, day: u32, domain: &str, rows: Vec<Row>) -> mail::Result<()> {
-        let puts: Vec<Put> = rows.iter().map(|(key, _)| (key.clone(), None)).collect();
-        let to = self.report_to(domain).await;
-        if to.is_empty() {
-            return self.mail().put(puts).await;
+    /// Whether the report is on its way, or nobody wants it; the rows of it are for `puts`.
+    async fn send_report(
+        &self,
+        day: u32,
+        domain: &str,
+        policies: Vec<Value>,
+        puts: &mut Vec<Put>,
+    ) -> mail::Result<bool> {
+        let Some((mails, posts)) = self.report_to(domain).await else {
+            return Ok(false);
+        };
+        if mails.is_empty() && posts.is_empty() {
+            return Ok(true);
         }
-        let policies = rows.into_iter().map(|(_, row)| row).collect();
-        let text = self.write_report(day, domain, &to, policies)?;
+        let packed = self.report_json(day, domain, policies);
+        let packed = packed.ok_or(mail::Error::Unavailable)?;
+        // RFC 8460 §3: it is enough that one of them has it.
+        let mut sent = false;
+        for target in &posts {
+            match self.post(target, &packed).await {
+                Ok(()) => sent = true,
+                Err(why) => log::warn!("queue: no TLS report to {}: {why}", target.origin()),
+            }
+        }
+        if !mails.is_empty() {
+            let text = self.write_report(day, domain, &mails, &packed)?;
+            self.mail_report(text, mails, std::mem::take(puts)).await?;
+            sent = true;
+        }
+        if sent {
+            log::info!("queue: a TLS report for {domain}");
+        }
+        Ok(sent)
+    }
+
+    /// RFC 8460 §5.4. Its certificate may be what the report is about (§3).
+    async fn post(&self, target: &Target, packed: &[u8]) -> Result<(), String> {
+        let config = &self.ctx.config;
+        let all = match target.literal() {
+            Some(address) => vec![address],
+            None => self.ctx.dns.addresses(&target.host).await.found,
+        };
+        let address = target.choose(&all, config.http.push_private)?;
+        let head = format!(
+            "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: pillarbox\r\nConnection: close\r\n\
+             Content-Type: application/tlsrpt+gzip\r\nContent-Length: {}\r\n\r\n",
+            target.path,
+            target.authority(),
+            packed.len(),
+        );
+        let request = [head.as_bytes(), packed].concat();
+        let tls = tls::anyone()?;
+        let answer =
+            fetch::exchange(&config.out, address, &target.host, &tls, &request, true).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        match answer.get(9) {
+            Some(b'2') if answer.starts_with(b"HTTP/1.") => Ok(()),
+            _ => Err("it was not taken".into()),
+        }
+    }
+
+    async fn mail_report(
+        &self,
+        text: String,
+        to: Vec<Address>,
+        puts: Vec<Put>,
+    ) -> mail::Result<()> {
         let mut writer = self.mail().body(None)?;
         writer.push(text.as_bytes()).await?;
         let staged = writer.finish(&[]).await?;
@@ -243,9 +365,29 @@ impl Queue {
         let to = to.into_iter().map(recipient).collect();
         // RFC 8460 §3: however bad its TLS.
         let commit = outbound::own(item, staged, Wish::Optional, to, puts);
-        self.mail().commit(commit).await?;
-        log::info!("queue: a TLS report for {domain}");
-        Ok(())
+        self.mail().commit(commit).await.map(drop)
+    }
+
+    /// Under whose name we report.
+    fn reporter(&self) -> &str {
+        self.ctx.config.domains.first().map_or("", String::as_str)
+    }
+
+    /// The report (RFC 8460 §4.4) under gzip.
+    fn report_json(&self, day: u32, domain: &str, policies: Vec<Value>) -> Option<Vec<u8>> {
+        let us = self.reporter();
+        let (start, end) = (day * DAY, (day + 1) * DAY - 1);
+        let date = |second: u32| DateTime::utc(i64::from(second)).rfc3339();
+        let report = json!({
+            "organization-name": us,
+            "date-range": { "start-datetime": date(start), "end-datetime": date(end) },
+            "contact-info": format!("postmaster@{us}"),
+            "report-id": format!("{start}.{domain}@{us}"),
+            "policies": policies,
+        });
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(report.to_string().as_bytes()).ok()?;
+        encoder.finish().ok()
     }
 
     fn write_report(
@@ -253,23 +395,14 @@ impl Queue {
         day: u32,
         domain: &str,
         to: &[Address],
-        policies: Vec<Value>,
+        packed: &[u8],
     ) -> mail::Result<String> {
         let id = random::octets::<8>().map_err(|_| mail::Error::Unavailable)?;
         let id = u64::from_be_bytes(id).to_string();
-        let us = self.ctx.config.domains.first().map_or("", String::as_str);
+        let us = self.reporter();
         let (start, end) = (day * DAY, (day + 1) * DAY - 1);
-        let date = |second: u32| DateTime::utc(i64::from(second)).rfc3339();
-        let report = json!({
-            "organization-name": us,
-            "date-range": { "start-datetime": date(start), "end-datetime": date(end) },
-            "contact-info": format!("postmaster@{us}"),
-            "report-id": format!("{id}@{us}"),
-            "policies": policies,
-        });
         let mut lines = String::new();
-        let coded = STANDARD.encode(report.to_string());
-        for line in coded.as_bytes().chunks(76) {
+        for line in STANDARD.encode(packed).as_bytes().chunks(76) {
             lines.push_str(&String::from_utf8_lossy(line));
             lines.push_str("\r\n");
         }
@@ -277,14 +410,14 @@ impl Queue {
         // RFC 8460 §5.3
         Ok(format!(
             "From: <postmaster@{us}>\r\nTo: {to}\r\n\
-             Subject: Report Domain: {domain}\r\n\tSubmitter: {us}\r\n\tReport-ID: <{id}@{us}>\r\n\
+             Subject: Report Domain: {domain}\r\n\tSubmitter: {us}\r\n\tReport-ID: <{start}.{domain}@{us}>\r\n\
              Date: {now}\r\nMessage-ID: <{id}.tlsrpt@{us}>\r\nAuto-Submitted: auto-generated\r\n\
              TLS-Report-Domain: {domain}\r\nTLS-Report-Submitter: {us}\r\nMIME-Version: 1.0\r\n\
              Content-Type: multipart/report; report-type=\"tlsrpt\";\r\n\tboundary=\"{id}\"\r\n\r\n\
              --{id}\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
              This is an aggregate TLS report from {us} about {domain}.\r\n\
-             --{id}\r\nContent-Type: application/tlsrpt+json\r\nContent-Transfer-Encoding: base64\r\n\
-             Content-Disposition: attachment;\r\n\tfilename=\"{us}!{domain}!{start}!{end}.json\"\r\n\r\n\
+             --{id}\r\nContent-Type: application/tlsrpt+gzip\r\nContent-Transfer-Encoding: base64\r\n\
+             Content-Disposition: attachment;\r\n\tfilename=\"{us}!{domain}!{start}!{end}.json.gz\"\r\n\r\n\
              {lines}--{id}--\r\n",
             to = to.join(", "),
             now = DateTime::utc(i64::from(clock::now())).mail(),

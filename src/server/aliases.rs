@@ -51,6 +51,10 @@ pub async fn order(config: &Config, mail: &Mail, text: &str) -> Result<Vec<Strin
     account.aliases.clone_from(&list);
     account.remember(mail).await.map_err(|e| e.message)?;
     config.aliases.set(list);
+    // The alias holds, whatever becomes of this: the next that asks for identities mends them.
+    if let Err(error) = crate::jmap::settle_identities(mail, config).await {
+        log::warn!("the identities do not show it yet: {error}");
+    }
     Ok(Vec::new())
 }
 

@@ -9,10 +9,11 @@ mod records;
 
 pub(super) use certificate::validity;
 
-use crate::config::{Config, Role, Way};
+use crate::config::{Config, Out, Proxy, Role, Way};
 use crate::dns::{Found, Resolver};
 use crate::limits;
 use crate::mail::Mail;
+use crate::sys::clock;
 use crate::verify::{self, Answers, Need};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -31,8 +32,12 @@ pub struct Facts {
     pub smtp: Vec<SocketAddr>,
     /// The port where other servers look for it.
     pub port: u16,
+    /// The port where policies are fetched, and the time is asked for.
+    pub https: u16,
     /// Mail for others goes straight to their servers.
     pub direct: bool,
+    /// How its connections go out.
+    pub out: Out,
     /// The resolvers that it was told of.
     pub dns: Vec<SocketAddr>,
     /// The block lists that it asks itself.
@@ -128,6 +133,19 @@ pub fn facts(config: &Config, mail: &Mail) -> Result<Vec<String>, String> {
     for zone in &config.dnsbl {
         put("dnsbl", zone);
     }
+    for source in &config.out.source {
+        put("source", &source.to_string());
+    }
+    if let Some(proxy) = &config.out.proxy {
+        put(
+            "proxy",
+            &[&proxy.host, " ", &proxy.port.to_string()].concat(),
+        );
+        if let Some((user, password)) = &proxy.login {
+            let [user, password] = [user, password].map(|text| STANDARD.encode(text));
+            put("proxy-login", &[&*user, " ", &password].concat());
+        }
+    }
     if matches!(config.way("", "example.com"), Some(Way::Direct)) {
         put("direct", "");
     }
@@ -147,6 +165,7 @@ impl Facts {
     pub fn read(lines: &[String]) -> Facts {
         let mut facts = Facts {
             port: 25,
+            https: 443,
             ..Facts::default()
         };
         for line in lines {
@@ -159,6 +178,13 @@ impl Facts {
                 "dns" => facts.dns.extend(value.parse::<SocketAddr>()),
                 "dnsbl" => facts.dnsbl.push(owned),
                 "direct" => facts.direct = true,
+                "source" => facts.out.source.extend(value.parse::<IpAddr>()),
+                "proxy" => facts.out.proxy = proxy(value),
+                "proxy-login" => {
+                    if let Some(proxy) = &mut facts.out.proxy {
+                        proxy.login = login(value);
+                    }
+                }
                 "own" | "certificate" => {
                     facts.self_signed = word == "own";
                     facts.certificate = STANDARD.decode(value).unwrap_or_default();
@@ -169,6 +195,21 @@ impl Facts {
         }
         facts
     }
+}
+
+fn proxy(value: &str) -> Option<Proxy> {
+    let (host, port) = value.split_once(' ')?;
+    Some(Proxy {
+        host: host.to_owned(),
+        port: port.parse().ok()?,
+        login: None,
+    })
+}
+
+fn login(value: &str) -> Option<(String, String)> {
+    let (user, password) = value.split_once(' ')?;
+    let text = |coded: &str| String::from_utf8(STANDARD.decode(coded).ok()?).ok();
+    Some((text(user)?, text(password)?))
 }
 
 /// `owner. 3600 IN TYPE value`
@@ -187,6 +228,7 @@ fn wanted(line: &str) -> Option<[String; 4]> {
 /// Looks at everything: the machine, the DNS, and with `far`, a domain elsewhere, at ports.
 pub async fn examine(facts: &Facts, dns: &Resolver, far: Option<&str>) -> Report {
     let mut report = Report::default();
+    time(facts, dns, far, &mut report).await;
     here(facts, &mut report);
     certificate::check(facts, &mut report);
     let add = |found: Option<Report>, report: &mut Report| match found {
@@ -223,18 +265,37 @@ async fn ask(dns: &Resolver, look: &mut Look<'_>) -> Option<Report> {
     verify::resolve(dns, until, look).await
 }
 
-/// The clock, the disk, and whether it runs at all.
-fn here(facts: &Facts, report: &mut Report) {
-    // 2025-01-01: before the first release.
-    if facts.now < 1_735_689_600 {
-        report.wrong(
-            &["clock"],
-            &["it is not set"],
-            &["Let ntpd or chronyd set it: dates, certificates and DKIM depend on it."],
-        );
-    } else {
-        report.ok(&["clock"], &["it is set"]);
+/// The clock, against that of a server elsewhere.
+async fn time(facts: &Facts, dns: &Resolver, far: Option<&str>, report: &mut Report) {
+    let what = &["clock"];
+    let advice = "Let ntpd or chronyd set it: dates, certificates and DKIM depend on it.";
+    if facts.now < u64::from(clock::FIRST) {
+        return report.wrong(what, &["it is not set"], &[advice]);
     }
+    let host = String::from("mta-sts.") + far.unwrap_or_default();
+    let began = Instant::now();
+    let said = match far {
+        Some(_) => probe::date(facts, dns, &host).await,
+        None => None,
+    };
+    let Some(said) = said else {
+        return report.ok(what, &["it is set"]);
+    };
+    let here = facts.now + began.elapsed().as_secs();
+    let off = here.abs_diff(said);
+    if off <= limits::DOCTOR_CLOCK {
+        return report.ok(what, &["it agrees with that of ", &host]);
+    }
+    let way = if here > said {
+        " s ahead of "
+    } else {
+        " s behind "
+    };
+    report.wrong(what, &["it is ", &off.to_string(), way, &host], &[advice]);
+}
+
+/// The disk, and whether it runs at all.
+fn here(facts: &Facts, report: &mut Report) {
     let mib = facts.free.map(|free| free >> 20);
     let found = mib.map_or(String::from("unknown"), |mib| mib.to_string() + " MiB free");
     let advice =

@@ -139,6 +139,8 @@ pub struct Outgoing<'a> {
     pub binary: bool,
     /// Under TLS from here on (RFC 8689).
     pub requiretls: bool,
+    /// MT-PRIORITY (RFC 6710); 0 is not told of.
+    pub priority: i8,
     /// By BDAT, where the server has it. Not again for a message that did not get through that way: not
     /// every box between here and there can do what it announces.
     pub chunk: bool,
@@ -171,6 +173,7 @@ struct Extensions {
     chunking: bool,
     binary: bool,
     requiretls: bool,
+    priority: bool,
     size: Option<u64>,
     auth: Vec<String>,
 }
@@ -190,6 +193,7 @@ impl Extensions {
                 "CHUNKING" => all.chunking = true,
                 "BINARYMIME" => all.binary = true,
                 "REQUIRETLS" => all.requiretls = true,
+                "MT-PRIORITY" => all.priority = true,
                 // RFC 1870 §4: 0 or nothing means no fixed limit.
                 "SIZE" => all.size = words.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0),
                 "AUTH" => all.auth.extend(words.map(str::to_owned)),
@@ -214,14 +218,21 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the smarthost, secures the connection as told and logs in.
-    pub async fn open(out: &Out, host: &Smarthost, hostname: &str) -> Result<Client, Failure> {
+    /// Connects to the smarthost, secures the connection as told and logs in. `tls` says who it is, if
+    /// something else than the usual trust does.
+    pub async fn open(
+        out: &Out,
+        host: &Smarthost,
+        hostname: &str,
+        tls: Option<TlsConnector>,
+    ) -> Result<Client, Failure> {
         let mut conn = net::client::connect(out, &host.host, host.port).await?;
         conn.set_idle(None);
         conn.timeouts().write.set(limits::CLIENT_BLOCK);
-        let trust = || {
-            net::tls::connector(host.ca.as_deref())
-                .map_err(|why| Failure::Net(net::Error::Tls(why)))
+        let trust = || match &tls {
+            Some(tls) => Ok(tls.clone()),
+            None => net::tls::connector(host.ca.as_deref())
+                .map_err(|why| Failure::Net(net::Error::Tls(why))),
         };
         if host.tls == SmarthostTls::Tls {
             conn.start_tls_client(&trust()?, &host.host).await?;
@@ -551,6 +562,9 @@ impl Client {
         // RFC 8689 §4.2.1; §5: a report that cannot have it goes without.
         if message.requiretls && self.keeps_tls() {
             line.push_str(" REQUIRETLS");
+        }
+        if self.extensions.priority && message.priority != 0 {
+            line.push_str(&format!(" MT-PRIORITY={}", message.priority));
         }
         if self.extensions.dsn {
             if let Some(full) = message.full {

@@ -211,9 +211,11 @@ pub async fn listed(dns: &Resolver, zones: &[String], ip: IpAddr, all: bool) -> 
     }
     let reversed = crate::verify::iprev::dotted(ip);
     let reversed: Vec<&str> = reversed.rsplit('.').collect();
-    for zone in zones {
-        let question = Question::new(&format!("{}.{zone}", reversed.join(".")), Kind::A);
-        let answer = dns.ask(&question).await;
+    let reversed = reversed.join(".");
+    let question = |zone| Question::new(&format!("{reversed}.{zone}"), Kind::A);
+    let questions: Vec<Question> = zones.iter().map(question).collect();
+    let answers = dns.ask_all(&questions).await;
+    for (zone, answer) in zones.iter().zip(answers) {
         // RFC 5782 §2.1: 127.0.0.0/8. 127.255.255.x, and 127.0.0.255 of lists that vouch for peers, are how
         // lists say that they do not answer us.
         let names = |data: &Data| match data {

@@ -275,6 +275,7 @@ fn envelope(transaction: &Transaction, tls: Wish) -> outbound::Envelope {
         full: transaction.params.ret.map(|ret| ret == Ret::Full),
         binary: transaction.params.body == Body::BinaryMime,
         created: hold.and_then(release).unwrap_or_else(clock::now),
+        priority: transaction.params.priority.unwrap_or(0),
         tls,
         release: match hold {
             Some(Hold::For(seconds)) => format!("for;{seconds}"),
@@ -318,6 +319,7 @@ fn trace_fields(session: &Session, transaction: &Transaction, id: &str, results:
         tls: tls.as_deref(),
         id,
         recipient: only,
+        priority: transaction.params.priority,
         date: &DateTime::utc(i64::from(clock::now())).mail(),
     };
     trace::return_path(transaction.sender.as_ref()) + results + &received.field()

@@ -96,14 +96,14 @@ pub async fn judge(
     let until = Instant::now() + limits::VERIFY_TIME;
     let ip = sender.ip.to_canonical();
     let by_address = smol::future::zip(
-        resolve(dns, until, |answers| iprev::check(ip, answers)),
+        resolve_at_once(dns, until, |answers| iprev::check(ip, answers)),
         resolve(dns, until, |answers| spf::check(sender, answers)),
     );
     let by_signature = smol::future::zip(
-        resolve(dns, until, |answers| {
+        resolve_at_once(dns, until, |answers| {
             dkim::check(message, sender.now, answers)
         }),
-        resolve(dns, until, |answers| arc::check(message, answers)),
+        resolve_at_once(dns, until, |answers| arc::check(message, answers)),
     );
     let ((iprev, spf), (dkim, arc)) = smol::future::zip(by_address, by_signature).await;
     let (iprev, spf, dkim, arc) = (iprev?, spf?, dkim?, arc?);
@@ -133,13 +133,53 @@ pub async fn resolve<T>(
             Ok(done) => return Some(done),
             Err(need) => need,
         };
-        let late = asked >= limits::VERIFY_QUESTIONS || Instant::now() >= until;
-        let answer = if late {
-            Answer::FAILED
-        } else {
-            dns.ask(&question).await
-        };
-        answers.put(question, answer);
+        learn(dns, until, &mut answers, vec![question], asked).await;
     }
     None
+}
+
+/// The same where answers do not hang on each other: what the check would need next if it got no answer
+/// is asked along (the keys of all signatures, the addresses of all names).
+async fn resolve_at_once<T>(
+    dns: &Resolver,
+    until: Instant,
+    mut check: impl FnMut(&Answers) -> Result<T, Need>,
+) -> Option<T> {
+    let mut answers = Answers::default();
+    let mut asked = 0;
+    while asked < 2 * limits::VERIFY_QUESTIONS {
+        let mut questions = Vec::new();
+        while questions.len() < limits::DNS_AT_ONCE {
+            match check(&answers) {
+                Ok(done) if questions.is_empty() => return Some(done),
+                Ok(_) => break,
+                Err(Need(question)) => {
+                    answers.put(question.clone(), Answer::FAILED);
+                    questions.push(question);
+                }
+            }
+        }
+        let before = asked;
+        asked += questions.len();
+        learn(dns, until, &mut answers, questions, before).await;
+    }
+    None
+}
+
+/// Asks, as far as there is time and the number of those asked before allows.
+async fn learn(
+    dns: &Resolver,
+    until: Instant,
+    answers: &mut Answers,
+    questions: Vec<Question>,
+    asked: usize,
+) {
+    let late = asked >= limits::VERIFY_QUESTIONS || Instant::now() >= until;
+    let found = match late {
+        true => vec![Answer::FAILED; questions.len()],
+        false => dns.ask_all(&questions).await,
+    };
+    for (question, answer) in questions.into_iter().zip(found) {
+        answers.put(question, answer);
+    }
 }

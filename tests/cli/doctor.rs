@@ -264,7 +264,17 @@ fn ports_and_block_lists() {
         let found = found.iter().find(|it| it.what.starts_with(what));
         found.map(|it| (it.grade, it.found.clone()))
     };
+    zone.push(("mta-sts.far.test".into(), "A".into(), "127.0.0.1".into()));
+    facts.https = server.addr(Role::Https).port();
     let found = ask(&facts, &zone, Some("far.test"));
+    let (grade, words) = what(&found, "clock").unwrap();
+    let wrong = [" s ahead of ", " s behind "]
+        .iter()
+        .any(|it| words.contains(it));
+    assert!(grade == Grade::Wrong && wrong, "{words}");
+    facts.now = u64::from(pillarbox::sys::clock::now());
+    let found = ask(&facts, &zone, Some("far.test"));
+    assert!(what(&found, "clock").unwrap().1.contains("agrees"));
     assert_eq!(what(&found, "port 25 in").unwrap().0, Grade::Ok);
     assert_eq!(what(&found, "port 25 out").unwrap().0, Grade::Ok);
     assert!(what(&found, "block list").is_none());
@@ -316,4 +326,30 @@ fn with_the_server_down_and_up() {
     let (code, up, _) = once(&dir, &["doctor", "--far", "off"]);
     assert!(code == 11 && up.contains("ok    server: it runs"), "{up}");
     assert!(up.contains("WRONG MX example.org"), "{up}");
+}
+
+/// What the server goes out by is what doctor tries.
+#[test]
+fn by_the_way_that_mail_goes() {
+    let server = Server::with(|config| {
+        config.out.source = vec!["127.0.0.7".parse().unwrap()];
+        config.out.proxy = Some(pillarbox::config::Proxy {
+            host: "proxy.test".into(),
+            port: 1080,
+            login: Some(("an na".into(), "x:y z".into())),
+        });
+    });
+    let account = Account {
+        user: "anna".into(),
+        domains: vec!["example.org".into()],
+        hostname: HOST.into(),
+        aliases: Vec::new(),
+    };
+    smol::block_on(account.remember(&**server.mail())).unwrap();
+    let lines = smol::block_on(Request::Facts.run(server.auth(), server.mail())).unwrap();
+    let out = Facts::read(&lines).out;
+    assert_eq!(out.source, server.config().out.source);
+    let proxy = out.proxy.unwrap();
+    assert_eq!((&*proxy.host, proxy.port), ("proxy.test", 1080));
+    assert_eq!(proxy.login.unwrap(), ("an na".into(), "x:y z".into()));
 }

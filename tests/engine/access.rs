@@ -579,6 +579,7 @@ async fn writes(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         Error::NoPermission
     );
     let batch = pillarbox::mail::outbound::Batch {
+        priority: 0,
         tls: Default::default(),
         from: String::new(),
         due: 0,

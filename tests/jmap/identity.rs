@@ -141,4 +141,12 @@ fn an_alias_has_an_identity_while_it_is_on() {
     assert_eq!(emails(), ["anna@example.org"]);
     order("on shop");
     assert_eq!(emails(), ["anna@example.org", "shop@example.org"]);
+    // Told at once, not when somebody asks for identities next.
+    let state = || {
+        let kind = pillarbox::mail::DataType::Identity;
+        server.mail().meta().states.of(kind)
+    };
+    let before = state();
+    order("remove shop");
+    assert!(state() > before);
 }

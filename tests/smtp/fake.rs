@@ -317,7 +317,11 @@ impl Connection<'_> {
                     }
                     message.raw.extend(self.input.drain(..size));
                     let last = words.next().is_some();
-                    let usual = ["250 2.0.0 ok", "250 2.0.0 taken"][usize::from(last)];
+                    let usual = match (message.envelope.len() > 1, last) {
+                        (false, _) => "554 5.5.1 no valid recipients",
+                        (true, true) => "250 2.0.0 taken",
+                        (true, false) => "250 2.0.0 ok",
+                    };
                     if self.answer(&line, usual)?.starts_with('2') && last {
                         self.keep(std::mem::take(&mut message));
                     }

@@ -11,6 +11,7 @@ mod hostile;
 mod limits;
 mod mail;
 mod origin;
+mod priority;
 mod queue;
 mod rcpt;
 mod relay;

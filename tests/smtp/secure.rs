@@ -229,6 +229,7 @@ fn without_proof_there_is_no_dane() {
 struct PolicyHost {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
+    posts: Arc<Mutex<Vec<Vec<u8>>>>,
     pem: String,
 }
 
@@ -244,6 +245,7 @@ impl PolicyHost {
         let host = PolicyHost {
             address: listener.local_addr().unwrap(),
             asked: Arc::default(),
+            posts: Arc::default(),
             pem: pem(&own.cert),
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -257,17 +259,24 @@ impl PolicyHost {
             )
             .unwrap();
         let (config, asked) = (Arc::new(config), host.asked.clone());
+        let posts = host.posts.clone();
         std::thread::spawn(move || {
             for socket in listener.incoming() {
                 let session = ServerConnection::new(config.clone()).unwrap();
                 let mut stream = StreamOwned::new(session, socket.unwrap());
-                let mut request = vec![0; 1000];
-                let Ok(got) = stream.read(&mut request) else {
+                let Some((head, body)) = request(&mut stream) else {
                     continue;
                 };
-                let request = String::from_utf8_lossy(&request[..got]);
-                assert!(request.starts_with("GET /.well-known/mta-sts.txt HTTP/1.0\r\n"));
-                assert!(request.contains("Host: mta-sts.b.test\r\n"));
+                if head.starts_with("POST /in?x ") {
+                    assert!(
+                        head.contains("Content-Type: application/tlsrpt+gzip\r\n"),
+                        "{head}"
+                    );
+                    posts.lock().unwrap().push(body);
+                } else {
+                    assert!(head.starts_with("GET /.well-known/mta-sts.txt HTTP/1.0\r\n"));
+                    assert!(head.contains("Host: mta-sts.b.test\r\n"));
+                }
                 let number = asked.fetch_add(1, Ordering::SeqCst);
                 let _ = stream.write_all(answer(number).as_bytes());
                 stream.conn.send_close_notify();
@@ -276,6 +285,33 @@ impl PolicyHost {
         });
         host
     }
+}
+
+/// A request's head, and its body.
+fn request(stream: &mut impl Read) -> Option<(String, Vec<u8>)> {
+    let (mut octets, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        let got = stream.read(&mut piece).ok().filter(|got| *got > 0)?;
+        octets.extend(&piece[..got]);
+        let Some(end) = octets.windows(4).position(|four| four == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = String::from_utf8(octets[..end + 2].to_vec()).unwrap();
+        let length = head.split("Content-Length: ").nth(1);
+        let length = length.map_or(0, |it| it.split("\r\n").next().unwrap().parse().unwrap());
+        let body = octets[end + 4..].to_vec();
+        if body.len() >= length {
+            return Some((head, body));
+        }
+    }
+}
+
+fn unzip(octets: &[u8]) -> String {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(octets)
+        .read_to_string(&mut text)
+        .unwrap();
+    text
 }
 
 fn ok(body: &str) -> String {
@@ -423,6 +459,39 @@ fn dane_goes_before_a_policy() {
     stays(&server, &fake);
 }
 
+/// RFC 7672 §2.2.2.
+#[test]
+fn dane_vouches_for_a_smarthost() {
+    for right in [true, false] {
+        let (dns, fake) = (Dns::start(), Fake::taking_all());
+        dns.secure();
+        let mut way = fake.smarthost();
+        way.tls = pillarbox::config::SmarthostTls::StartTls;
+        let data = match right {
+            // Nobody else would vouch for it.
+            true => {
+                way.ca = None;
+                sha256(fake.certificate())
+            }
+            false => sha256(b"another"),
+        };
+        let name = format!("_{}._tcp.localhost", fake.address().port());
+        dns.add("localhost", "A", "127.0.0.1")
+            .add(&name, "TLSA", &format!("3 0 1 {data}"));
+        let server = server(&dns, &fake, |config| {
+            config.direct = false;
+            config.smarthost = Some(way);
+        });
+        submit(&server);
+        if right {
+            fake.wait(1);
+            assert!(fake.lines().iter().any(|line| line == "STARTTLS"));
+        } else {
+            stays(&server, &fake);
+        }
+    }
+}
+
 #[test]
 fn domains_that_ask_hear_of_the_day_before() {
     // Yesterday: one session went well, one did not.
@@ -438,17 +507,24 @@ fn domains_that_ask_hear_of_the_day_before() {
     let name = format!("_{}._tcp.mx.c.test", fake.address().port());
     dns.add(&name, "TLSA", &format!("3 0 1 {}", sha256(b"another")));
     dns.add("d.test", "A", "127.0.0.1");
+    // The first time the collector does not want it; the mail is enough.
+    let collector = PolicyHost::start(|_| "HTTP/1.1 503 x\r\n\r\n".into());
+    dns.add("x.test", "A", "127.0.0.1");
+    let rua = format!("https://x.test:{}/in?x", collector.address.port());
     dns.add(
         "_smtp._tls.b.test",
         "TXT",
-        "v=TLSRPTv1; rua=https://x.test/,mailto:tls@d.test",
+        &format!("v=TLSRPTv1; rua={rua} , mailto:tls@d.test?x=y"),
     );
     dns.add(
         "_smtp._tls.c.test",
         "TXT",
         "v=TLSRPTv1;rua=mailto:tls@d.test;x=y",
     );
-    let mut server = server(&dns, &fake, |config| config.tls_reports = true);
+    let mut server = server(&dns, &fake, |config| {
+        config.tls_reports = true;
+        config.http.push_private = true;
+    });
     submit(&server);
     fake.wait(1);
     let mut client = logged_in(&server);
@@ -498,7 +574,7 @@ fn domains_that_ask_hear_of_the_day_before() {
         );
         assert!(text.contains("report-type=\"tlsrpt\""));
         let coded = text
-            .split("json\"\r\n\r\n")
+            .split("json.gz\"\r\n\r\n")
             .nth(1)
             .unwrap()
             .split("--")
@@ -509,8 +585,9 @@ fn domains_that_ask_hear_of_the_day_before() {
         let json = base64::engine::general_purpose::STANDARD
             .decode(coded)
             .unwrap();
-        reports.push(String::from_utf8(json).unwrap());
+        reports.push(unzip(&json));
     }
+    let posted = collector.posts.lock().unwrap().clone();
     reports.sort_by_key(|report| report.contains("\"c.test\""));
     let well: serde_json::Value = serde_json::from_str(&reports[0]).unwrap();
     let policy = &well["policies"][0];
@@ -530,4 +607,43 @@ fn domains_that_ask_hear_of_the_day_before() {
             .unwrap()
             .ends_with("T23:59:59Z")
     );
+    assert_eq!(posted.len(), 1);
+    assert_eq!(unzip(&posted[0]), reports[0]);
+}
+
+/// A collector of reports alone, which is asked again as long as it does not take them.
+#[test]
+fn reports_go_to_a_url() {
+    let (dns, fake) = (Dns::start(), Fake::taking_all());
+    let collector = PolicyHost::start(|number| match number {
+        0 => "HTTP/1.1 500 x\r\n\r\n".into(),
+        _ => "HTTP/1.1 201 Created\r\n\r\n".into(),
+    });
+    dns.add("x.test", "A", "127.0.0.1");
+    let rua = format!("https://x.test:{}/in?x", collector.address.port());
+    dns.add("_smtp._tls.b.test", "TXT", &format!("v=TLSRPTv1;rua={rua}"));
+    let row = serde_json::json!({ "policy": { "policy-domain": "b.test" } });
+    let yesterday = pillarbox::sys::clock::now() / 86_400 - 1;
+    let key = [b"tlsrpt/", &yesterday.to_be_bytes()[..], b"nb.test"].concat();
+    let mut server = server(&dns, &fake, |config| config.http.push_private = true);
+    let put = vec![(key.clone(), Some(row.to_string().into_bytes()))];
+    smol::block_on(server.mail().put(put)).unwrap();
+    let posted = |server: &mut Server, count: usize| {
+        server.restart_with(|config| config.tls_reports = true);
+        let until = Instant::now() + Duration::from_secs(20);
+        while collector.posts.lock().unwrap().len() < count {
+            assert!(Instant::now() < until);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        collector.posts.lock().unwrap().pop().unwrap()
+    };
+    let first = posted(&mut server, 1);
+    assert!(server.mail().get(&key).unwrap().is_some());
+    assert_eq!(unzip(&posted(&mut server, 1)), unzip(&first));
+    let until = Instant::now() + Duration::from_secs(20);
+    while server.mail().get(&key).unwrap().is_some() {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(fake.connections(), 0);
 }

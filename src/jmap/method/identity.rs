@@ -15,7 +15,7 @@ use crate::jmap::context::{Context, method_error};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
-use crate::mail::{DataType, Edit, Error, Expect, Record};
+use crate::mail::{self, DataType, Edit, Error, Expect, Mail, Record};
 
 const PROPERTIES: [&str; 8] = [
     "id",
@@ -91,27 +91,35 @@ fn default(name: &str) -> Value {
 /// All identities, those of the own addresses made where they are missing.
 pub async fn all(context: &Context) -> Result<Vec<Identity>, MethodError> {
     let mail = &context.mail;
-    let kind = DataType::Identity;
-    let config = &context.site.ctx.config;
-    let records = mail.records(kind).map_err(method_error)?;
-    if mend(config, &records).is_empty() {
-        return Ok(records.iter().filter_map(Identity::of).collect());
-    }
-    let config = config.clone();
-    // Planned again by the writer: another session may just have done it.
-    let plan = move |records: &[Record]| Ok((mend(&config, records), ()));
-    match mail.edit_records(kind, Expect::default(), plan).await {
-        // Somebody who may not write sees what is there.
-        Ok(_) | Err(Error::NoPermission) => {}
-        Err(error) => return Err(method_error(error)),
-    }
-    let records = mail.records(kind).map_err(method_error)?;
+    settle(mail, &context.site.ctx.config)
+        .await
+        .map_err(method_error)?;
+    let records = mail.records(DataType::Identity).map_err(method_error)?;
     Ok(records.iter().filter_map(Identity::of).collect())
 }
 
+/// Gives each own address its identity, and takes those of others away: also called when the aliases
+/// change, so that clients hear of it at once.
+///
+/// # Errors
+/// The store's.
+pub async fn settle(mail: &Mail, config: &Config) -> mail::Result<()> {
+    let kind = DataType::Identity;
+    let own = config.addresses();
+    if mend(own.clone(), &mail.records(kind)?).is_empty() {
+        return Ok(());
+    }
+    // Planned again by the writer: another session may just have done it.
+    let plan = move |records: &[Record]| Ok((mend(own, records), ()));
+    match mail.edit_records(kind, Expect::default(), plan).await {
+        // Somebody who may not write sees what is there.
+        Ok(_) | Err(Error::NoPermission) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// What is to be done so that each own address, and no other, has an identity that stays.
-fn mend(config: &Config, records: &[Record]) -> Vec<Edit> {
-    let mut missing = config.addresses();
+fn mend(mut missing: Vec<String>, records: &[Record]) -> Vec<Edit> {
     let mut edits = Vec::new();
     for identity in records.iter().filter_map(Identity::of) {
         if !identity.is_own() {

@@ -18,6 +18,8 @@ mod submission;
 mod thread;
 mod vacation;
 
+pub use identity::settle as settle_identities;
+
 use std::future::Future;
 use std::pin::Pin;
 

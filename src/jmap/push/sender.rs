@@ -6,7 +6,7 @@
 //! alone for longer and longer. Runs beside the outbound queue; without subscriptions it sleeps.
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use smol::future::FutureExt;
 
 use super::Watch;
 use super::target::{Subscription, Target};
-use crate::config::{Out, is_public};
+use crate::config::Out;
 use crate::limits;
 use crate::mail::{DataType, Edit, Expect, Mail, Modseq};
 use crate::net::{TlsConnector, fetch, tls};
@@ -288,48 +288,13 @@ impl Sender {
         Ok(self.tls.borrow_mut().insert(tls).clone())
     }
 
-    /// Where to connect to. RFC 8620 §8.6: whoever may subscribe could otherwise have us ask what only
-    /// we can reach.
     async fn address(&self, target: &Target) -> Result<SocketAddr, String> {
-        let host = target.host.trim_start_matches('[').trim_end_matches(']');
-        let all = match host.parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            Err(_) => self.ctx.dns.addresses(host).await.found,
+        let all = match target.literal() {
+            Some(address) => vec![address],
+            None => self.ctx.dns.addresses(&target.host).await.found,
         };
-        let may = |address: &&IpAddr| is_far(**address) || self.ctx.config.http.push_private;
-        let address = all.iter().find(may).copied();
-        let why = match all.is_empty() {
-            true => "the name has no address",
-            false => "the address is private (--push-private permits that)",
-        };
-        Ok(SocketAddr::new(address.ok_or(why)?, target.port))
+        Ok(target.choose(&all, self.ctx.config.http.push_private)?)
     }
-}
-
-/// Whether an address is out in the Internet, also where it has an IPv4 address in it that a gateway on
-/// our way would go on to (NAT64, 6to4), and is one machine's.
-fn is_far(address: IpAddr) -> bool {
-    let inner = |high: u16, low: u16| {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        is_far(IpAddr::from([a, b, c, d]))
-    };
-    let special = match address.to_canonical() {
-        IpAddr::V4(v4) => matches!(
-            v4.octets(),
-            [0 | 224.., ..] | [192, 0, 0, _] | [198, 18 | 19, ..]
-        ),
-        IpAddr::V6(v6) => match v6.segments() {
-            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => !inner(high, low),
-            [0x2002, high, low, ..] => !inner(high, low),
-            // ::/96, NAT64 of one's own, what once was site-local, multicast.
-            [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] | [0xfec0..=0xfeff | 0xff00.., ..] => {
-                true
-            }
-            _ => false,
-        },
-    };
-    is_public(address) && !special
 }
 
 /// What an answer means.
@@ -349,49 +314,5 @@ fn outcome(answer: &[u8]) -> Outcome {
         "429" => Outcome::Later(after.unwrap_or(limits::PUSH_BUSY)),
         status if status.starts_with('2') && status.len() == 3 => Outcome::Taken,
         _ => Outcome::Later(after.unwrap_or(0)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn far_addresses() {
-        let far = |text: &str| super::is_far(text.parse().unwrap());
-        for yes in [
-            "192.0.2.1",
-            "8.8.8.8",
-            "2001:db8::1",
-            "::ffff:8.8.8.8",
-            "64:ff9b::808:808",
-            "2002:808:808::1",
-        ] {
-            assert!(far(yes), "{yes}");
-        }
-        for no in [
-            "0.0.0.0",
-            "0.1.2.3",
-            "127.1.2.3",
-            "10.0.0.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "192.0.0.8",
-            "198.18.0.1",
-            "::",
-            "::1",
-            "::ffff:127.0.0.1",
-            "::127.0.0.1",
-            "fe80::1",
-            "fd00::1",
-            "fec0::1",
-            "ff02::1",
-            "64:ff9b::7f00:1",
-            "64:ff9b::a00:1",
-            "64:ff9b:1::808:808",
-            "2002:c0a8:101::1",
-        ] {
-            assert!(!far(no), "{no}");
-        }
     }
 }

@@ -2,6 +2,7 @@
 use super::{Facts, Report};
 use crate::config::Out;
 use crate::dns::{Data, Kind, Question, Resolver};
+use crate::mime::{self, header};
 use crate::net::{client, fetch, tls};
 use crate::queue::sts::Policy;
 use crate::smtp::gate;
@@ -27,9 +28,9 @@ pub(super) async fn look(
 }
 
 /// The first line that a server says, if there is one.
-async fn greeting(address: SocketAddr) -> Result<String, String> {
+async fn greeting(out: &Out, address: SocketAddr) -> Result<String, String> {
     let greeted = async {
-        let mut conn = client::connect_to(&Out::default(), address).await?;
+        let mut conn = client::connect_to(out, address).await?;
         conn.set_deadline(Some(Instant::now() + Duration::from_secs(20)));
         let mut line = Vec::new();
         conn.read_line(&mut line, 1000).await?;
@@ -42,7 +43,10 @@ async fn greeting(address: SocketAddr) -> Result<String, String> {
 }
 
 async fn arriving(facts: &Facts, address: SocketAddr, report: &mut Report) {
-    let (shown, greeting) = (address.to_string(), greeting(address).await);
+    let (shown, greeting) = (
+        address.to_string(),
+        greeting(&Out::default(), address).await,
+    );
     let what = &["port 25 in", shown.as_str()];
     match greeting {
         Ok(line) if line.contains(&*facts.host) => report.ok(what, &[&line]),
@@ -75,7 +79,7 @@ async fn leaving(facts: &Facts, dns: &Resolver, far: &str, report: &mut Report) 
     let addresses = dns.addresses(host).await.found;
     let mut found = String::from("it has no address");
     for ip in addresses.into_iter().take(4) {
-        match greeting(SocketAddr::new(ip, facts.port)).await {
+        match greeting(&facts.out, SocketAddr::new(ip, facts.port)).await {
             Ok(line) if line.starts_with('2') => return report.ok(what, &[&line]),
             Ok(line) | Err(line) => found = line,
         }
@@ -101,6 +105,30 @@ async fn listed(facts: &Facts, dns: &Resolver, ip: IpAddr, report: &mut Report) 
     }
 }
 
+/// What a web server says that the time is (RFC 9110 §6.6.1). Its certificate proves nothing to whom the
+/// time is unknown, so it is not looked at.
+pub(super) async fn date(facts: &Facts, dns: &Resolver, host: &str) -> Option<u64> {
+    let tls = tls::anyone().ok()?;
+    let ask = [
+        "HEAD /.well-known/mta-sts.txt HTTP/1.0\r\nHost: ",
+        host,
+        "\r\n\r\n",
+    ]
+    .concat();
+    for ip in dns.addresses(host).await.found.into_iter().take(4) {
+        let address = SocketAddr::new(ip, facts.https);
+        let answer = fetch::exchange(&facts.out, address, host, &tls, ask.as_bytes(), true).await;
+        let head = answer.unwrap_or_default();
+        // Behind the status line, fields as in a message.
+        let fields = head.splitn(2, |b| *b == b'\n').nth(1).unwrap_or_default();
+        let date = header::last(fields, "Date").and_then(|field| mime::date::parse(field.value));
+        if let Some(secs) = date.and_then(|date| u64::try_from(date.secs).ok()) {
+            return Some(secs);
+        }
+    }
+    None
+}
+
 /// RFC 8461 §3.2, §3.3: the policy names this server.
 async fn policy(facts: &Facts, dns: &Resolver, domain: &str, report: &mut Report) {
     let name = String::from("_mta-sts.") + domain;
@@ -113,15 +141,9 @@ async fn policy(facts: &Facts, dns: &Resolver, domain: &str, report: &mut Report
     let what = &["MTA-STS policy", domain];
     let fetched = match tls::connector(None) {
         Ok(tls) => {
-            let address = SocketAddr::new(*ip, 443);
-            fetch::text(
-                &Out::default(),
-                address,
-                &host,
-                "/.well-known/mta-sts.txt",
-                &tls,
-            )
-            .await
+            let address = SocketAddr::new(*ip, facts.https);
+            let path = "/.well-known/mta-sts.txt";
+            fetch::text(&facts.out, address, &host, path, &tls).await
         }
         Err(e) => Err(e),
     };

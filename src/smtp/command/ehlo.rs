@@ -29,6 +29,7 @@ pub(super) fn run(session: &mut Session, name: String) -> Next {
         let delay = limits::SEND_DELAY;
         let latest = DateTime::utc(i64::from(clock::now()) + i64::from(delay)).rfc3339();
         text.push_str(&format!("\nFUTURERELEASE {delay} {latest}"));
+        text.push_str("\nMT-PRIORITY");
         // RFC 4468 §3.1: without an argument until there is a user whose URLs they could be.
         text.push_str("\nBURL");
         if session.user.is_some() {

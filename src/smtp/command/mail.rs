@@ -97,6 +97,14 @@ fn consider(session: &Session, sender: Option<&Address>, params: &MailParams) ->
             ));
         }
     }
+    // RFC 6710 §4.1: nobody is trusted with it but who has logged in.
+    if params.priority.is_some() && !session.is_submission() {
+        return Err(Reply::new(
+            555,
+            Enhanced(5, 5, 4),
+            "Parameter not recognized",
+        ));
+    }
     if session.is_submission() {
         policy::sender(&session.ctx.config, sender)?;
     }

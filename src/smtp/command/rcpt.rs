@@ -49,15 +49,12 @@ async fn pass(session: &mut Session, to: &Recipient) -> Result<(), Reply> {
     let (config, ip) = (&ctx.config, session.conn.peer_ip());
     if session.listed.is_none() {
         let all = config.verify == Verify::All;
-        let good = gate::listed(&ctx.dns, &config.dnswl, ip, all)
-            .await
-            .is_some();
-        session.listed = Some(match good {
-            true => Listed::Good,
-            false => match gate::listed(&ctx.dns, &config.dnsbl, ip, all).await {
-                Some(zone) => Listed::Bad(zone),
-                None => Listed::Nowhere,
-            },
+        let good = gate::listed(&ctx.dns, &config.dnswl, ip, all);
+        let bad = gate::listed(&ctx.dns, &config.dnsbl, ip, all);
+        session.listed = Some(match smol::future::zip(good, bad).await {
+            (Some(_), _) => Listed::Good,
+            (None, Some(zone)) => Listed::Bad(zone),
+            (None, None) => Listed::Nowhere,
         });
     }
     match &session.listed {

@@ -1,6 +1,6 @@
 //! The parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8
 //! (RFC 6531), RET, ENVID, NOTIFY, ORCPT (RFC 3461, RFC 6533), AUTH (RFC 4954 §5), REQUIRETLS (RFC 8689),
-//! HOLDFOR and HOLDUNTIL (RFC 4865).
+//! HOLDFOR and HOLDUNTIL (RFC 4865), MT-PRIORITY (RFC 6710).
 use super::command::Syntax;
 use super::xtext;
 use crate::limits;
@@ -26,6 +26,8 @@ pub struct MailParams {
     pub requiretls: bool,
     /// `HOLDFOR=` or `HOLDUNTIL=` (RFC 4865 §3).
     pub hold: Option<Hold>,
+    /// `MT-PRIORITY=`: from -9 to 9 (RFC 6710 §3).
+    pub priority: Option<i8>,
 }
 
 /// When a message is to be released.
@@ -94,9 +96,10 @@ pub fn mail(text: &str) -> Result<MailParams, Syntax> {
             ("REQUIRETLS", None) if !params.requiretls => params.requiretls = true,
             ("HOLDFOR", Some(value)) => once(&mut params.hold, hold_for(value)?)?,
             ("HOLDUNTIL", Some(value)) => once(&mut params.hold, hold_until(value)?)?,
+            ("MT-PRIORITY", Some(value)) => once(&mut params.priority, priority(value)?)?,
             (
                 "SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID" | "AUTH" | "REQUIRETLS" | "HOLDFOR"
-                | "HOLDUNTIL",
+                | "HOLDUNTIL" | "MT-PRIORITY",
                 _,
             ) => return Err(Syntax::Parameter),
             _ => return Err(Syntax::UnknownParameter),
@@ -150,6 +153,14 @@ fn hold_until(value: &str) -> Result<Hold, Syntax> {
         .filter(|_| utc)
         .ok_or(Syntax::Parameter)?;
     Ok(Hold::Until(date.secs, value.to_owned()))
+}
+
+/// `priority-value` (RFC 6710 §7).
+fn priority(value: &str) -> Result<i8, Syntax> {
+    let digit = value.strip_prefix('-').unwrap_or(value);
+    let good = digit.len() == 1 && value != "-0";
+    let number = value.parse().ok().filter(|_| good);
+    number.ok_or(Syntax::Parameter)
 }
 
 fn body(value: &str) -> Result<Body, Syntax> {

@@ -21,6 +21,8 @@ pub struct Received<'a> {
     pub id: &'a str,
     /// The recipient, when there is exactly one (RFC 5321 §7.6: more would tell one of the other).
     pub recipient: Option<&'a Address>,
+    /// Its priority, if one was asked for.
+    pub priority: Option<i8>,
     /// A date-time of RFC 5322 §3.3.
     pub date: &'a str,
 }
@@ -70,6 +72,10 @@ impl Received<'_> {
         if let Some(recipient) = self.recipient {
             let _ = write!(field, "\r\n\tfor <{recipient}>");
         }
+        if let Some(priority) = self.priority {
+            // RFC 6710 §7
+            let _ = write!(field, "\r\n\tPRIORITY {priority}");
+        }
         let _ = write!(field, ";\r\n\t{}\r\n", self.date);
         field
     }
@@ -112,12 +118,13 @@ mod tests {
             tls: Some("TLSv1.3 TLS13_AES_256_GCM_SHA384"),
             id: "1a2b",
             recipient: Some(&to),
+            priority: Some(-3),
             date: "Sat, 21 Nov 2026 11:05:29 +0000",
         };
         assert_eq!(
             received.field(),
             "Received: from mx.example.com ([192.0.2.1])\r\n\tby mail.example.org with ESMTPS id 1a2b\r\n\
-             \t(using TLSv1.3 TLS13_AES_256_GCM_SHA384)\r\n\tfor <me@example.org>;\r\n\
+             \t(using TLSv1.3 TLS13_AES_256_GCM_SHA384)\r\n\tfor <me@example.org>\r\n\tPRIORITY -3;\r\n\
              \tSat, 21 Nov 2026 11:05:29 +0000\r\n"
         );
     }
@@ -132,6 +139,7 @@ mod tests {
             tls: None,
             id: "1",
             recipient: None,
+            priority: None,
             date: "D",
         };
         let want = "Received: from [IPv6:2001:db8::1] ([IPv6:2001:db8::1])\r\n\t(HELO a???b_?)\r\n\tby x with SMTP id 1;\r\n\tD\r\n";
