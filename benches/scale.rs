@@ -46,6 +46,61 @@ const COMMANDS: [&str; 21] = [
     "CREATE Archive",
 ];
 
+/// Pages of a list, query and get in one request, and what else the query is given.
+const PAGES: [(&str, &str); 6] = [
+    ("the inbox", r#""filter":{"inMailbox":"m1"}"#),
+    (
+        "its middle, total",
+        r#""filter":{"inMailbox":"m1"},"position":#,"calculateTotal":true"#,
+    ),
+    (
+        "its threads",
+        r#""filter":{"inMailbox":"m1"},"collapseThreads":true"#,
+    ),
+    (
+        "its unread",
+        r#""filter":{"inMailbox":"m1","notKeyword":"$seen"}"#,
+    ),
+    (
+        "all mailboxes, total",
+        r#""filter":null,"calculateTotal":true"#,
+    ),
+    ("all threads", r#""filter":null,"collapseThreads":true"#),
+];
+
+/// Asks for a page over a connection that stays; the octets of the answer.
+fn page(http: &mut TcpStream, args: &str) -> Try<u64> {
+    let body = format!(
+        r##"{{"using":["urn:ietf:params:jmap:core","urn:ietf:params:jmap:mail"],"methodCalls":[["Email/query",{{"accountId":"a1","sort":[{{"property":"receivedAt","isAscending":false}}],"limit":50,{args}}},"0"],["Email/get",{{"accountId":"a1","#ids":{{"resultOf":"0","name":"Email/query","path":"/ids"}},"properties":["id","threadId","mailboxIds","keywords","from","subject","receivedAt","size","preview","hasAttachment"]}},"1"]]}}"##
+    );
+    let head = format!(
+        "POST /jmap/api HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWxpY2U6YmVuY2gtcGFzc3dvcmQ=\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    http.write_all((head + &body).as_bytes())?;
+    let (mut got, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+    loop {
+        let read = http.read(&mut piece)?;
+        got.extend_from_slice(piece.get(..read).unwrap_or_default());
+        let text = String::from_utf8_lossy(&got);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.to_lowercase();
+            let length = length.split("content-length: ").nth(1).ok_or("no length")?;
+            let length: usize = length.split("\r\n").next().ok_or("no length")?.parse()?;
+            if body.len() >= length {
+                return match head.contains(" 200") && body.matches("\"preview\"").count() == 50 {
+                    true => Ok(length as u64),
+                    false => Err(text.into_owned().into()),
+                };
+            }
+        }
+        if read == 0 {
+            return Err("the server hung up".into());
+        }
+    }
+}
+
 fn main() -> Try<()> {
     let sizes: Vec<u32> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let sizes = if sizes.is_empty() {
@@ -81,10 +136,19 @@ fn measure(folder: &Path, size: u32) -> Try<()> {
         "exec to greeting",
         server.greeting.as_secs_f64() * 1e3
     );
+    let mut http = TcpStream::connect(("127.0.0.1", PORT + 2))?;
+    http.set_nodelay(true)?;
+    for (what, args) in PAGES {
+        let args = args.replace('#', &(size / 2).to_string());
+        for time in ["", ", again"] {
+            let what = format!("JMAP, a page of 50, {what}{time}");
+            server.measure(&what, &mut || page(&mut http, &args))?;
+        }
+    }
     let mut client = Client::login()?;
     for command in COMMANDS {
         let command = command.replace('#', &(size / 2).to_string());
-        server.measure(&mut client, &command)?;
+        server.measure(&command, &mut || client.drain(&command))?;
     }
     server.delivery("delivery, first of a thread", 0)?;
     server.stop()
@@ -153,13 +217,13 @@ impl Server {
         command.arg("--password-file").arg(&secret);
         command.args(["--imap", &format!("127.0.0.1:{PORT}")]);
         command.args(["--smtp", &format!("127.0.0.1:{}", PORT + 1)]);
+        command.args(["--http", &format!("127.0.0.1:{}", PORT + 2)]);
         for flag in [
             "--submission",
             "--submissions",
             "--imaps",
             "--pop3",
             "--pop3s",
-            "--http",
             "--https",
         ] {
             command.args([flag, "off"]);
@@ -211,7 +275,7 @@ impl Server {
         Ok(Duration::from_nanos(sum))
     }
 
-    fn measure(&self, client: &mut Client, command: &str) -> Try<()> {
+    fn measure(&self, command: &str, run: &mut dyn FnMut() -> Try<u64>) -> Try<()> {
         std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?;
         let (memory, cpu) = (self.status("VmRSS:")?, self.cpu()?);
         let done = AtomicBool::new(false);
@@ -221,7 +285,7 @@ impl Server {
             // The other one is at work by now.
             std::thread::sleep(Duration::from_millis(50));
             let started = Instant::now();
-            let answer = client.drain(command);
+            let answer = run();
             took = started.elapsed();
             done.store(true, Ordering::Relaxed);
             longest = other.join().map_err(|_| "panicked")??;

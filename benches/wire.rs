@@ -1,5 +1,6 @@
 //! What the running server costs: memory at rest, per connection and for a large message in and out
-//! of each protocol; deliveries and fetches per second through the wire.
+//! of each protocol; deliveries and fetches per second through the wire; from an acknowledgement to the
+//! push of an event source and of a WebSocket.
 //!
 //!     cargo bench --bench wire                      # a server of the bench profile
 //!     PILLARBOX=/path/to/pillarbox cargo bench --bench wire -- [messages]
@@ -13,6 +14,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 type Try<T> = Result<T, Box<dyn Error>>;
@@ -36,6 +39,7 @@ fn main() -> Try<()> {
     deliveries(&server, count)?;
     fetches(count)?;
     idle_connections(&server)?;
+    pushes()?;
     large_message(&server)?;
     std::thread::sleep(Duration::from_secs(3));
     server.memory("memory at rest afterwards (PSS)")?;
@@ -340,6 +344,86 @@ fn idle_connections(server: &Server) -> Try<()> {
         "acknowledgement to EXISTS on all 50"
     );
     Ok(())
+}
+
+const AUTH: &str = "Authorization: Basic YWxpY2U6YmVuY2gtcGFzc3dvcmQ=";
+
+/// From the acknowledgement of a delivery, which follows its commit, to the push on a connection that
+/// waits for it: with the machine at rest, and with more busy threads than it has cores.
+fn pushes() -> Try<()> {
+    let events = format!(
+        "GET /jmap/events?types=*&closeafter=no&ping=0 HTTP/1.1\r\nHost: x\r\n{AUTH}\r\n\r\n"
+    );
+    let mut socket = format!(
+        "GET /jmap/ws HTTP/1.1\r\nHost: x\r\n{AUTH}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Protocol: jmap\r\n\r\n"
+    )
+    .into_bytes();
+    let enable = br#"{"@type":"WebSocketPushEnable","dataTypes":null}"#;
+    socket.extend([0x81, 0x80 | enable.len() as u8, 0, 0, 0, 0]);
+    socket.extend(enable);
+    for (what, open) in [("event source", events.as_bytes()), ("WebSocket", &socket)] {
+        let mut stream = TcpStream::connect(("127.0.0.1", PORTS + 80))?;
+        stream.write_all(open)?;
+        let (heard, pushed) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut piece = [0; 1 << 16];
+            while let Ok(got) = stream.read(&mut piece)
+                && got > 0
+                && heard.send(Instant::now()).is_ok()
+            {}
+        });
+        for busy in [false, true] {
+            let stop = AtomicBool::new(false);
+            let cores = std::thread::available_parallelism()?.get();
+            let mut waits = std::thread::scope(|scope| {
+                for _ in 0..if busy { 2 * cores } else { 0 } {
+                    scope.spawn(|| {
+                        while !stop.load(Ordering::Relaxed) {
+                            std::hint::spin_loop();
+                        }
+                    });
+                }
+                let waits = push_waits(&pushed).map_err(|e| e.to_string());
+                stop.store(true, Ordering::Relaxed);
+                waits
+            })?;
+            waits.sort_unstable();
+            let at = |share: usize| {
+                ms(waits
+                    .get(waits.len() * share / 100)
+                    .copied()
+                    .unwrap_or_default())
+            };
+            println!(
+                "{:<52}{:>10.2} ms  99 of 100 {:.2} ms  worst {:.2} ms",
+                format!(
+                    "to the push, {what}{}",
+                    if busy { ", busy machine" } else { "" }
+                ),
+                at(50),
+                at(99),
+                ms(waits.last().copied().unwrap_or_default()),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn push_waits(pushed: &mpsc::Receiver<Instant>) -> Try<Vec<Duration>> {
+    let mut smtp = Line::smtp()?;
+    let mut waits = Vec::new();
+    for number in 0..200 {
+        // What came late of the one before.
+        std::thread::sleep(Duration::from_millis(30));
+        while pushed.try_recv().is_ok() {}
+        smtp.mail(&message(number, 1024))?;
+        let acked = Instant::now();
+        let at = pushed.recv_timeout(Duration::from_secs(10))?;
+        waits.push(at.saturating_duration_since(acked));
+    }
+    Ok(waits)
 }
 
 fn large_message(server: &Server) -> Try<()> {

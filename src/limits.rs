@@ -449,6 +449,11 @@ pub const MAILBOX_DEPTH: usize = 20;
 
 /// Mailboxes whose UID view is kept in memory, least recently used out.
 pub const VIEWS: usize = 16;
+/// Emails in a list of the newest ones, kept in memory so that a page of them costs its rows; a list
+/// grows to twice that. A page beyond it costs a scan.
+pub const NEWEST: usize = 2048;
+/// Lists of the newest ones, least recently used out.
+pub const NEWEST_LISTS: usize = 4;
 /// Octets of a UID view that is kept over a restart; a mailbox with more gaps is scanned again.
 pub const VIEW_OCTETS: usize = 64 * 1024;
 /// `maxSizeRequest`: octets of a JMAP request. Less than RFC 8620 suggests, for a router's memory;

@@ -12,7 +12,7 @@ use super::wire::id;
 use super::wire::reference::weight;
 use super::wire::request::Invocation;
 use crate::limits;
-use crate::mail::{self, Mail, Meta, Modseq, Reader};
+use crate::mail::{self, Mail, Modseq};
 
 /// The state of a request while its calls are made.
 pub struct Context {
@@ -44,14 +44,6 @@ impl Context {
             implicit: Vec::new(),
             budget: limits::JMAP_RESPONSE,
         }
-    }
-
-    /// A look at the store: the snapshot first, the rows after it (see [`Meta`]), so that the state
-    /// told is never newer than the data.
-    pub fn look(&self) -> Result<(Arc<Meta>, Reader), MethodError> {
-        let meta = self.mail.meta();
-        let reader = self.mail.reader().map_err(method_error)?;
-        Ok((meta, reader))
     }
 
     /// Whether the client opted into a capability (RFC 8620 §3.3 `using`).

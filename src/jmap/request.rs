@@ -172,7 +172,7 @@ async fn apply(
     mut args: Map<String, Value>,
 ) -> Result<Map<String, Value>, MethodError> {
     reference::resolve(&mut args, &context.responses, &mut context.budget)?;
-    (method.run)(context, Args::new(args)).await
+    method.run(context, Args::new(args)).await
 }
 
 /// Writes the Response object response by response: each is freed when it is written.

@@ -84,6 +84,18 @@ pub struct ObjectChanges<Id> {
 }
 
 impl<Id> ObjectChanges<Id> {
+    /// The same with other ids.
+    pub fn map<To>(self, of: fn(Id) -> To) -> ObjectChanges<To> {
+        let each = |ids: Vec<Id>| ids.into_iter().map(of).collect();
+        ObjectChanges {
+            modseq: self.modseq,
+            more: self.more,
+            created: each(self.created),
+            updated: each(self.updated),
+            destroyed: each(self.destroyed),
+        }
+    }
+
     /// Nothing happened.
     pub(super) fn new(modseq: Modseq) -> Self {
         let (created, updated, destroyed) = (Vec::new(), Vec::new(), Vec::new());
@@ -161,10 +173,7 @@ impl Mail {
         let (modseq, mut list) = self.touched(since, DataType::Email).await?;
         let mut out = ObjectChanges::new(modseq);
         out.more = cut(&mut list, max, &mut out.modseq);
-        let reader = self.reader()?;
-        for (email, mut touched) in list {
-            // What loses its `\Deleted` is new to whoever was not shown it.
-            touched.created |= touched.turns % 2 == 1 && reader.memberships(email)?.len() == 1;
+        for (email, touched) in list {
             match (touched.created, touched.destroyed) {
                 (true, true) => {}
                 (true, false) => out.created.push(email),
@@ -175,8 +184,8 @@ impl Mail {
         Ok(out)
     }
 
-    /// JMAP Thread/changes: as for emails; a thread is new when its first email is, gone when none
-    /// is left (RFC 8621 §3).
+    /// JMAP Thread/changes: as for emails; a thread is new when none of its emails was shown before,
+    /// gone when none is shown any more (RFC 8621 §3).
     ///
     /// Errors: [`Error::CannotCalculate`].
     pub async fn thread_changes(
@@ -187,28 +196,39 @@ impl Mail {
         let (modseq, mut list) = self.touched(since, DataType::Thread).await?;
         // Only emails that came or went change a thread's list.
         list.retain(|(_, t)| t.created || t.destroyed || t.hidden);
+        let before: BTreeMap<EmailId, bool> =
+            list.iter().map(|(id, t)| (*id, !t.created)).collect();
+        let old = list.iter().filter(|(_, touched)| !touched.created);
+        let mut unsure: BTreeMap<ThreadId, bool> = BTreeMap::new();
+        for (_, touched) in old {
+            *unsure.entry(touched.thread).or_insert(true) &= touched.unsure;
+        }
         let mut out = ObjectChanges::new(modseq);
         out.more = cut(&mut list, max, &mut out.modseq);
-        let mut threads: BTreeMap<ThreadId, bool> = BTreeMap::new();
-        let created = list.iter().filter(|(_, touched)| touched.created);
-        let new: BTreeSet<EmailId> = created.map(|(email, _)| *email).collect();
-        for (email, touched) in list {
-            let founded = touched.created && email.0 == u64::from(touched.thread.0);
-            *threads.entry(touched.thread).or_default() |= founded;
-        }
+        let threads: BTreeSet<ThreadId> = list.iter().map(|(_, t)| t.thread).collect();
         let reader = self.reader()?;
-        for (thread, founded) in threads {
+        for thread in threads {
             let emails = reader.thread(thread)?;
-            // To whoever does not see all of it, a thread is new when all of what is seen is.
-            let founded = match reader.sight {
-                None => founded,
-                Some(_) => emails.iter().all(|email| new.contains(email)),
-            };
-            match (founded, is_shown(&reader, &emails)?) {
-                (true, false) => {}
-                (true, true) => out.created.push(thread),
-                (false, false) => out.destroyed.push(thread),
-                (false, true) => out.updated.push(thread),
+            let mut was = false;
+            for email in &emails {
+                // What was not touched is as it was.
+                was |= match before.get(email) {
+                    Some(was) => *was,
+                    None => is_shown(&reader, &[*email])?,
+                };
+            }
+            let is = is_shown(&reader, &emails)?;
+            match unsure.get(&thread) {
+                // One of which nobody knows whether it was there at `since` decides.
+                Some(true) if is && !was => return Err(Error::CannotCalculate),
+                Some(_) => was = true,
+                None => {}
+            }
+            match (was, is) {
+                (false, false) => {}
+                (false, true) => out.created.push(thread),
+                (true, false) => out.destroyed.push(thread),
+                (true, true) => out.updated.push(thread),
             }
         }
         Ok(out)
@@ -295,34 +315,72 @@ impl Mail {
             return Ok((now, Vec::new()));
         }
         self.check_since(since, &meta)?;
-        if self.reader()?.sight.is_some() {
-            return Ok((now, self.touched_in_sight(since, &meta).await?));
-        }
-        let mut emails: BTreeMap<EmailId, Touched> = BTreeMap::new();
-        let from_ring = lock(&self.shared.ring).since(since).map(|changes| {
-            for change in changes.filter(|c| c.modseq <= meta.modseq) {
-                let touched = emails.entry(change.email).or_default();
-                touched.modseq = change.modseq;
-                touched.thread = change.thread;
-                if change.kind == Kind::Added(true) {
-                    (touched.created, touched.order) = (true, change.modseq);
-                }
-                touched.destroyed |= change.kind == Kind::Removed(true);
-                touched.hidden |= change.kind == Kind::Changed(true);
-                touched.turns += u32::from(change.kind == Kind::Changed(true));
-            }
-        });
-        if from_ring.is_none() {
-            emails = self.touched_in_rows(since, &meta).await?;
+        let sight = self.reader()?.sight.is_some();
+        let mut emails = match self.touched_in_ring(since, &meta)? {
+            Some(emails) if !sight => emails,
+            // The rows do not tell what was hidden at `since` and is shown now.
+            _ if meta.states.of(DataType::Shown) > since => return Err(Error::CannotCalculate),
+            _ if sight => return Ok((now, self.touched_in_sight(since, &meta).await?)),
+            _ => self.touched_in_rows(since, &meta).await?,
+        };
+        for touched in emails.values_mut().filter(|touched| !touched.created) {
+            touched.order = touched.modseq;
         }
         let mut list: Vec<_> = emails.into_iter().collect();
-        for (_, touched) in &mut list {
-            if !touched.created {
+        by_number(&mut list, |(_, touched)| touched.order);
+        Ok((now, list))
+    }
+
+    /// What the ring remembers, if it reaches back so far. An email is new that was in no mailbox
+    /// without `\Deleted` (RFC 8621 §4.1.1): the first change of each membership tells.
+    fn touched_in_ring(
+        &self,
+        since: Modseq,
+        meta: &Meta,
+    ) -> Result<Option<BTreeMap<EmailId, Touched>>> {
+        let mut emails: BTreeMap<EmailId, Touched> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        let ring = lock(&self.shared.ring);
+        let Some(changes) = ring.since(since) else {
+            return Ok(None);
+        };
+        for change in changes.filter(|c| c.modseq <= meta.modseq) {
+            let new = Touched {
+                created: true,
+                ..Touched::default()
+            };
+            let touched = emails.entry(change.email).or_insert(new);
+            touched.modseq = change.modseq;
+            touched.thread = change.thread;
+            let before = match change.kind {
+                Kind::Added(_) => false,
+                Kind::Changed(turned) => change.hidden == turned,
+                Kind::Removed(_) => !change.hidden,
+            };
+            let first = seen.insert((change.mailbox, change.uid));
+            touched.created &= !(first && before);
+            touched.born |= change.kind == Kind::Added(true);
+            touched.destroyed |= change.kind == Kind::Removed(true);
+            touched.hidden |= change.kind == Kind::Changed(true);
+            let shown = !change.hidden && !matches!(change.kind, Kind::Removed(_));
+            if shown && touched.order == 0 {
+                touched.order = change.modseq;
+            }
+        }
+        drop(ring);
+        let reader = self.reader()?;
+        for (email, touched) in &mut emails {
+            // One that was there before may be shown by a mailbox in which nothing happened.
+            if touched.created && !touched.born {
+                let rows = reader.memberships(*email)?;
+                let mut rest = rows.iter().filter(|r| !seen.contains(&(r.mailbox, r.uid)));
+                touched.created = !rest.any(|row| !row.flags.has(Flags::DELETED));
+            }
+            if touched.order == 0 {
                 touched.order = touched.modseq;
             }
         }
-        by_number(&mut list, |(_, touched)| touched.order);
-        Ok((now, list))
+        Ok(Some(emails))
     }
 
     /// What the rows say that can be seen, a slice at a time.
@@ -384,7 +442,7 @@ impl Mail {
                         (touched.created, touched.order) = (true, message.created);
                     }
                 }
-                _ => touched.destroyed = true,
+                _ => (touched.destroyed, touched.unsure) = (true, true),
             }
         }
         Ok(emails)
@@ -416,7 +474,7 @@ impl Mail {
                 reader = self.reader()?;
             }
             let rows = reader.memberships(*email)?;
-            touched.destroyed = rows.is_empty();
+            (touched.destroyed, touched.unsure) = (rows.is_empty(), rows.is_empty());
             touched.hidden = true;
             touched.order = touched.modseq;
             let Some(first) = rows.iter().map(|row| row.created).min() else {
@@ -481,8 +539,10 @@ struct Touched {
     destroyed: bool,
     /// Its `\Deleted` came or went, or may have.
     hidden: bool,
-    /// It came or went so often, as far as is known.
-    turns: u32,
+    /// It came to be.
+    born: bool,
+    /// It is gone, and may have been new.
+    unsure: bool,
 }
 
 impl Default for Touched {
@@ -494,7 +554,8 @@ impl Default for Touched {
             created: false,
             destroyed: false,
             hidden: false,
-            turns: 0,
+            born: false,
+            unsure: false,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::deliver::place;
 use super::expunge::end;
 use super::fail::{Done, Fail};
 use super::{Error, Flags, Mail, MailboxId, Result, Rights, Uid, UidSet, flags, now};
-use crate::store::{Row, Txn};
+use crate::store::{DataType, Row, Txn};
 
 /// What a COPY or MOVE did (RFC 4315 §3 COPYUID): `from` and `to` in step, rising.
 #[derive(Clone, Debug, Default)]
@@ -110,6 +110,9 @@ pub(super) fn transfer_only(
         ..source
     };
     let uid = place(txn, copy, false, false)?;
+    if copy.flags.has(Flags::DELETED) != source.flags.has(Flags::DELETED) {
+        txn.state.changed(DataType::Shown, modseq);
+    }
     if moves {
         end(txn, &source)?;
     }

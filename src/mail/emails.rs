@@ -1,7 +1,7 @@
 //! Emails across mailboxes: JMAP's queries and sorts (RFC 8621 §4.4).
 //!
-//! A page of a mailbox by date costs its rows, while dates and UIDs agree; every other order costs
-//! one scan of the rows, and 44 octets for each that matches beside what it is sorted by. Emails with `\Deleted` are not there (RFC 8621 §4.1.1).
+//! A page of a mailbox by date costs its rows while dates and UIDs agree, and so does a page of the
+//! newest of any; every other order costs one scan of the rows, and 44 octets for each that matches beside what it is sorted by. Emails with `\Deleted` are not there (RFC 8621 §4.1.1).
 
 use super::search::{Prepared, Query};
 use super::{
@@ -64,8 +64,18 @@ pub struct EmailQuery {
     pub sort: Vec<(SortKey, bool)>,
     /// Only the first email of each thread.
     pub collapse: bool,
-    /// How many of the results are needed at least, if not all.
-    pub reach: Option<usize>,
+    /// How many of the results are needed at least.
+    pub reach: usize,
+    /// Or this one, and so many from it on.
+    pub anchor: Option<(EmailId, usize)>,
+}
+
+impl EmailQuery {
+    /// How many are needed, now that this one is the next after so many others.
+    pub(super) fn reach_at(&self, before: usize, email: EmailId) -> Option<usize> {
+        let (_, after) = self.anchor.filter(|(anchor, _)| *anchor == email)?;
+        Some(before.saturating_add(after))
+    }
 }
 
 /// A row that matched.
@@ -152,6 +162,9 @@ impl Mail {
         if let Some(ascending) = self.by_rows(question) {
             return self.page(question, ascending).await;
         }
+        if let Some(found) = self.newest(question).await? {
+            return Ok(found);
+        }
         let hits = self.hits(question).await?;
         let order = self.sort(&hits, &question.sort).await?;
         let mut threads = HashSet::new();
@@ -160,8 +173,23 @@ impl Mail {
             .filter_map(|place| hits.get(place.hit as usize))
             .filter(|hit| !question.collapse || threads.insert(hit.thread))
             .map(|hit| hit.email)
-            .take(question.reach.unwrap_or(usize::MAX))
+            .take(question.reach)
             .collect())
+    }
+
+    /// How many emails a question is about, where the counters tell it.
+    pub fn count_emails(&self, question: &EmailQuery) -> Option<u32> {
+        if question.collapse || !question.query.is_anything() {
+            return None;
+        }
+        let meta = self.meta();
+        if let Some(mailbox) = question.mailbox {
+            let counters = meta.mailbox(mailbox)?.counters;
+            return Some(counters.total.saturating_sub(counters.deleted));
+        }
+        let deleted = |m: &Arc<super::Mailbox>| m.counters.deleted > 0;
+        let hidden = meta.mailboxes.iter().any(deleted) || self.reader().ok()?.sight.is_some();
+        (!hidden).then_some(meta.emails)
     }
 
     /// The direction to walk a mailbox in, when that gives the order asked for.
@@ -179,7 +207,7 @@ impl Mail {
     /// Walks a mailbox in the order of its UIDs until enough is found.
     async fn page(&self, question: &EmailQuery, ascending: bool) -> Result<Vec<EmailId>> {
         let mailbox = question.mailbox.unwrap_or(MailboxId(0));
-        let reach = question.reach.unwrap_or(usize::MAX);
+        let mut reach = question.reach;
         let prepared = question.query.clone().prepare();
         let mut found = Vec::new();
         let mut threads = HashSet::new();
@@ -197,6 +225,7 @@ impl Mail {
                 }
                 match fits(&prepared, &reader, row) {
                     Ok(true) if !question.collapse || threads.insert(row.thread) => {
+                        reach = question.reach_at(found.len(), row.email).unwrap_or(reach);
                         found.push(row.email);
                     }
                     Ok(_) => {}
@@ -355,7 +384,7 @@ impl Mail {
     }
 }
 
-fn fits(prepared: &Prepared, reader: &Reader, row: &Row) -> Result<bool> {
+pub(super) fn fits(prepared: &Prepared, reader: &Reader, row: &Row) -> Result<bool> {
     Ok(!row.flags.has(Flags::DELETED) && prepared.matches(reader, row)?)
 }
 

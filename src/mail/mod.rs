@@ -27,6 +27,7 @@ mod flags;
 mod fuzzy;
 mod hub;
 mod mailbox;
+mod newest;
 mod order;
 pub mod outbound;
 pub mod quota;
@@ -118,6 +119,7 @@ struct Shared {
     meta: Mutex<Arc<Meta>>,
     ring: Mutex<Ring>,
     views: Mutex<Views>,
+    newest: Mutex<newest::Lists>,
     /// First UIDs that were shown to no session; above the stored ones, and forgotten at a restart:
     /// a message is then `\Recent` once more, which RFC 3501 §2.3.2 allows.
     recent: Mutex<HashMap<MailboxId, Uid>>,
@@ -139,6 +141,7 @@ impl Observer for Shared {
     fn reopened(&self, state: &State) {
         *lock(&self.ring) = Ring::new(state.global.modseq);
         *lock(&self.views) = Views::default();
+        *lock(&self.newest) = newest::Lists::default();
         *lock(&self.meta) = Arc::new(meta_of(state, None));
         self.hub.bump(state.global.modseq);
     }
@@ -174,6 +177,7 @@ impl Mail {
                 meta: Mutex::new(Arc::new(meta_of(state, None))),
                 ring: Mutex::new(Ring::new(state.global.modseq)),
                 views: Mutex::new(Views::default()),
+                newest: Mutex::default(),
                 recent: Mutex::new(HashMap::new()),
                 hub: Hub::default(),
                 url_resets: Mutex::default(),

@@ -180,6 +180,11 @@ impl Query {
         self.cost() == 0
     }
 
+    /// Whether it holds for everything.
+    pub fn is_anything(&self) -> bool {
+        matches!(self, Query::All(all) if all.is_empty())
+    }
+
     /// Puts cheap conditions before dear ones, all the way down.
     fn sort(&mut self) {
         match self {

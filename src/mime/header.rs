@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+use super::nfc::nfc;
 use super::words;
 
 /// One field of a header block.
@@ -120,10 +121,9 @@ pub fn raw(value: &[u8]) -> String {
     text
 }
 
-/// JMAP's Text form (RFC 8621 §4.1.2.2): unfolded, encoded words decoded. Not normalized to NFC:
-/// the tables would weigh more than the rest of this module.
+/// JMAP's Text form (RFC 8621 §4.1.2.2): unfolded, encoded words decoded, in Normalization Form C.
 pub fn text(value: &[u8]) -> String {
-    words::decode(&unfold(value))
+    nfc(words::decode(&unfold(value)))
 }
 
 /// JMAP's URLs form (RFC 8621 §4.1.2.7, RFC 2369 §2): what stands in angle brackets, comments

@@ -27,6 +27,7 @@ pub mod date;
 pub mod header;
 pub mod html;
 pub mod msgid;
+pub mod nfc;
 pub mod params;
 pub mod subject;
 pub mod text;

@@ -27,10 +27,13 @@ pub enum DataType {
     Quota = 7,
     /// What is answered while the user is away.
     VacationResponse = 8,
+    /// Emails that are shown again after `\Deleted` was taken off them: to whoever was not shown
+    /// them they are new. No client hears of this one.
+    Shown = 9,
 }
 
 /// How many there are.
-const TYPES: usize = 9;
+const TYPES: usize = 10;
 
 /// The last change of each type.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -3,7 +3,7 @@
 use super::Error;
 use super::blob::LEAD;
 use super::message::{Head, MsgRow};
-use super::rows::{EmailId, Gone, MailboxId, Modseq, Row, ThreadId, Uid};
+use super::rows::{EmailId, Flags, Gone, MailboxId, Modseq, Row, ThreadId, Uid};
 use super::state::{Pending, State};
 use super::states::DataType;
 use super::tables::{
@@ -44,6 +44,8 @@ pub struct Change {
     pub thread: ThreadId,
     /// What.
     pub kind: Kind,
+    /// It has `\Deleted`, or had when it ended.
+    pub hidden: bool,
 }
 
 /// See the module.
@@ -98,6 +100,10 @@ impl<'t> Txn<'t> {
     /// the reader, so it does not grow further than one entry above.
     pub fn note(&mut self, row: &Row, kind: Kind, modseq: Modseq) {
         self.state.changed(DataType::Email, modseq);
+        let hidden = row.flags.has(Flags::DELETED);
+        if kind == Kind::Changed(true) && !hidden {
+            self.state.changed(DataType::Shown, modseq);
+        }
         if matches!(
             kind,
             Kind::Added(true) | Kind::Removed(true) | Kind::Changed(true)
@@ -118,6 +124,7 @@ impl<'t> Txn<'t> {
                 email: row.email,
                 thread: row.thread,
                 kind,
+                hidden,
             });
         }
     }

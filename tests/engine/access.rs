@@ -303,7 +303,8 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
             query: everything.clone(),
             sort: Vec::new(),
             collapse: false,
-            reach: None,
+            reach: usize::MAX,
+            anchor: None,
         };
         assert!(mail.query_emails(&question).await.unwrap().is_empty());
     }
@@ -923,7 +924,8 @@ fn what_is_seen_is_seen_through_visible_mailboxes_only() {
             query,
             sort: Vec::new(),
             collapse: false,
-            reach: None,
+            reach: usize::MAX,
+            anchor: None,
         };
         let elsewhere = question(Query::InOtherThan(vec![scene.shared]));
         assert!(mail.query_emails(&elsewhere).await.unwrap().is_empty());

@@ -223,3 +223,44 @@ fn names_of_downloads() {
     ));
     assert!(evil.status == 400 || evil.field("x-evil").is_empty());
 }
+
+/// Who sends an octet at a time, and who reads nothing of what it asked for, hold up only themselves.
+#[test]
+fn slow_clients_hold_nobody_up() {
+    let (server, mut jmap) = start();
+    let auth = jmap.auth.clone();
+    let large = jmap.upload("a/b", &vec![b'x'; 4 << 20]);
+    let get = format!(
+        "GET /jmap/download/a1/{large}/x HTTP/1.1\r\nHost: x\r\nAuthorization: {auth}\r\n\r\n"
+    );
+    let body = r#"{"using":["urn:ietf:params:jmap:core"],"methodCalls":[["Core/echo",{},"0"]]}"#;
+    let post = format!(
+        "POST /jmap/api HTTP/1.1\r\nHost: x\r\nAuthorization: {auth}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let some = || {
+        (0..3)
+            .map(|_| server.client(Role::Http))
+            .collect::<Vec<_>>()
+    };
+    let (mut deaf, mut slow) = (some(), some());
+    for client in &mut deaf {
+        client.send_raw(get.as_bytes());
+    }
+    for (sent, octet) in post.bytes().enumerate() {
+        for client in &mut slow {
+            client.send_raw(&[octet]);
+        }
+        if sent % 40 == 0 {
+            assert_eq!(jmap.get("/jmap/session").status, 200);
+            assert_eq!(
+                jmap.calls(json!([["Core/echo", {}, "0"]]))[0][0],
+                "Core/echo"
+            );
+        }
+    }
+    for client in deaf.iter_mut().chain(&mut slow) {
+        client.expect("HTTP/1.1 200");
+    }
+}

@@ -439,3 +439,153 @@ fn a_snippet_from_the_end_of_a_long_text() {
         "{preview}"
     );
 }
+
+/// A page of the newest, however it is found, is a part of all of them in order: dates in any order
+/// and many the same, emails in several mailboxes, some marked `\Deleted` over IMAP.
+#[test]
+fn a_page_is_a_part_of_the_whole() {
+    let (server, mut jmap) = start();
+    let mut imap = super::sync::Imap::new(&server);
+    let mut seed = 7u32;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as usize % below
+    };
+    let boxes = ["inbox", "archive", "trash"].map(|role| jmap.mailbox(role));
+    let mut ids: Vec<String> = Vec::new();
+    for step in 0..150 {
+        let mailbox = boxes[random(3)].clone();
+        let some = (!ids.is_empty()).then(|| random(ids.len()));
+        match (random(10), some) {
+            (4, Some(at)) => {
+                jmap.call("Email/set", json!({"destroy": [ids.swap_remove(at)]}));
+            }
+            (5 | 6, Some(at)) => {
+                let patch = json!({"mailboxIds": {mailbox: true}});
+                jmap.call("Email/set", json!({"update": {ids[at].clone(): patch}}));
+            }
+            (7, Some(at)) => {
+                let patch =
+                    json!({format!("mailboxIds/{mailbox}"): true, "keywords/$flagged": true});
+                jmap.call("Email/set", json!({"update": {ids[at].clone(): patch}}));
+            }
+            (8 | 9, _) => {
+                let sign = if step % 3 == 0 { '+' } else { '-' };
+                let uid = 1 + random(8);
+                imap.ask(&format!("UID STORE {uid} {sign}FLAGS.SILENT (\\Deleted)"));
+            }
+            _ => {
+                let (name, day) = (["one", "two", "Re: one"][random(3)], 1 + random(8) as u32);
+                ids.push(import(
+                    &mut jmap,
+                    name,
+                    day,
+                    json!({"mailboxIds": {mailbox: true}}),
+                ));
+            }
+        }
+        for filter in [
+            json!(null),
+            json!({"inMailbox": boxes[1]}),
+            json!({"inMailbox": boxes[0], "hasKeyword": "$flagged"}),
+            json!({"inMailboxOtherThan": [boxes[2]]}),
+        ] {
+            for collapse in [false, true] {
+                let args = json!({"filter": filter, "collapseThreads": collapse});
+                let all = jmap.query(args.clone());
+                let mut part = |more: Value| {
+                    let mut args = args.clone();
+                    args.as_object_mut()
+                        .unwrap()
+                        .extend(more.as_object().unwrap().clone());
+                    jmap.call("Email/query", args)
+                };
+                let at = random(all.len() + 1);
+                let page = part(json!({"position": at, "limit": 3, "calculateTotal": true}));
+                let want = &all[at..all.len().min(at + 3)];
+                assert_eq!(page["ids"], json!(want), "step {step}: {args}");
+                assert_eq!(page["total"], all.len(), "step {step}: {args}");
+                let page = part(json!({"position": at, "limit": 3}));
+                assert_eq!(page["ids"], json!(want), "step {step}: {args}");
+                if let Some(anchor) = all.get(at) {
+                    let page = part(json!({"anchor": anchor, "limit": 3}));
+                    assert_eq!(page["ids"], json!(want), "step {step}: {args}");
+                }
+            }
+        }
+    }
+}
+
+/// A text that hardly gets smaller when it is packed.
+fn noise(mut seed: u32) -> String {
+    let mut text = String::from("Some words to read. ");
+    while text.len() < 30_000 {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text.push_str(&format!("{:x} ", seed >> 4));
+    }
+    text
+}
+
+/// A page of a list is made of rows alone: it is the same after every body is gone from the store.
+#[test]
+fn a_page_opens_no_body() {
+    let (mut server, mut jmap) = start();
+    for n in 0..50u32 {
+        let text = message(
+            &[
+                ("From", "\"B\" <b@else.where>"),
+                ("Subject", &format!("Letter {n}")),
+            ],
+            &noise(n),
+        );
+        let blob = jmap.upload("message/rfc822", &text);
+        import(&mut jmap, "x", 1 + n % 28, json!({"blobId": blob}));
+    }
+    let list = [
+        "id",
+        "blobId",
+        "threadId",
+        "mailboxIds",
+        "keywords",
+        "size",
+        "receivedAt",
+        "from",
+        "to",
+        "cc",
+        "replyTo",
+        "subject",
+        "sentAt",
+        "messageId",
+        "inReplyTo",
+        "hasAttachment",
+        "preview",
+    ];
+    let page = |jmap: &mut Jmap| {
+        let filter = json!({"inMailbox": jmap.mailbox("inbox")});
+        let ids = jmap.query(json!({"filter": filter, "limit": 50}));
+        assert_eq!(ids.len(), 50);
+        jmap.call("Email/get", json!({"ids": ids, "properties": list}))["list"].clone()
+    };
+    let whole = page(&mut jmap);
+    let id = whole[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        whole[49]["preview"].as_str().unwrap().get(..20),
+        Some("Some words to read. ")
+    );
+    drop(jmap);
+    server.restart_with(|config| {
+        let store = redb::Database::open(&config.db).unwrap();
+        let work = store.begin_write().unwrap();
+        let bodies: redb::TableDefinition<&[u8], &[u8]> = redb::TableDefinition::new("blob");
+        use redb::ReadableTableMetadata;
+        let mut bodies = work.open_table(bodies).unwrap();
+        assert!(bodies.len().unwrap() >= 50);
+        bodies.retain(|_, _| false).unwrap();
+        drop(bodies);
+        work.commit().unwrap();
+    });
+    let mut jmap = Jmap::new(&server);
+    assert_eq!(page(&mut jmap), whole);
+    let args = json!({"ids": [id], "properties": ["bodyValues"], "fetchTextBodyValues": true});
+    assert!(jmap.call("Email/get", args).get("error").is_some());
+}

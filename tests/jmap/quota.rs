@@ -114,3 +114,46 @@ fn other_limits_are_another_state() {
     let changes = ask(&mut jmap, QUOTA, "Quota/changes", since);
     assert_eq!(changes["updated"], json!([of(0, "id"), of(1, "id")]));
 }
+
+/// What does not fit is refused by its name (RFC 8620 §5.3, RFC 8621 §4.6), and nothing of it stays.
+#[test]
+fn what_does_not_fit() {
+    let server = Server::with(|config| {
+        config.max_message_size = 1 << 20;
+        config.quota = Some(3 << 20);
+    });
+    let mut jmap = Jmap::new(&server);
+    let inbox = jmap.mailbox("inbox");
+    let mut make = |octets: usize| {
+        let body = "x".repeat(70) + "\n";
+        let email = json!({
+            "mailboxIds": {inbox.clone(): true},
+            "bodyValues": {"1": {"value": body.repeat(octets / 71)}},
+            "textBody": [{"partId": "1", "type": "text/plain"}],
+        });
+        jmap.call("Email/set", json!({"create": {"k": email}}))
+    };
+    let large = make(1_100_000);
+    assert_eq!(large["notCreated"]["k"]["type"], "tooLarge", "{large}");
+    let mut made = Vec::new();
+    let full = loop {
+        let answer = make(900_000);
+        match answer["created"]["k"]["id"].as_str() {
+            Some(id) => made.push(id.to_owned()),
+            None => break answer,
+        }
+        assert!(made.len() < 9);
+    };
+    assert_eq!(full["notCreated"]["k"]["type"], "overQuota", "{full}");
+    assert_eq!(jmap.query(json!({})).len(), made.len());
+    let keywords: serde_json::Map<String, Value> =
+        (0..100).map(|n| (format!("k{n}"), true.into())).collect();
+    let args = json!({"update": {made[0].clone(): {"keywords": keywords}}});
+    let answer = jmap.call("Email/set", args);
+    let error = &answer["notUpdated"][&made[0]]["type"];
+    assert_eq!(error, "tooManyKeywords", "{answer}");
+    assert_eq!(
+        jmap.email(&made[0], json!(["keywords"]))["keywords"],
+        json!({})
+    );
+}

@@ -184,7 +184,8 @@ fn deleted_over_imap_is_a_change_of_its_thread() {
         let since = state(&mut jmap, "Thread");
         imap.ask(&format!("{tag} STORE 2 {command}"), &format!("{tag} OK"));
         let changes = jmap.call("Thread/changes", json!({ "sinceState": since }));
-        let told = ["updated", "destroyed"].map(|list| changes[list].as_array().unwrap().len());
+        let lists = ["created", "updated", "destroyed"];
+        let told = lists.map(|list| changes[list].as_array().unwrap().len());
         assert_eq!(told.iter().sum::<usize>(), 1, "{changes}");
     }
     imap.ask("e STORE 1:2 +FLAGS (\\Deleted)", "e OK");
@@ -330,4 +331,66 @@ fn a_mailbox_with_nothing_but_deleted_ones_goes() {
     assert_eq!(done["destroyed"], json!([old]), "{done}");
     let got = jmap.call("Email/get", json!({ "ids": [id] }));
     assert_eq!(got["notFound"], json!([id]));
+}
+
+/// What IMAP shows again is new to whoever was not shown it, whichever mailbox it is shown by; and
+/// where nobody remembers, nobody guesses.
+#[test]
+fn what_is_shown_again_is_new() {
+    let (mut server, mut jmap) = start();
+    let one = import(&mut jmap, "One", 1, json!({}));
+    let two = import(&mut jmap, "Two", 2, json!({}));
+    let archive = json!({format!("mailboxIds/{}", jmap.mailbox("archive")): true});
+    let mut imap = super::sync::Imap::new(&server);
+    imap.ask("STORE 1:2 +FLAGS (\\Deleted)");
+    let since = ["Email", "Thread"].map(|kind| state(&mut jmap, kind));
+    // Two is in two mailboxes, and hidden in both.
+    imap.ask("STORE 2 -FLAGS (\\Deleted)");
+    jmap.call("Email/set", json!({"update": {two.clone(): archive}}));
+    let both = state(&mut jmap, "Email");
+    imap.ask("STORE 2 +FLAGS (\\Deleted)");
+    let told = jmap.call("Email/changes", json!({"sinceState": both}));
+    assert_eq!(told["updated"], json!([two]), "{told}");
+    imap.ask("SELECT Archive");
+    imap.ask("STORE 1 +FLAGS (\\Deleted)");
+    let hidden = state(&mut jmap, "Email");
+    imap.ask("STORE 1 -FLAGS (\\Deleted)");
+    imap.ask("STORE 1 +FLAGS (\\Seen)");
+    let told = jmap.call("Email/changes", json!({"sinceState": hidden}));
+    assert_eq!(
+        (&told["created"], &told["updated"]),
+        (&json!([two]), &json!([])),
+        "{told}"
+    );
+    imap.ask("SELECT INBOX");
+    imap.ask("STORE 1 -FLAGS (\\Deleted)");
+    imap.ask("STORE 1 +FLAGS (\\Seen)");
+    let mut threads = Vec::new();
+    for (kind, since) in ["Email", "Thread"].into_iter().zip(&since) {
+        let told = jmap.call(&format!("{kind}/changes"), json!({"sinceState": since}));
+        assert_eq!(told["created"].as_array().unwrap().len(), 2, "{told}");
+        assert_eq!(
+            (&told["updated"], &told["destroyed"]),
+            (&json!([]), &json!([])),
+            "{told}"
+        );
+        threads.push(told["newState"].clone());
+    }
+    // Behind a restart the flags of that time are forgotten.
+    server.restart();
+    let mut jmap = Jmap::new(&server);
+    for (kind, since) in ["Email", "Thread"].into_iter().zip(&since) {
+        let told = jmap.call(&format!("{kind}/changes"), json!({"sinceState": since}));
+        assert_eq!(told["error"], "cannotCalculateChanges", "{kind}");
+    }
+    // Whoever heard of it goes on.
+    let now = state(&mut jmap, "Email");
+    jmap.call(
+        "Email/set",
+        json!({"update": {one.clone(): {"keywords/$flagged": true}}}),
+    );
+    server.restart();
+    let mut jmap = Jmap::new(&server);
+    let told = jmap.call("Email/changes", json!({"sinceState": now}));
+    assert_eq!(told["updated"], json!([one]), "{told}");
 }

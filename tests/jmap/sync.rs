@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// An IMAP session with INBOX open.
-struct Imap {
+pub struct Imap {
     client: Client,
     tag: u32,
 }
 
 impl Imap {
-    fn new(server: &Server) -> Imap {
+    pub fn new(server: &Server) -> Imap {
         let mut client = server.client(Role::Imap);
         client.expect("* OK");
         let mut imap = Imap { client, tag: 0 };
@@ -22,7 +22,7 @@ impl Imap {
     }
 
     #[track_caller]
-    fn ask(&mut self, line: &str) -> Vec<String> {
+    pub fn ask(&mut self, line: &str) -> Vec<String> {
         self.tag += 1;
         let tag = format!("t{}", self.tag);
         let lines = self
@@ -251,6 +251,10 @@ impl Copy {
             for id in list("destroyed") {
                 self.emails.remove(id.as_str().unwrap());
             }
+            // RFC 8620 §5.2: whoever does not have it is told that it is new.
+            for id in list("updated") {
+                assert!(self.emails.contains_key(id.as_str().unwrap()), "{changes}");
+            }
             Copy::fetch(
                 jmap,
                 &[list("created"), list("updated")].concat(),
@@ -290,6 +294,9 @@ fn incremental_sync_equals_a_full_one() {
             (6, Some(id)) if random(2) == 0 => drop(jmap.call("Email/set", json!({"destroy": [id]}))),
             (7, Some(_)) => drop(imap.ask("UID STORE 1:* +FLAGS.SILENT (\\Flagged)")),
             (8, Some(_)) => drop(imap.ask("UID COPY 1:2 Archive")),
+            (9, Some(_)) if random(2) == 0 => {
+                imap.ask("UID STORE 1:* -FLAGS.SILENT (\\Deleted)");
+            }
             (9, Some(_)) => {
                 imap.ask("UID STORE 1:3 +FLAGS.SILENT (\\Deleted)");
                 if random(2) == 0 {

@@ -14,21 +14,64 @@ mod set;
 mod value;
 mod view;
 
-pub use changes::changes;
 pub use copy::copy;
-pub use get::get;
 pub use import::import;
 pub use parse::parse;
-pub use query::{query, query_changes};
 pub use set::set;
 
 use serde_json::{Map, Value};
 
-use super::Answer;
+use super::get::Get;
+use super::kind::{Changed, Objects, Question, Type, done};
+use super::{Answer, Running};
+use crate::jmap::context::Context;
 use crate::jmap::context::method_error;
+use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id::{self, BlobId};
-use crate::mail::{Added, EmailId, Flags, Reader, Row};
+use crate::mail::{Added, DataType, EmailId, Flags, Modseq, Reader, Row};
+
+/// The type.
+pub struct Emails;
+
+impl Type for Emails {
+    fn data(&self) -> DataType {
+        DataType::Email
+    }
+
+    fn letter(&self) -> char {
+        'e'
+    }
+
+    fn objects<'a>(
+        &'a self,
+        context: &'a Context,
+        get: &'a mut Get,
+        args: &'a mut Args,
+    ) -> Running<'a, Box<dyn Objects>> {
+        done(get::objects(context, get, args))
+    }
+
+    fn changes<'a>(
+        &'a self,
+        context: &'a Context,
+        since: Modseq,
+        max: usize,
+    ) -> Running<'a, Changed> {
+        Box::pin(async move {
+            let changes = changes::changes(context, since, max).await?;
+            Ok(changes.map(|email| email.0).into())
+        })
+    }
+
+    fn question(
+        &self,
+        context: &Context,
+        args: &mut Args,
+    ) -> Result<Box<dyn Question>, MethodError> {
+        query::question(context, args)
+    }
+}
 
 /// The memberships of an email that JMAP shows: those without `\Deleted` (RFC 8621 §4.1.1). None:
 /// there is no such email.

@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 pub use set::set;
 
-use super::Answer;
-use super::changes::Since;
-use super::get::{Found, Get};
+use super::Running;
+use super::get::Get;
+use super::kind::{Objects, Type};
 use super::records::{self, Data};
 use crate::config::Config;
 use crate::jmap::context::{Context, method_error};
@@ -63,13 +63,6 @@ impl Identity {
 
     fn is_own(&self) -> bool {
         self.data.contains_key(OWN)
-    }
-
-    fn object(&self, properties: &[&str]) -> Data {
-        let pairs = properties.iter();
-        pairs
-            .map(|name| ((*name).to_owned(), value(self.id, &self.data, name)))
-            .collect()
     }
 }
 
@@ -140,40 +133,32 @@ fn mend(mut missing: Vec<String>, records: &[Record]) -> Vec<Edit> {
     edits
 }
 
-/// Identity/get (RFC 8621 §6.1).
-pub async fn get(context: &mut Context, mut args: Args) -> Answer {
-    let get = Get::parse(context, &mut args)?;
-    args.finish()?;
-    let properties = get.among(&PROPERTIES)?;
-    let all = all(context).await?;
-    let now = context.mail.meta().states.of(DataType::Identity);
-    let mut found = Found::default();
-    match get.ids {
-        None => {
-            for identity in &all {
-                found.push(context, identity.object(&properties))?;
-            }
-        }
-        Some(ids) => {
-            for text in ids {
-                let wanted = id::to_identity(&text);
-                match all.iter().find(|identity| Some(identity.id) == wanted) {
-                    Some(identity) => found.push(context, identity.object(&properties))?,
-                    None => found.missing(text),
-                }
-            }
-        }
-    }
-    found.answer(now)
-}
+/// The type.
+pub struct Identities;
 
-/// Identity/changes (RFC 8621 §6.2).
-pub async fn changes(context: &mut Context, args: Args) -> Answer {
-    let since = Since::parse(context, args)?;
-    all(context).await?;
-    let changes = context
-        .mail
-        .record_changes(DataType::Identity, since.modseq, since.max)
-        .map_err(method_error)?;
-    Ok(since.answer(&changes, id::identity))
+impl Type for Identities {
+    fn data(&self) -> DataType {
+        DataType::Identity
+    }
+
+    fn letter(&self) -> char {
+        'i'
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &PROPERTIES
+    }
+
+    fn prepare<'a>(&'a self, context: &'a Context) -> Option<Running<'a, ()>> {
+        Some(Box::pin(async { all(context).await.map(|_| ()) }))
+    }
+
+    fn objects<'a>(
+        &'a self,
+        context: &'a Context,
+        _: &'a mut Get,
+        _: &'a mut Args,
+    ) -> Running<'a, Box<dyn Objects>> {
+        records::objects(&context.mail, DataType::Identity, &|_| true, value)
+    }
 }

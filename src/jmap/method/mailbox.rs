@@ -2,20 +2,21 @@
 mod query;
 mod set;
 
-use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
-pub use query::{query, query_changes};
+use serde_json::{Value, json};
+
 pub use set::set;
 
-use super::Answer;
-use super::changes::Since;
-use super::get::{Found, Get};
+use super::Running;
+use super::get::Get;
+use super::kind::{Changed, Few, Objects, Question, Type, done};
 use crate::jmap::context::{Context, method_error};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
 use crate::mail::counts::{self, Counts};
-use crate::mail::{DataType, Mailbox, Rights, Role};
+use crate::mail::{DataType, Mailbox, MailboxId, Modseq, Rights, Role};
 
 const PROPERTIES: [&str; 11] = [
     "id",
@@ -39,60 +40,99 @@ const COUNTS: [&str; 4] = [
     "unreadThreads",
 ];
 
-/// Mailbox/get (RFC 8621 §2.1).
-pub async fn get(context: &mut Context, mut args: Args) -> Answer {
-    let get = Get::parse(context, &mut args)?;
-    args.finish()?;
-    let properties = get.among(&PROPERTIES)?;
-    let meta = context.mail.meta();
-    let mut found = Found::default();
-    let ids = match get.ids {
-        Some(ids) => ids,
-        None => meta.mailboxes.iter().map(|m| id::mailbox(m.id)).collect(),
-    };
-    for text in ids {
-        let found_mailbox = id::to_mailbox(&text).and_then(|id| meta.mailbox(id));
-        match found_mailbox.filter(|mailbox| mailbox.rights.has(Rights::LOOKUP)) {
-            Some(mailbox) => {
-                let object = object(context, mailbox, &properties).await?;
-                found.push(context, object)?;
-            }
-            None => found.missing(text),
-        }
+/// The type.
+pub struct Mailboxes;
+
+impl Type for Mailboxes {
+    fn data(&self) -> DataType {
+        DataType::Mailbox
     }
-    found.answer(meta.states.of(DataType::Mailbox))
+
+    fn letter(&self) -> char {
+        'm'
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &PROPERTIES
+    }
+
+    fn objects<'a>(
+        &'a self,
+        context: &'a Context,
+        get: &'a mut Get,
+        _: &'a mut Args,
+    ) -> Running<'a, Box<dyn Objects>> {
+        Box::pin(async move {
+            let meta = context.mail.meta();
+            let of: Vec<u64> = match &get.ids {
+                Some(ids) => ids.iter().filter_map(|id| self.read(id)).collect(),
+                None => meta.mailboxes.iter().map(|m| m.id.0.into()).collect(),
+            };
+            let names = get.properties.as_ref();
+            let counts = |name: &String| COUNTS.contains(&name.as_str());
+            let counted = names.is_none_or(|names| names.iter().any(counts));
+            let mut all = Vec::new();
+            for id in of {
+                let mailbox = u32::try_from(id)
+                    .ok()
+                    .and_then(|id| meta.mailbox(MailboxId(id)));
+                let Some(mailbox) = mailbox.filter(|it| it.rights.has(Rights::LOOKUP)) else {
+                    continue;
+                };
+                let counts = match counted {
+                    true => count(context, mailbox).await?,
+                    false => Counts::default(),
+                };
+                all.push((id, (Arc::clone(mailbox), counts)));
+            }
+            Few::at_hand(all, |_, (mailbox, counts), name| {
+                value(mailbox, counts, name)
+            })
+            .await
+        })
+    }
+
+    fn changes<'a>(
+        &'a self,
+        context: &'a Context,
+        since: Modseq,
+        max: usize,
+    ) -> Running<'a, Changed> {
+        let changes = context.mail.mailbox_changes(since, max);
+        done(changes.map_err(method_error).map(|(changes, only_counts)| {
+            let counts = only_counts && !changes.updated.is_empty();
+            Changed {
+                changes: changes.map(|mailbox| mailbox.0.into()),
+                properties: Some(if counts { json!(COUNTS) } else { Value::Null }),
+            }
+        }))
+    }
+
+    fn question(
+        &self,
+        context: &Context,
+        args: &mut Args,
+    ) -> Result<Box<dyn Question>, MethodError> {
+        query::question(context, args)
+    }
 }
 
-/// The properties of a mailbox.
-pub async fn object(
-    context: &Context,
-    mailbox: &Mailbox,
-    properties: &[&str],
-) -> Result<Map<String, Value>, MethodError> {
-    let counts = match properties.iter().any(|p| COUNTS.contains(p)) {
-        true => count(context, mailbox).await?,
-        false => Counts::default(),
-    };
-    let value = |name: &str| -> Value {
-        match name {
-            "id" => id::mailbox(mailbox.id).into(),
-            "name" => mailbox.name.as_str().into(),
-            "parentId" => mailbox.parent.map(id::mailbox).into(),
-            "role" => mailbox.role.map(|role| role.name()).into(),
-            "sortOrder" => mailbox.sort_order.into(),
-            "totalEmails" => counts.emails.into(),
-            "unreadEmails" => counts.unread.into(),
-            "totalThreads" => counts.threads.into(),
-            "unreadThreads" => counts.unread_threads.into(),
-            "myRights" => rights(mailbox),
-            "isSubscribed" => mailbox.subscribed.into(),
-            _ => Value::Null,
-        }
-    };
-    Ok(properties
-        .iter()
-        .map(|name| ((*name).to_owned(), value(name)))
-        .collect())
+/// A property of a mailbox.
+fn value(mailbox: &Mailbox, counts: &Counts, name: &str) -> Value {
+    match name {
+        "id" => id::mailbox(mailbox.id).into(),
+        "name" => mailbox.name.as_str().into(),
+        "parentId" => mailbox.parent.map(id::mailbox).into(),
+        "role" => mailbox.role.map(|role| role.name()).into(),
+        "sortOrder" => mailbox.sort_order.into(),
+        "totalEmails" => counts.emails.into(),
+        "unreadEmails" => counts.unread.into(),
+        "totalThreads" => counts.threads.into(),
+        "unreadThreads" => counts.unread_threads.into(),
+        "myRights" => rights(mailbox),
+        "isSubscribed" => mailbox.subscribed.into(),
+        _ => Value::Null,
+    }
 }
 
 /// Counts a mailbox, unless nothing in it changed since the last time.
@@ -129,21 +169,4 @@ fn rights(mailbox: &Mailbox) -> Value {
         "mayDelete": movable,
         "maySubmit": has(Rights::POST),
     })
-}
-
-/// Mailbox/changes (RFC 8621 §2.2).
-pub async fn changes(context: &mut Context, args: Args) -> Answer {
-    let since = Since::parse(context, args)?;
-    let (changes, only_counts) = context
-        .mail
-        .mailbox_changes(since.modseq, since.max)
-        .map_err(method_error)?;
-    let mut map = since.answer(&changes, id::mailbox);
-    let counts = if only_counts && !changes.updated.is_empty() {
-        json!(COUNTS)
-    } else {
-        Value::Null
-    };
-    map.insert("updatedProperties".into(), counts);
-    Ok(map)
 }

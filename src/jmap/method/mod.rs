@@ -1,11 +1,12 @@
-//! The methods: one table, one file per type, the standard ones' common parts in `get`,
-//! `changes`, `query` and `set`.
+//! The methods: one table, one file per type. The standard ones are written once, in `get`,
+//! `changes`, `query` and `set`; `kind` says what they ask of a type.
 pub mod blob;
 mod changes;
 mod core;
 mod email;
 mod get;
 mod identity;
+mod kind;
 mod mailbox;
 mod mdn;
 mod push;
@@ -29,26 +30,48 @@ use super::capability::Capability;
 use super::context::Context;
 use super::wire::args::Args;
 use super::wire::error::MethodError;
+use kind::Type;
 
 /// What a method answers: the arguments of its response.
 pub type Answer = Result<Map<String, Value>, MethodError>;
 
-/// A method at work.
-type Running<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+/// What is being made.
+type Running<'a, T = Map<String, Value>> =
+    Pin<Box<dyn Future<Output = Result<T, MethodError>> + 'a>>;
 
 /// One line of the table of methods.
 pub struct Method {
     name: &'static str,
     /// What a client opts into to have it.
     pub capability: Capability,
-    /// What does it.
-    pub run: for<'a> fn(&'a mut Context, Args) -> Running<'a>,
+    run: Run,
+}
+
+/// What does it.
+enum Run {
+    /// The method's own function.
+    Own(for<'a> fn(&'a mut Context, Args) -> Running<'a>),
+    Get(&'static dyn Type),
+    Changes(&'static dyn Type),
+    Query(&'static dyn Type),
+    QueryChanges(&'static dyn Type),
 }
 
 impl Method {
     /// Whether it is one of Identity's.
     pub fn is_identity(&self) -> bool {
         self.name.starts_with("Identity/")
+    }
+
+    /// Makes the call.
+    pub async fn run(&self, context: &mut Context, args: Args) -> Answer {
+        match self.run {
+            Run::Own(run) => run(context, args).await,
+            Run::Get(kind) => get::get(context, args, kind).await,
+            Run::Changes(kind) => changes::changes(context, args, kind).await,
+            Run::Query(kind) => query::query(context, args, kind).await,
+            Run::QueryChanges(kind) => query::query_changes(context, args, kind).await,
+        }
     }
 }
 
@@ -57,54 +80,63 @@ pub fn find(name: &str) -> Option<&'static Method> {
     METHODS.iter().find(|method| method.name == name)
 }
 
+macro_rules! run {
+    (Own, $run:path) => {
+        Run::Own(|context, args| Box::pin($run(context, args)))
+    };
+    ($run:ident, $kind:path) => {
+        Run::$run(&$kind)
+    };
+}
+
 macro_rules! methods {
-    ($($name:literal $capability:ident $run:path,)*) => {
+    ($($name:literal $capability:ident $run:ident $of:path,)*) => {
         const METHODS: &[Method] = &[$(Method {
             name: $name,
             capability: Capability::$capability,
-            run: |context, args| Box::pin($run(context, args)),
+            run: run!($run, $of),
         },)*];
     };
 }
 
 methods! {
-    "Core/echo" Core core::echo,
-    "PushSubscription/get" Core push::get,
-    "PushSubscription/set" Core push::set,
-    "Blob/copy" Core blob::copy,
-    "Blob/upload" Blob blob::upload,
-    "Blob/get" Blob blob::get,
-    "Blob/lookup" Blob blob::lookup,
-    "MDN/send" Mdn mdn::send,
-    "MDN/parse" Mdn mdn::parse,
-    "Quota/get" Quota quota::get,
-    "Quota/changes" Quota quota::changes,
-    "Quota/query" Quota quota::query,
-    "Quota/queryChanges" Quota quota::query_changes,
-    "Mailbox/get" Mail mailbox::get,
-    "Mailbox/changes" Mail mailbox::changes,
-    "Mailbox/query" Mail mailbox::query,
-    "Mailbox/queryChanges" Mail mailbox::query_changes,
-    "Mailbox/set" Mail mailbox::set,
-    "Thread/get" Mail thread::get,
-    "Thread/changes" Mail thread::changes,
-    "Email/get" Mail email::get,
-    "Email/changes" Mail email::changes,
-    "Email/query" Mail email::query,
-    "Email/queryChanges" Mail email::query_changes,
-    "Email/set" Mail email::set,
-    "Email/copy" Mail email::copy,
-    "Email/import" Mail email::import,
-    "Email/parse" Mail email::parse,
-    "SearchSnippet/get" Mail snippet::get,
-    "Identity/get" Submission identity::get,
-    "Identity/changes" Submission identity::changes,
-    "Identity/set" Submission identity::set,
-    "VacationResponse/get" Vacation vacation::get,
-    "VacationResponse/set" Vacation vacation::set,
-    "EmailSubmission/get" Submission submission::get,
-    "EmailSubmission/changes" Submission submission::changes,
-    "EmailSubmission/query" Submission submission::query,
-    "EmailSubmission/queryChanges" Submission submission::query_changes,
-    "EmailSubmission/set" Submission submission::set,
+    "Core/echo" Core Own core::echo,
+    "PushSubscription/get" Core Get push::Subscriptions,
+    "PushSubscription/set" Core Own push::set,
+    "Blob/copy" Core Own blob::copy,
+    "Blob/upload" Blob Own blob::upload,
+    "Blob/get" Blob Own blob::get,
+    "Blob/lookup" Blob Own blob::lookup,
+    "MDN/send" Mdn Own mdn::send,
+    "MDN/parse" Mdn Own mdn::parse,
+    "Quota/get" Quota Get quota::Quotas,
+    "Quota/changes" Quota Changes quota::Quotas,
+    "Quota/query" Quota Query quota::Quotas,
+    "Quota/queryChanges" Quota QueryChanges quota::Quotas,
+    "Mailbox/get" Mail Get mailbox::Mailboxes,
+    "Mailbox/changes" Mail Changes mailbox::Mailboxes,
+    "Mailbox/query" Mail Query mailbox::Mailboxes,
+    "Mailbox/queryChanges" Mail QueryChanges mailbox::Mailboxes,
+    "Mailbox/set" Mail Own mailbox::set,
+    "Thread/get" Mail Get thread::Threads,
+    "Thread/changes" Mail Changes thread::Threads,
+    "Email/get" Mail Get email::Emails,
+    "Email/changes" Mail Changes email::Emails,
+    "Email/query" Mail Query email::Emails,
+    "Email/queryChanges" Mail QueryChanges email::Emails,
+    "Email/set" Mail Own email::set,
+    "Email/copy" Mail Own email::copy,
+    "Email/import" Mail Own email::import,
+    "Email/parse" Mail Own email::parse,
+    "SearchSnippet/get" Mail Own snippet::get,
+    "Identity/get" Submission Get identity::Identities,
+    "Identity/changes" Submission Changes identity::Identities,
+    "Identity/set" Submission Own identity::set,
+    "VacationResponse/get" Vacation Get vacation::Vacations,
+    "VacationResponse/set" Vacation Own vacation::set,
+    "EmailSubmission/get" Submission Get submission::Submissions,
+    "EmailSubmission/changes" Submission Changes submission::Submissions,
+    "EmailSubmission/query" Submission Query submission::Submissions,
+    "EmailSubmission/queryChanges" Submission QueryChanges submission::Submissions,
+    "EmailSubmission/set" Submission Own submission::set,
 }

@@ -3,11 +3,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Answer;
-use super::get::{Found, Get};
+use super::get::Get;
+use super::kind::{Objects, Type, done};
 use super::records::{self, Data, Kind};
 use super::set::{Done, Set};
-use crate::jmap::context::{Context, method_error};
+use super::{Answer, Running};
+use crate::jmap::context::Context;
 use crate::jmap::push::{Keys, Target, ring};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::date;
@@ -29,23 +30,37 @@ const PROPERTIES: [&str; 5] = [
     "types",
 ];
 
-struct Subscriptions {
+struct Editor {
     /// Who asks.
     by: String,
     /// What a verified subscription is to hear of happens after this.
     now: Modseq,
 }
 
-impl Subscriptions {
-    fn of(context: &Context) -> Subscriptions {
-        Subscriptions {
+impl Editor {
+    fn of(context: &Context) -> Editor {
+        Editor {
             by: context.site.credential.clone(),
             now: context.mail.meta().modseq,
         }
     }
 }
 
-impl Kind for Subscriptions {
+fn value(id: u64, data: &Data, name: &str) -> Value {
+    match name {
+        "id" => id::subscription(id).into(),
+        // The client has to have it from the message.
+        "verificationCode" if !data.contains_key("since") => Value::Null,
+        "verificationCode" => data.get("code").cloned().unwrap_or_default(),
+        "expires" => {
+            let at = data.get("expires").and_then(Value::as_i64);
+            utc_date(at.unwrap_or_default()).into()
+        }
+        _ => data.get(name).cloned().unwrap_or_default(),
+    }
+}
+
+impl Kind for Editor {
     fn of(&self) -> DataType {
         KIND
     }
@@ -63,17 +78,7 @@ impl Kind for Subscriptions {
     }
 
     fn value(&self, id: u64, data: &Data, name: &str) -> Value {
-        match name {
-            "id" => id::subscription(id).into(),
-            // The client has to have it from the message.
-            "verificationCode" if !data.contains_key("since") => Value::Null,
-            "verificationCode" => data.get("code").cloned().unwrap_or_default(),
-            "expires" => {
-                let at = data.get("expires").and_then(Value::as_i64);
-                utc_date(at.unwrap_or_default()).into()
-            }
-            _ => data.get(name).cloned().unwrap_or_default(),
-        }
+        value(id, data, name)
     }
 
     fn is_seen(&self, data: &Data) -> bool {
@@ -177,48 +182,49 @@ fn latest() -> i64 {
     i64::from(clock::now()) + i64::from(limits::PUSH_LIFE)
 }
 
-/// PushSubscription/get (RFC 8620 §7.2.1).
-pub async fn get(context: &mut Context, mut args: Args) -> Answer {
-    let get = Get::bare(context, &mut args)?;
-    args.finish()?;
-    let secret = |name: &String| name == "url" || name == "keys";
-    if get.properties.iter().flatten().any(secret) {
-        return Err(MethodError::new("forbidden").because("url and keys are never told"));
+/// The type.
+pub struct Subscriptions;
+
+impl Type for Subscriptions {
+    fn data(&self) -> DataType {
+        KIND
     }
-    let properties = get.among(&PROPERTIES)?;
-    let kind = Subscriptions::of(context);
-    // Whoever asks sees its own: the engine would show none to an app password.
-    let all = context.mail.owner().records(KIND).map_err(method_error)?;
-    let all = all
-        .iter()
-        .filter_map(|record| Some((record.id, records::data(record)?)));
-    let all: Vec<(u64, Data)> = all.filter(|(_, data)| kind.is_seen(data)).collect();
-    let ids = get.ids.unwrap_or_else(|| {
-        let ids = all.iter().map(|(id, _)| id::subscription(*id));
-        ids.collect()
-    });
-    let mut found = Found::default();
-    for text in ids {
-        let wanted = id::to_subscription(&text);
-        match all.iter().find(|(id, _)| Some(*id) == wanted) {
-            Some((id, data)) => {
-                found.push(context, records::object(&kind, *id, data, &properties))?;
-            }
-            None => found.missing(text),
+
+    fn letter(&self) -> char {
+        'p'
+    }
+
+    fn is_of_account(&self) -> bool {
+        false
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &PROPERTIES
+    }
+
+    fn objects<'a>(
+        &'a self,
+        context: &'a Context,
+        get: &'a mut Get,
+        _: &'a mut Args,
+    ) -> Running<'a, Box<dyn Objects>> {
+        let secret = |name: &String| name == "url" || name == "keys";
+        if get.properties.iter().flatten().any(secret) {
+            let why = "url and keys are never told";
+            return done(Err(MethodError::new("forbidden").because(why)));
         }
+        // Whoever asks sees its own: the engine would show none to an app password.
+        let mail = context.mail.owner();
+        let kind = Editor::of(context);
+        records::objects(&mail, KIND, &|data| kind.is_seen(data), value)
     }
-    let mut map = found.answer(0)?;
-    for name in ["accountId", "state"] {
-        map.remove(name);
-    }
-    Ok(map)
 }
 
 /// PushSubscription/set (RFC 8620 §7.2.2).
 pub async fn set(context: &mut Context, mut args: Args) -> Answer {
     let mut set = Set::bare(&mut args, Done::new(context, KIND))?;
     args.finish()?;
-    let kind = Arc::new(Subscriptions::of(context));
+    let kind = Arc::new(Editor::of(context));
     // As above: a subscription is its log-in's, whatever that may do with mail.
     let mail = context.mail.owner();
     records::set(context, &mail, &mut set, kind).await?;

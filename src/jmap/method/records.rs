@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::Running;
+use super::kind::{Few, Objects, done, object};
 use super::set::Set;
 use crate::jmap::context::{Context, method_error};
 use crate::jmap::wire::error::{MethodError, SetError};
@@ -45,12 +47,19 @@ pub fn octets(data: Data) -> Vec<u8> {
     Value::Object(data).to_string().into_bytes()
 }
 
-/// The properties of an object.
-pub fn object(kind: &dyn Kind, id: u64, data: &Data, names: &[&str]) -> Data {
-    let pairs = names.iter();
-    pairs
-        .map(|name| ((*name).to_owned(), kind.value(id, data, name)))
-        .collect()
+/// The objects of a type, as [`super::kind::Type::objects`] answers them: those that are `seen`.
+pub fn objects<'a>(
+    mail: &Mail,
+    of: DataType,
+    seen: &dyn Fn(&Data) -> bool,
+    value: fn(u64, &Data, &str) -> Value,
+) -> Running<'a, Box<dyn Objects>> {
+    let all = match mail.records(of) {
+        Ok(all) => all,
+        Err(error) => return done(Err(method_error(error))),
+    };
+    let all = all.iter().filter_map(|it| Some((it.id, data(it)?)));
+    Few::at_hand(all.filter(|(_, data)| seen(data)).collect(), value)
 }
 
 /// Does what a /set asks for, with this handle of the engine.
@@ -100,7 +109,7 @@ pub async fn set(
             continue;
         };
         // What the client does not know: the id, what it left to its default, and what was changed.
-        let mut object = object(&*kind, *id, data, kind.properties());
+        let mut object = object(kind.properties(), &mut |name| kind.value(*id, data, name));
         object.retain(|name, value| given.get(name) != Some(value));
         set.done.created(context, name, object);
     }

@@ -7,14 +7,13 @@ mod envelope;
 mod query;
 mod set;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-pub use query::{query, query_changes};
 pub use set::set;
 
-use super::Answer;
-use super::changes::Since;
-use super::get::{Found, Get};
+use super::get::{Get, unnamed};
+use super::kind::{Few, Objects, Question, Type, done};
+use super::{Answer, Running};
 use crate::jmap::context::{Context, method_error};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
@@ -37,36 +36,42 @@ const PROPERTIES: [&str; 10] = [
     "mdnBlobIds",
 ];
 
-/// EmailSubmission/get (RFC 8621 §7.1).
-pub async fn get(context: &mut Context, mut args: Args) -> Answer {
-    let get = Get::parse(context, &mut args)?;
-    args.finish()?;
-    let properties = get.among(&PROPERTIES)?;
-    let now = context.mail.meta().states.of(DataType::EmailSubmission);
-    let all = context.mail.submissions().map_err(method_error)?;
-    let mut found = Found::default();
-    let ids = match get.ids {
-        Some(ids) => ids,
-        None if all.len() > limits::JMAP_GET => {
-            return Err(MethodError::new("requestTooLarge").because("name the ids"));
-        }
-        None => all.iter().map(|(id, _)| id::submission(*id)).collect(),
-    };
-    for text in ids {
-        let wanted = id::to_submission(&text);
-        match all.iter().find(|(id, _)| Some(*id) == wanted) {
-            Some((id, submission)) => found.push(context, object(*id, submission, &properties))?,
-            None => found.missing(text),
+/// The type.
+pub struct Submissions;
+
+impl Type for Submissions {
+    fn data(&self) -> DataType {
+        DataType::EmailSubmission
+    }
+
+    fn letter(&self) -> char {
+        's'
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &PROPERTIES
+    }
+
+    fn objects<'a>(
+        &'a self,
+        context: &'a Context,
+        get: &'a mut Get,
+        _: &'a mut Args,
+    ) -> Running<'a, Box<dyn Objects>> {
+        match context.mail.submissions() {
+            Ok(all) if get.ids.is_none() && all.len() > limits::JMAP_GET => done(Err(unnamed())),
+            Ok(all) => Few::at_hand(all, value),
+            Err(error) => done(Err(method_error(error))),
         }
     }
-    found.answer(now)
-}
 
-fn object(id: u64, submission: &Submission, properties: &[&str]) -> Map<String, Value> {
-    let pairs = properties.iter();
-    pairs
-        .map(|name| ((*name).to_owned(), value(id, submission, name)))
-        .collect()
+    fn question(
+        &self,
+        context: &Context,
+        args: &mut Args,
+    ) -> Result<Box<dyn Question>, MethodError> {
+        query::question(context, args)
+    }
 }
 
 fn value(id: u64, submission: &Submission, name: &str) -> Value {
@@ -108,14 +113,4 @@ fn status(delivery: &Delivery) -> Value {
     };
     let displayed = if delivery.displayed { "yes" } else { "unknown" };
     json!({ "smtpReply": delivery.reply, "delivered": delivered, "displayed": displayed })
-}
-
-/// EmailSubmission/changes (RFC 8621 §7.2).
-pub async fn changes(context: &mut Context, args: Args) -> Answer {
-    let since = Since::parse(context, args)?;
-    let changes = context
-        .mail
-        .record_changes(DataType::EmailSubmission, since.modseq, since.max)
-        .map_err(method_error)?;
-    Ok(since.answer(&changes, id::submission))
 }

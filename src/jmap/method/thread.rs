@@ -1,47 +1,80 @@
 //! Threads (RFC 8621 §3).
 use serde_json::{Map, Value};
 
-use super::Answer;
-use super::changes::Since;
+use super::Running;
 use super::email::visible;
-use super::get::{Found, Get};
+use super::get::Get;
+use super::kind::{Changed, Objects, Type, done, object};
 use crate::jmap::context::{Context, method_error};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
-use crate::mail::{DataType, EmailId, Reader, ThreadId};
+use crate::mail::{DataType, EmailId, Modseq, Reader, ThreadId};
 
-const PROPERTIES: [&str; 2] = ["id", "emailIds"];
+/// The type.
+pub struct Threads;
 
-/// Thread/get (RFC 8621 §3.1).
-pub async fn get(context: &mut Context, mut args: Args) -> Answer {
-    let get = Get::parse(context, &mut args)?;
-    args.finish()?;
-    let properties = get.among(&PROPERTIES)?;
-    let Some(ids) = get.ids.clone() else {
-        // RFC 8620 §5.1: all of them only where the type supports it.
-        return Err(MethodError::new("requestTooLarge").because("name the ids of the threads"));
-    };
-    let (meta, reader) = context.look()?;
-    let mut found = Found::default();
-    for text in ids {
-        let emails = match id::to_thread(&text) {
-            Some(thread) => emails(&reader, thread)?,
-            None => Vec::new(),
-        };
-        if emails.is_empty() {
-            found.missing(text);
-            continue;
-        }
-        let mut object = Map::new();
-        if properties.contains(&"emailIds") {
-            let ids: Vec<Value> = emails.into_iter().map(|e| id::email(e).into()).collect();
-            object.insert("emailIds".into(), ids.into());
-        }
-        object.insert("id".into(), text.into());
-        found.push(context, object)?;
+impl Type for Threads {
+    fn data(&self) -> DataType {
+        DataType::Thread
     }
-    found.answer(meta.states.of(DataType::Thread))
+
+    fn letter(&self) -> char {
+        't'
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["id", "emailIds"]
+    }
+
+    fn objects<'a>(
+        &'a self,
+        _: &'a Context,
+        _: &'a mut Get,
+        _: &'a mut Args,
+    ) -> Running<'a, Box<dyn Objects>> {
+        done(Ok(Box::new(Threads)))
+    }
+
+    fn changes<'a>(
+        &'a self,
+        context: &'a Context,
+        since: Modseq,
+        max: usize,
+    ) -> Running<'a, Changed> {
+        Box::pin(async move {
+            let changes = context.mail.thread_changes(since, max).await;
+            let changes = changes.map_err(method_error)?;
+            Ok(changes.map(|thread| thread.0.into()).into())
+        })
+    }
+}
+
+impl Objects for Threads {
+    fn all(&self, _: &Context) -> Option<Vec<u64>> {
+        None
+    }
+
+    fn object(
+        &self,
+        context: &Context,
+        id: u64,
+        names: &[&'static str],
+    ) -> Result<Option<Map<String, Value>>, MethodError> {
+        let Ok(thread) = u32::try_from(id).map(ThreadId) else {
+            return Ok(None);
+        };
+        let reader = context.mail.reader().map_err(method_error)?;
+        let emails = emails(&reader, thread)?;
+        let ids = || emails.iter().map(|email| id::email(*email)).collect();
+        let there = !emails.is_empty();
+        Ok(there.then(|| {
+            object(names, &mut |name| match name {
+                "id" => id::thread(thread).into(),
+                _ => ids(),
+            })
+        }))
+    }
 }
 
 /// The emails of a thread that JMAP shows, oldest first.
@@ -54,15 +87,4 @@ fn emails(reader: &Reader, thread: ThreadId) -> Result<Vec<EmailId>, MethodError
     }
     out.sort_unstable();
     Ok(out.into_iter().map(|(_, email)| email).collect())
-}
-
-/// Thread/changes (RFC 8621 §3.2).
-pub async fn changes(context: &mut Context, args: Args) -> Answer {
-    let since = Since::parse(context, args)?;
-    let changes = context
-        .mail
-        .thread_changes(since.modseq, since.max)
-        .await
-        .map_err(method_error)?;
-    Ok(since.answer(&changes, id::thread))
 }

@@ -1,9 +1,11 @@
 //! VacationResponse (RFC 8621 §8): one object, whose id is `singleton`. What it does when mail arrives
 //! is in [`crate::mail::vacation`].
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Answer;
-use super::get::{Found, Get};
+use super::Running;
+use super::get::Get;
+use super::kind::{Few, Objects, Type, done};
 use super::set::Set;
 use crate::jmap::context::{Context, method_error};
 use crate::jmap::wire::args::Args;
@@ -29,7 +31,7 @@ const PROPERTIES: [&str; 7] = [
     "htmlBody",
 ];
 
-fn value(vacation: &Vacation, name: &str) -> Value {
+fn value(_: u64, vacation: &Vacation, name: &str) -> Value {
     match name {
         "id" => ID.into(),
         "isEnabled" => vacation.enabled.into(),
@@ -42,26 +44,41 @@ fn value(vacation: &Vacation, name: &str) -> Value {
     }
 }
 
-/// VacationResponse/get (RFC 8621 §8.1).
-pub async fn get(context: &mut Context, mut args: Args) -> Answer {
-    let get = Get::parse(context, &mut args)?;
-    args.finish()?;
-    let properties = get.among(&PROPERTIES)?;
-    let now = context.mail.meta().states.of(KIND);
-    let vacation = Vacation::of(&context.mail).map_err(method_error)?;
-    let mut found = Found::default();
-    for id in get.ids.unwrap_or_else(|| vec![ID.to_owned()]) {
-        if id != ID {
-            found.missing(id);
-            continue;
-        }
-        let mut object = Map::new();
-        for name in &properties {
-            object.insert((*name).to_owned(), value(&vacation, name));
-        }
-        found.push(context, object)?;
+/// The type.
+pub struct Vacations;
+
+impl Type for Vacations {
+    fn data(&self) -> DataType {
+        KIND
     }
-    found.answer(now)
+
+    fn letter(&self) -> char {
+        'v'
+    }
+
+    fn show(&self, _: u64) -> String {
+        ID.to_owned()
+    }
+
+    fn read(&self, text: &str) -> Option<u64> {
+        (text == ID).then_some(0)
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &PROPERTIES
+    }
+
+    fn objects<'a>(
+        &'a self,
+        context: &'a Context,
+        _: &'a mut Get,
+        _: &'a mut Args,
+    ) -> Running<'a, Box<dyn Objects>> {
+        match Vacation::of(&context.mail) {
+            Ok(vacation) => Few::at_hand(vec![(0, vacation)], value),
+            Err(error) => done(Err(method_error(error))),
+        }
+    }
 }
 
 /// VacationResponse/set (RFC 8621 §8.2).

@@ -8,68 +8,76 @@ pub const ACCOUNT: &str = "a1";
 /// Parts inside parts inside a blob id.
 const NESTING: usize = 8;
 
+/// A letter and a number.
+pub fn show(letter: char, number: u64) -> String {
+    let mut text = number.to_string();
+    text.insert(0, letter);
+    text
+}
+
+/// Reads what [`show`] writes.
+pub fn read(letter: char, text: &str) -> Option<u64> {
+    number(text.strip_prefix(letter)?)
+}
+
 /// `m5`
 pub fn mailbox(id: MailboxId) -> String {
-    format!("m{}", id.0)
+    show('m', id.0.into())
 }
 
 /// `e17`
 pub fn email(id: EmailId) -> String {
-    format!("e{}", id.0)
+    show('e', id.0)
 }
 
 /// `t17`
 pub fn thread(id: ThreadId) -> String {
-    format!("t{}", id.0)
+    show('t', id.0.into())
 }
 
 /// Reads the id of a mailbox.
 pub fn to_mailbox(text: &str) -> Option<MailboxId> {
-    Some(MailboxId(
-        u32::try_from(number(text.strip_prefix('m')?)?).ok()?,
-    ))
+    Some(MailboxId(read('m', text)?.try_into().ok()?))
 }
 
 /// Reads the id of an email.
 pub fn to_email(text: &str) -> Option<EmailId> {
-    Some(EmailId(number(text.strip_prefix('e')?)?))
+    Some(EmailId(read('e', text)?))
 }
 
 /// Reads the id of a thread.
 pub fn to_thread(text: &str) -> Option<ThreadId> {
-    Some(ThreadId(
-        u32::try_from(number(text.strip_prefix('t')?)?).ok()?,
-    ))
+    Some(ThreadId(read('t', text)?.try_into().ok()?))
 }
 
 /// `i9`
 pub fn identity(id: u64) -> String {
-    format!("i{id}")
+    show('i', id)
 }
 
 /// Reads the id of an identity.
 pub fn to_identity(text: &str) -> Option<u64> {
-    number(text.strip_prefix('i')?)
+    read('i', text)
 }
 
 /// `s9`
 pub fn submission(id: u64) -> String {
-    format!("s{id}")
+    show('s', id)
 }
 
 /// Reads the id of a submission.
 pub fn to_submission(text: &str) -> Option<u64> {
-    number(text.strip_prefix('s')?)
+    read('s', text)
 }
 
 /// `p9`
 pub fn subscription(id: u64) -> String {
-    format!("p{id}")
+    show('p', id)
 }
 
 /// Reads the id of a push subscription.
 pub fn to_subscription(text: &str) -> Option<u64> {
-    number(text.strip_prefix('p')?)
+    read('p', text)
 }
 
 /// A number in its one spelling: an object has one id.

@@ -1,38 +1,34 @@
 //! Email/changes (RFC 8621 §4.3).
-use super::{Answer, visible};
+use super::visible;
 use crate::jmap::context::{Context, method_error};
-use crate::jmap::method::changes::Since;
-use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
-use crate::jmap::wire::id;
-use crate::mail::{EmailId, ObjectChanges, Reader};
+use crate::mail::{EmailId, Modseq, ObjectChanges, Reader};
 
-/// Email/changes.
-pub async fn changes(context: &mut Context, args: Args) -> Answer {
-    let since = Since::parse(context, args)?;
-    let mut changes = context
-        .mail
-        .email_changes(since.modseq, since.max)
-        .await
-        .map_err(method_error)?;
-    let reader = context.mail.reader().map_err(method_error)?;
-    hide(&reader, &mut changes)?;
-    Ok(since.answer(&changes, id::email))
+/// What happened to the emails that JMAP shows.
+pub async fn changes(
+    context: &Context,
+    since: Modseq,
+    max: usize,
+) -> Result<ObjectChanges<EmailId>, MethodError> {
+    let changes = context.mail.email_changes(since, max).await;
+    let mut changes = changes.map_err(method_error)?;
+    hide(&context.mail.reader().map_err(method_error)?, &mut changes)?;
+    Ok(changes)
 }
 
 /// What an IMAP client marked `\Deleted` is gone for JMAP (RFC 8621 §4.1.1).
-pub fn hide(reader: &Reader, changes: &mut ObjectChanges<EmailId>) -> Result<(), MethodError> {
-    let mut hidden = Vec::new();
-    for list in [&mut changes.created, &mut changes.updated] {
-        for email in std::mem::take(list) {
-            let shown = !visible(reader, email)?.is_empty();
-            if shown {
-                list.push(email)
-            } else {
-                hidden.push(email)
-            }
+fn hide(reader: &Reader, changes: &mut ObjectChanges<EmailId>) -> Result<(), MethodError> {
+    for email in std::mem::take(&mut changes.updated) {
+        match visible(reader, email)?.is_empty() {
+            true => changes.destroyed.push(email),
+            false => changes.updated.push(email),
         }
     }
-    changes.destroyed.extend(hidden);
+    // Nobody has seen these.
+    for email in std::mem::take(&mut changes.created) {
+        if !visible(reader, email)?.is_empty() {
+            changes.created.push(email);
+        }
+    }
     Ok(())
 }

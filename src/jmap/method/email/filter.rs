@@ -20,8 +20,6 @@ pub struct EmailFilter {
     pub threads: bool,
     /// Something that can change decides.
     pub mutable: bool,
-    /// It is a mailbox and nothing else.
-    pub plain_mailbox: bool,
 }
 
 /// Conditions in one filter.
@@ -55,13 +53,11 @@ pub fn parse(
     let mutable = filter.any(&mut |c: &Condition| c.mutable);
     let (mailbox, rest) = split(filter);
     let query = translate(rest);
-    let plain_mailbox = mailbox.is_some() && query == Query::All(Vec::new());
     Ok(EmailFilter {
         mailbox,
         query,
         threads,
         mutable,
-        plain_mailbox,
     })
 }
 

@@ -1,16 +1,19 @@
 //! Email/get (RFC 8621 §4.2).
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::property::{Property, Wanted};
 use super::view::View;
-use super::{Answer, keyword, visible};
+use super::{keyword, visible};
 use crate::jmap::blob::Bytes;
 use crate::jmap::context::{Context, method_error};
-use crate::jmap::method::get::{Found, Get};
+use crate::jmap::method::get::Get;
+use crate::jmap::method::kind::Objects;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id::{self, BlobId};
-use crate::mail::{DataType, EmailId, Flags, Keywords, Row};
+use crate::mail::{EmailId, Flags, Keywords, Row};
 use crate::mime::date;
 
 /// The properties of an Email when none are named (RFC 8621 §4.2).
@@ -45,34 +48,37 @@ pub(super) const DEFAULT: [&str; 24] = [
 /// Email/parse leaves out (RFC 8621 §4.9).
 pub(super) const STORED: usize = 7;
 
-/// Emails between two turns of the other sessions.
-const TURN: usize = 16;
+/// What Email/get shows of emails.
+struct Shown {
+    wanted: Wanted,
+    keywords: Arc<Keywords>,
+}
 
-/// Email/get.
-pub async fn get(context: &mut Context, mut args: Args) -> Answer {
-    let get = Get::parse(context, &mut args)?;
-    let wanted = Wanted::parse(get.properties, &DEFAULT, &mut args)?;
-    args.finish()?;
-    // RFC 8620 §5.1: all of them only where the type supports it.
-    let Some(ids) = get.ids else {
-        return Err(MethodError::new("requestTooLarge").because("name the ids of the emails"));
-    };
-    let meta = context.mail.meta();
-    let mut found = Found::default();
-    for (index, text) in ids.into_iter().enumerate() {
-        if index % TURN == TURN - 1 {
-            smol::future::yield_now().await;
-        }
-        let object = match id::to_email(&text) {
-            Some(email) => object(context, email, &wanted, &meta.keywords)?,
-            None => None,
-        };
-        match object {
-            Some(object) => found.push(context, object)?,
-            None => found.missing(text),
-        }
+/// Takes the arguments of Email/get.
+pub fn objects(
+    context: &Context,
+    get: &mut Get,
+    args: &mut Args,
+) -> Result<Box<dyn Objects>, MethodError> {
+    Ok(Box::new(Shown {
+        wanted: Wanted::parse(get.properties.take(), &DEFAULT, args)?,
+        keywords: Arc::clone(&context.mail.meta().keywords),
+    }))
+}
+
+impl Objects for Shown {
+    fn all(&self, _: &Context) -> Option<Vec<u64>> {
+        None
     }
-    found.answer(meta.states.of(DataType::Email))
+
+    fn object(
+        &self,
+        context: &Context,
+        id: u64,
+        _: &[&'static str],
+    ) -> Result<Option<Map<String, Value>>, MethodError> {
+        object(context, EmailId(id), &self.wanted, &self.keywords)
+    }
 }
 
 /// An email that JMAP shows.

@@ -1,61 +1,48 @@
 //! Email/query and Email/queryChanges (RFC 8621 §4.4, §4.5).
 use std::collections::HashSet;
 
-use super::{Answer, changes, filter, visible};
+use super::{changes, filter, visible};
 use crate::jmap::context::{Context, method_error};
-use crate::jmap::method::query::{QuerySince, Window};
+use crate::jmap::method::kind::{Need, Question as Query};
+use crate::jmap::method::{Running, mailbox};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::filter::{self as wire, Comparator};
-use crate::jmap::wire::id;
 use crate::limits;
 use crate::mail::emails::{EmailQuery, SortKey};
-use crate::mail::{DataType, EmailId, Flags, Keywords, Modseq};
+use crate::mail::{EmailId, Flags, Keywords, Modseq};
 
-/// Email/query.
-pub async fn query(context: &mut Context, mut args: Args) -> Answer {
-    let window = Window::parse(context, &mut args)?;
-    let mut question = Question::parse(context, &mut args)?;
-    args.finish()?;
-    let meta = context.mail.meta();
-    let counted = if window.total {
-        question.counted(context).await?
-    } else {
-        None
-    };
-    question.of.reach = window.reach(counted.is_some());
-    let results = context
-        .mail
-        .query_emails(&question.of)
-        .await
-        .map_err(method_error)?;
-    let mut map = window.answer(&results, meta.states.of(DataType::Email), id::email)?;
-    if let Some(total) = counted {
-        map.insert("total".into(), total.into());
-    }
-    Ok(map)
+/// Filter and sort.
+pub fn question(context: &Context, args: &mut Args) -> Result<Box<dyn Query>, MethodError> {
+    Ok(Box::new(Question::parse(context, args)?))
 }
 
-/// Email/queryChanges. Whatever was touched is taken out and, where it is still among the results,
-/// put back at its place; where threads matter, all emails of touched threads.
-pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
-    let since = QuerySince::parse(context, &mut args)?;
-    let question = Question::parse(context, &mut args)?;
-    args.finish()?;
-    let meta = context.mail.meta();
-    let touched = touched(context, since.modseq, question.threads).await?;
-    let results = context
-        .mail
-        .query_emails(&question.of)
-        .await
-        .map_err(method_error)?;
-    since.answer(
-        &results,
-        &touched,
-        question.immutable,
-        meta.states.of(DataType::Email),
-        id::email,
-    )
+impl Query for Question {
+    fn counted<'a>(&'a self, context: &'a Context) -> Option<Running<'a, Option<u32>>> {
+        Some(Box::pin(Question::counted(self, context)))
+    }
+
+    fn results<'a>(&'a mut self, context: &'a Context, need: Need) -> Running<'a, Vec<u64>> {
+        Box::pin(async move {
+            self.of.reach = need.reach;
+            self.of.anchor = need.anchor.map(|(id, after)| (EmailId(id), after));
+            let results = context.mail.query_emails(&self.of).await;
+            let results = results.map_err(method_error)?;
+            Ok(results.into_iter().map(|email| email.0).collect())
+        })
+    }
+
+    /// Where threads matter, all emails of touched threads.
+    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, HashSet<u64>> {
+        Box::pin(async move {
+            let touched = touched(context, since, self.threads).await?;
+            Ok(touched.into_iter().map(|email| email.0).collect())
+        })
+    }
+
+    fn is_immutable(&self) -> bool {
+        self.immutable
+    }
 }
 
 async fn touched(
@@ -64,14 +51,10 @@ async fn touched(
     threads: bool,
 ) -> Result<HashSet<EmailId>, MethodError> {
     let mail = &context.mail;
-    let mut changed = mail
-        .email_changes(since, limits::JMAP_QUERY)
-        .await
-        .map_err(method_error)?;
+    let changed = changes::changes(context, since, limits::JMAP_QUERY).await?;
     if changed.more {
         return Err(MethodError::new("cannotCalculateChanges").because("too much has changed"));
     }
-    changes::hide(&mail.reader().map_err(method_error)?, &mut changed)?;
     let all = changed
         .created
         .into_iter()
@@ -107,8 +90,6 @@ struct Question {
     threads: bool,
     /// Nothing that can change decides.
     immutable: bool,
-    /// The filter is one mailbox and nothing else.
-    plain_mailbox: bool,
 }
 
 impl Question {
@@ -127,32 +108,25 @@ impl Question {
         Ok(Question {
             threads: collapse || filter.threads || sort.iter().any(|(key, _)| by_thread(key)),
             immutable: !collapse && !filter.mutable && !sort.iter().any(|(key, _)| by_flag(key)),
-            plain_mailbox: filter.plain_mailbox,
             of: EmailQuery {
                 mailbox: filter.mailbox,
                 query: filter.query,
                 sort,
                 collapse,
-                reach: None,
+                reach: usize::MAX,
+                anchor: None,
             },
         })
     }
 
     /// The total where the mailbox's counts tell it (RFC 8621 §4.4): then a page needs no more.
     async fn counted(&self, context: &Context) -> Result<Option<u32>, MethodError> {
-        let Some(mailbox) = self.of.mailbox.filter(|_| self.plain_mailbox) else {
-            return Ok(None);
-        };
         let meta = context.mail.meta();
-        let Some(mailbox) = meta.mailbox(mailbox) else {
-            return Ok(None);
-        };
-        if self.of.collapse {
-            let counts = crate::jmap::method::mailbox::count(context, mailbox).await?;
-            return Ok(Some(counts.threads));
+        let mailbox = self.of.mailbox.and_then(|id| meta.mailbox(id));
+        match mailbox.filter(|_| self.of.collapse && self.of.query.is_anything()) {
+            Some(mailbox) => Ok(Some(mailbox::count(context, mailbox).await?.threads)),
+            None => Ok(context.mail.count_emails(&self.of)),
         }
-        let counters = &mailbox.counters;
-        Ok(Some(counters.total.saturating_sub(counters.deleted)))
     }
 }
 

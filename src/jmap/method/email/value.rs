@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use crate::jmap::wire::header::{Form, HeaderProperty};
 use crate::limits;
 use crate::mime::address::{self, Group, Mailbox};
+use crate::mime::nfc::nfc;
 use crate::mime::{Address, DateTime, date, header, msgid};
 
 /// The value of a header property, given the header block that has the field.
@@ -52,10 +53,11 @@ pub fn addresses(list: &[Address]) -> Value {
 }
 
 fn mailbox(mailbox: &Mailbox) -> Value {
-    json!({ "name": mailbox.name, "email": mailbox.email })
+    let name = mailbox.name.clone().map(nfc);
+    json!({ "name": name, "email": mailbox.email })
 }
 
 fn group(group: &Group) -> Value {
     let addresses: Vec<Value> = group.addresses.iter().map(mailbox).collect();
-    json!({ "name": group.name, "addresses": addresses })
+    json!({ "name": group.name.clone().map(nfc), "addresses": addresses })
 }

@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Answer, OWN, PROPERTIES, all, default, value};
+use super::{OWN, PROPERTIES, all, default, value};
 use crate::config::Config;
 use crate::jmap::context::Context;
+use crate::jmap::method::Answer;
 use crate::jmap::method::records::{self, Data, Kind};
 use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;

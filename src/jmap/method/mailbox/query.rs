@@ -5,56 +5,43 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Answer;
+use super::Running;
 use crate::jmap::context::{Context, method_error};
-use crate::jmap::method::query::{QuerySince, Window};
+use crate::jmap::method::kind::{Need, Question as Query, done};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::filter::{self, Comparator, Filter};
 use crate::jmap::wire::id;
-use crate::mail::{DataType, Mailbox, MailboxId, Meta};
+use crate::mail::{Mailbox, MailboxId, Meta, Modseq};
 use crate::mime::casemap;
 
-/// Mailbox/query (RFC 8621 §2.3).
-pub async fn query(context: &mut Context, mut args: Args) -> Answer {
-    let window = Window::parse(context, &mut args)?;
-    let question = Question::parse(context, &mut args)?;
-    args.finish()?;
-    let meta = context.mail.meta();
-    let now = meta.states.of(DataType::Mailbox);
-    window.answer(&question.results(&meta), now, id::mailbox)
+/// Filter and sort.
+pub fn question(context: &Context, args: &mut Args) -> Result<Box<dyn Query>, MethodError> {
+    Ok(Box::new(Question::parse(context, args)?))
 }
 
-/// Mailbox/queryChanges (RFC 8621 §2.4). There are few mailboxes, and a new name or parent moves
-/// whole branches: once anything but counts has changed, all are taken out and put back.
-pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
-    let since = QuerySince::parse(context, &mut args)?;
-    let question = Question::parse(context, &mut args)?;
-    args.finish()?;
-    let meta = context.mail.meta();
-    let (changes, only_counts) = context
-        .mail
-        .mailbox_changes(since.modseq, usize::MAX)
-        .map_err(method_error)?;
-    let nothing = changes.created.is_empty()
-        && changes.destroyed.is_empty()
-        && (only_counts || changes.updated.is_empty());
-    let touched: HashSet<MailboxId> = match nothing {
-        true => HashSet::new(),
-        false => meta
-            .mailboxes
-            .iter()
-            .map(|m| m.id)
-            .chain(changes.destroyed)
-            .collect(),
-    };
-    since.answer(
-        &question.results(&meta),
-        &touched,
-        false,
-        meta.states.of(DataType::Mailbox),
-        id::mailbox,
-    )
+impl Query for Question {
+    fn results<'a>(&'a mut self, context: &'a Context, _: Need) -> Running<'a, Vec<u64>> {
+        done(Ok(Question::results(self, &context.mail.meta())))
+    }
+
+    /// There are few mailboxes, and a new name or parent moves whole branches: once anything but
+    /// counts has changed, all are taken out and put back.
+    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, HashSet<u64>> {
+        let changes = context.mail.mailbox_changes(since, usize::MAX);
+        done(changes.map_err(method_error).map(|(changes, only_counts)| {
+            let nothing = changes.created.is_empty()
+                && changes.destroyed.is_empty()
+                && (only_counts || changes.updated.is_empty());
+            if nothing {
+                return HashSet::new();
+            }
+            let meta = context.mail.meta();
+            let now = meta.mailboxes.iter().map(|m| m.id);
+            let all = now.chain(changes.destroyed);
+            all.map(|mailbox| mailbox.0.into()).collect()
+        }))
+    }
 }
 
 /// One property of a FilterCondition.
@@ -126,7 +113,7 @@ impl Question {
         })
     }
 
-    fn results(&self, meta: &Meta) -> Vec<MailboxId> {
+    fn results(&self, meta: &Meta) -> Vec<u64> {
         let all: HashMap<MailboxId, &Arc<Mailbox>> =
             meta.mailboxes.iter().map(|m| (m.id, m)).collect();
         let matching: HashSet<MailboxId> = meta
@@ -155,7 +142,7 @@ impl Question {
             .collect();
         out.sort_by(|a, b| self.compare(a, b));
         out.iter()
-            .filter_map(|line| line.last().map(|m| m.id))
+            .filter_map(|line| line.last().map(|m| m.id.0.into()))
             .collect()
     }
 

@@ -3,8 +3,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Answer, PROPERTIES, object};
+use super::{PROPERTIES, count};
 use crate::jmap::context::{Context, set_error};
+use crate::jmap::method::Answer;
+use crate::jmap::method::kind::object;
 use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
@@ -88,8 +90,8 @@ async fn create_one(
         .into_iter()
         .filter(|p| !given.contains_key(*p))
         .collect();
-    let object = object(context, mailbox, &missing).await;
-    let object = object.map_err(unavailable)?;
+    let counts = count(context, mailbox).await.map_err(unavailable)?;
+    let object = object(&missing, &mut |name| super::value(mailbox, &counts, name));
     Ok((object, own))
 }
 
@@ -190,7 +192,10 @@ async fn prepare(
         Ok(changes) => changes,
         Err(error) => return Ok(Err(error)),
     };
-    let now = object(context, mailbox, &PROPERTIES).await?;
+    let counts = count(context, mailbox).await?;
+    let now = object(&PROPERTIES, &mut |name| {
+        super::value(mailbox, &counts, name)
+    });
     let mut update = MailboxUpdate::default();
     for (name, change) in changes {
         let Change::Whole(value) = change else {

@@ -4,44 +4,41 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{Answer, undo};
+use super::{Running, undo};
 use crate::jmap::context::{Context, method_error};
-use crate::jmap::method::query::{QuerySince, Window};
+use crate::jmap::method::kind::{Need, Question as Query, done};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::date;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::filter::{self, Comparator, Filter};
 use crate::jmap::wire::id;
-use crate::mail::DataType;
 use crate::mail::submission::Submission;
+use crate::mail::{DataType, Modseq, ObjectChanges};
 
-/// EmailSubmission/query.
-pub async fn query(context: &mut Context, mut args: Args) -> Answer {
-    let window = Window::parse(context, &mut args)?;
-    let question = Question::parse(context, &mut args)?;
-    args.finish()?;
-    let now = context.mail.meta().states.of(DataType::EmailSubmission);
-    window.answer(&question.results(context)?, now, id::submission)
+/// Filter and sort.
+pub fn question(context: &Context, args: &mut Args) -> Result<Box<dyn Query>, MethodError> {
+    Ok(Box::new(Question::parse(context, args)?))
 }
 
-/// EmailSubmission/queryChanges.
-pub async fn query_changes(context: &mut Context, mut args: Args) -> Answer {
-    let since = QuerySince::parse(context, &mut args)?;
-    let question = Question::parse(context, &mut args)?;
-    args.finish()?;
-    let now = context.mail.meta().states.of(DataType::EmailSubmission);
-    let changes = context
-        .mail
-        .record_changes(DataType::EmailSubmission, since.modseq, usize::MAX)
-        .map_err(method_error)?;
-    let lists = [changes.created, changes.updated, changes.destroyed];
-    let touched: HashSet<u64> = lists.into_iter().flatten().collect();
-    // Only undoStatus can change, and no sort looks at it.
-    let immutable = !question
-        .filter
-        .any(&mut |condition| matches!(condition, Condition::Undo(_)));
-    let results = question.results(context)?;
-    since.answer(&results, &touched, immutable, now, id::submission)
+impl Query for Question {
+    fn results<'a>(&'a mut self, context: &'a Context, _: Need) -> Running<'a, Vec<u64>> {
+        done(Question::results(self, context))
+    }
+
+    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, HashSet<u64>> {
+        let mail = &context.mail;
+        let changes = mail.record_changes(DataType::EmailSubmission, since, usize::MAX);
+        let all = |it: ObjectChanges<u64>| [it.created, it.updated, it.destroyed].concat();
+        let touched = changes.map(|it| all(it).into_iter().collect());
+        done(touched.map_err(method_error))
+    }
+
+    /// Only undoStatus can change, and no sort looks at it.
+    fn is_immutable(&self) -> bool {
+        !self
+            .filter
+            .any(&mut |condition| matches!(condition, Condition::Undo(_)))
+    }
 }
 
 /// One property of a FilterCondition.

@@ -2,11 +2,12 @@
 use serde_json::{Map, Value};
 
 use super::envelope::{self, Envelope, invalid_recipients};
-use super::{Answer, PROPERTIES, object, value};
+use super::{Answer, PROPERTIES};
 use crate::jmap::blob::Bytes;
 use crate::jmap::context::{Context, method_error, set_error};
 use crate::jmap::method::email::{self, visible};
 use crate::jmap::method::identity;
+use crate::jmap::method::kind::object;
 use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
@@ -200,7 +201,8 @@ async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetE
         .into_iter()
         .filter(|name| named.get(*name).is_none_or(Value::is_null))
         .collect();
-    Ok((object(id, &shown, &missing), email, own))
+    let object = object(&missing, &mut |name| super::value(id, &shown, name));
+    Ok((object, email, own))
 }
 
 /// What the header says of TLS: `TLS-Required: No`, once (RFC 8689 §3).
@@ -311,7 +313,7 @@ fn cancels(id: u64, submission: &Submission, patch: Value) -> Result<bool, SetEr
     let mut cancel = false;
     for (name, change) in patch::parse(patch)? {
         match change {
-            Change::Whole(new) if value(id, submission, &name) == new => {}
+            Change::Whole(new) if super::value(id, submission, &name) == new => {}
             Change::Whole(Value::String(new)) if name == "undoStatus" && new == "canceled" => {
                 cancel = true;
             }
