@@ -44,6 +44,7 @@ impl Salvage {
                         keywords: found.keywords.clone(),
                         date: Some(found.date),
                         origin: format!("{}.salvaged", found.email),
+                        wished: false,
                     })
                 }
                 octets => target.octets(octets),

@@ -46,6 +46,7 @@ pub fn run(mail: &Mail, only: Option<&str>, target: &mut dyn Target) -> Done<()>
                     keywords: keywords.names(row.flags).map(str::to_owned).collect(),
                     date: Some(row.internaldate),
                     origin: format!("{}.{}.{}", row.email, mailbox.id, row.uid),
+                    wished: false,
                 };
                 let look = || mail.reader().map_err(|e| broken(&e));
                 message(&look, row, &said, target)?;
@@ -289,8 +290,15 @@ impl Mbox {
         }
         self.flush()?;
         let mut file = root.clone();
-        for name in path.split('/') {
-            file.push(safe(name));
+        let mut names = path.split('/').peekable();
+        while let Some(name) = names.next() {
+            let mut name = safe(name);
+            // `a/x` is in the directory `a` beside `a.mbox`: no directory is called as that.
+            let above = names.peek().is_some();
+            if above && name.trim_end_matches('_').ends_with(".mbox") {
+                name.push('_');
+            }
+            file.push(name);
         }
         make(file.parent().unwrap_or(&root))?;
         file.as_mut_os_string().push(".mbox");

@@ -48,6 +48,9 @@ impl Said {
             self.flags.0,
             self.origin.replace('\n', "?")
         );
+        if self.wished {
+            text.push_str("\nw");
+        }
         for (mark, list) in [("\nm", &self.mailboxes), ("\nk", &self.keywords)] {
             for name in list {
                 text.push_str(mark);
@@ -68,6 +71,7 @@ impl Said {
         for line in lines {
             match line.split_at_checked(1) {
                 Some(("m", name)) => said.mailboxes.push(name.to_owned()),
+                Some(("w", _)) => said.wished = true,
                 Some(("k", name)) => said.keywords.push(name.to_owned()),
                 _ => {}
             }

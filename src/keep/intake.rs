@@ -1,8 +1,9 @@
 //! Files messages that come from elsewhere, each once.
 //!
 //! A message is known when the store has one of its Message-ID (or, where it has none, one that was
-//! noted at an earlier import) with exactly its octets. What was there before is left where it stands;
-//! what this import brought comes to stand in the other mailboxes where the source has it. So an
+//! noted at an earlier import) with exactly its octets. What was there before is left where it stands,
+//! but comes to stand in a mailbox that was asked for as well, unless it was there and somebody took it
+//! away; what this import brought comes to stand in the other mailboxes where the source has it. So an
 //! import that was cut off goes on where it was, and one that is run again undoes nothing.
 use super::{Done, Said, Target, broken, place};
 use crate::limits;
@@ -11,7 +12,8 @@ use crate::mail::{
     Result, Role, Source, UidSet,
 };
 use ring::digest::{Context, SHA256};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 /// Emails that name one Message-ID and are looked at.
@@ -37,6 +39,8 @@ pub struct Intake {
     waiting: Vec<Waiting>,
     weight: u32,
     places: BTreeMap<String, MailboxId>,
+    /// The emails that were once in a mailbox that was asked for.
+    left: BTreeMap<MailboxId, BTreeSet<EmailId>>,
     new: u64,
     known: u64,
     refusals: u64,
@@ -64,6 +68,7 @@ impl Intake {
             waiting: Vec::new(),
             weight: 0,
             places: BTreeMap::new(),
+            left: BTreeMap::new(),
             new: 0,
             known: 0,
             refusals: 0,
@@ -142,11 +147,18 @@ impl Intake {
         let id = staged.structure().facts.message_id;
         let since = self.since()?;
         let known = find(&self.mail.reader()?, id, staged.size(), &hash)?;
-        if let Some((email, created)) = known
-            && self.show(email, if created > since { &mailboxes } else { &[] })?
-        {
-            self.known += 1;
-            return Ok(());
+        if let Some((email, created)) = known {
+            let places = match mailboxes.first() {
+                _ if created > since => &mailboxes[..],
+                Some(wished) if said.wished && !self.left(email, created, *wished)? => {
+                    std::slice::from_ref(wished)
+                }
+                _ => &[],
+            };
+            if self.show(email, places)? {
+                self.known += 1;
+                return Ok(());
+            }
         }
         self.weight += staged.size().min(5 * limits::BLOCK as u32);
         self.waiting.push(Waiting {
@@ -166,6 +178,21 @@ impl Intake {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// Was an email, which came at `created`, in a mailbox and is not any more? Yes, where that is
+    /// forgotten.
+    fn left(&mut self, email: EmailId, created: Modseq, mailbox: MailboxId) -> Result<bool> {
+        let meta = self.mail.meta();
+        let born = meta.mailbox(mailbox).map_or(0, |m| m.created);
+        if created.max(born) < meta.gone_floor {
+            return Ok(true);
+        }
+        let left = match self.left.entry(mailbox) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(self.mail.left(mailbox)?),
+        };
+        Ok(left.contains(&email))
     }
 
     /// Has an email stand in the mailboxes where it does not. False: somebody takes it away meanwhile.

@@ -34,6 +34,8 @@ pub struct Said {
     pub keywords: Vec<String>,
     /// When it was received, seconds since 1970.
     pub date: Option<u32>,
+    /// The first mailbox was asked for by name: mail that is in others comes to stand there as well.
+    pub wished: bool,
     /// What to call it when something is wrong with it.
     pub origin: String,
 }

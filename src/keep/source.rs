@@ -25,7 +25,10 @@ pub struct Options {
 
 impl Options {
     fn said(&self, path: &str) -> Said {
-        let mut said = Said::default();
+        let mut said = Said {
+            wished: self.into.is_some(),
+            ..Said::default()
+        };
         let under = match &self.into {
             Some(into) if path.is_empty() => into.clone(),
             Some(into) => into.clone() + "/" + path,

@@ -165,6 +165,21 @@ impl Mail {
         Ok(Some(gone))
     }
 
+    /// The emails that were in a mailbox and were taken out of it, as far as that is remembered.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`].
+    pub fn left(&self, mailbox: MailboxId) -> Result<BTreeSet<EmailId>> {
+        self.need(mailbox, Rights::READ)?;
+        let mut left = BTreeSet::new();
+        self.whole_reader()?.inner.gone(0, &mut |_, gone| {
+            if gone.mailbox == mailbox && gone.uid != 0 {
+                left.insert(gone.email);
+            }
+            true
+        })?;
+        Ok(left)
+    }
+
     /// JMAP Email/changes: at most `max` ids, oldest changes first; the state in between is one to
     /// go on from.
     ///

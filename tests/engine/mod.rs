@@ -2,6 +2,7 @@
 
 mod access;
 mod annotation;
+mod stored;
 mod view;
 
 use pillarbox::mail::*;

@@ -70,3 +70,32 @@ fn one_mailbox_to_standard_output() {
     let (code, _, err) = run(&dir, &["export", "--mailbox", "No", "--to", "y"]);
     assert!(code == 2 && err.contains("no mailbox No"), "{err}");
 }
+
+/// A mailbox's file and the folder of another's have one name.
+#[test]
+fn mailboxes_that_are_called_as_files() {
+    let dir = init();
+    let places = [
+        "a",
+        "a.mbox/x",
+        "a.mbox_/x",
+        "a/x",
+        "a.mbox",
+        "INBOX.mbox/y",
+    ];
+    for (n, place) in places.iter().enumerate() {
+        let text = format!("From x Mon Jan  1 00:00:00 2024\nSubject: n{n}\n\nx\n");
+        let (code, _, err) = pillarbox(dir.path(), &["import", "--into", place, "-"], &text);
+        assert_eq!(code, 0, "{err}");
+    }
+    for format in ["mbox", "maildir"] {
+        let out = fine(&dir, &["export", "--format", format, "--to", format]);
+        assert_eq!(out, "6 messages\n");
+        let other = init();
+        let from = dir.join(format);
+        let out = fine(&other, &["import", from.to_str().unwrap()]);
+        assert!(out.contains("6 imported, 0 there already"), "{out}");
+    }
+    let text = fs::read_to_string(dir.join("mbox/a.mbox_/x.mbox")).unwrap();
+    assert!(text.contains("n1") && !text.contains("n2"), "{text}");
+}

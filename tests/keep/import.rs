@@ -140,14 +140,32 @@ fn one_message_in_two_places_and_two_that_share_an_id() {
     assert!(fetch(&server, "Old/a", "FLAGS").contains("\\Seen"));
     assert!(fetch(&server, "Old/b", "BODY.PEEK[TEXT]").contains("one"));
     assert!(fetch(&server, "Old", "BODY.PEEK[TEXT]").contains("two"));
-    // What was there before this import is left where it stands.
-    let stdin = |text| pillarbox(dir.path(), &["import", "--into", "New", "-"], text);
-    let (code, out, err) = stdin("From x Mon Jan  1 00:00:00 2024\nMessage-ID: <x>\n\ntwo\n");
-    assert!(
-        code == 0 && out.contains("0 imported, 1 there"),
-        "{out}{err}"
-    );
-    assert!(!fetch(&server, "New", "BODY.PEEK[TEXT]").contains("two"));
+    // What was there before this import comes to stand where it is wished, too.
+    let again = || {
+        let text = "From x Mon Jan  1 00:00:00 2024\nMessage-ID: <x>\n\ntwo\n";
+        let (code, out, err) = pillarbox(dir.path(), &["import", "--into", "New/box", "-"], text);
+        assert!(
+            code == 0 && out.contains("0 imported, 1 there"),
+            "{out}{err}"
+        );
+    };
+    let count = |name| fetch(&server, name, "EMAILID").matches(" FETCH (").count();
+    again();
+    again();
+    assert!(fetch(&server, "New/box", "BODY.PEEK[TEXT]").contains("two"));
+    assert_eq!((count("New/box"), count("Old")), (1, 1));
+    let id = |name| {
+        let text = fetch(&server, name, "EMAILID");
+        text.split_once("EMAILID")
+            .map(|(_, rest)| rest.split(')').next().unwrap().to_owned())
+    };
+    assert_eq!(id("New/box"), id("Old"));
+    // But what the owner has taken away from there since does not come back.
+    let mut c = login(&server);
+    c.ask("a SELECT New/box", "a OK");
+    c.ask("b MOVE 1 Archive", "b OK");
+    again();
+    assert_eq!((count("New/box"), count("Old")), (0, 1));
 }
 
 #[test]
