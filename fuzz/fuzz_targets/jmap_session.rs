@@ -101,7 +101,7 @@ fn say(address: SocketAddr, octets: &[u8]) -> Vec<u8> {
             Err(e) => panic!("no end: {e}; {:?}", String::from_utf8_lossy(&all)),
         }
         // An event source has no end of its own.
-        if all.ends_with(b"3\r\n:\n\n\r\n") {
+        if all.ends_with(b"2\r\n:\n\r\n") {
             break;
         }
     }

@@ -120,6 +120,7 @@ fn whoever_has_no_rights_sees_and_does_nothing() {
     // Makers of handles, and facts that everybody may know.
     for open in [
         "open",
+        "open_in",
         "open_source",
         "of",
         "principal",
@@ -307,8 +308,10 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
             anchor: None,
         };
         assert!(mail.query_emails(&question).await.unwrap().is_empty());
+        assert_eq!(mail.count_emails(&question), None);
     }
     for name in [
+        "count_emails",
         "meta",
         "reader",
         "get",

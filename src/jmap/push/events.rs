@@ -13,6 +13,9 @@ use crate::jmap::site::Site;
 use crate::limits;
 use crate::mail::Mail;
 
+/// A comment. No blank line follows it: jmap-client 0.4 would take that for the end of an event.
+const COMMENT: &str = ":\n";
+
 /// Answers a GET of the event source.
 pub async fn events(exchange: Exchange<Site>) -> Response {
     let Some(feed) = Feed::of(&exchange) else {
@@ -95,7 +98,7 @@ impl Feed {
         if !self.greeted {
             self.greeted = true;
             // The head goes out with the first octets; a comment says that the line is open.
-            return Some(":\n\n".into());
+            return Some(COMMENT.into());
         }
         loop {
             let expired = self.mail.principal().is_some_and(|who| !who.is_alive());
@@ -128,7 +131,7 @@ impl Feed {
                 self.spoke = Instant::now();
                 // A client that asked for no pings and is gone is found out by a comment.
                 let Some(every) = every else {
-                    return Some(":\n\n".into());
+                    return Some(COMMENT.into());
                 };
                 let seconds = every.as_secs();
                 return Some(format!("event: ping\ndata: {{\"interval\":{seconds}}}\n\n"));

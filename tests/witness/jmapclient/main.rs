@@ -79,8 +79,7 @@ async fn main() -> Try<()> {
     let types = [DataType::Email, DataType::Mailbox];
     let mut told = client.event_source(Some(types), false, Some(60), None).await?;
     let mut request = client.build();
-    let who = request.get_identity();
-    who.ids(None::<Vec<String>>);
+    request.get_identity();
     let identity = request.send_get_identity().await?.take_list().pop().ok_or("no identity")?;
     let mut request = client.build();
     let draft = request.set_email().create();
