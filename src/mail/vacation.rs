@@ -93,6 +93,8 @@ pub struct Arrival<'a> {
     pub email: EmailId,
     /// Its reverse-path.
     pub sender: Option<&'a Address>,
+    /// How much TLS matters to whoever sent it, and so to the answer (RFC 8689 §6).
+    pub tls: Wish,
     /// Our own name.
     pub hostname: &'a str,
     /// Whether an address is the user's.
@@ -159,7 +161,7 @@ async fn answer(mail: &Mail, vacation: &Vacation, arrival: &Arrival<'_>) -> Resu
         notify: Some(Notify::default()),
         orcpt: None,
     };
-    let commit = outbound::own(item, staged, Wish::Usual, vec![to], Vec::new());
+    let commit = outbound::own(item, staged, arrival.tls, vec![to], Vec::new());
     mail.answer_once(mark(vacation, sender), created, commit)
         .await
 }

@@ -115,6 +115,7 @@ impl Queue {
         commit.told.extend(known.iter().map(yes));
         commit.told.extend(unknown.iter().map(no));
         let sender = work.envelope.sender.clone();
+        let tls = work.envelope.tls;
         let away = |from: &Address| self.ctx.config.has_way(from.domain());
         let answerable = !known.is_empty() && sender.as_ref().is_some_and(away);
         if !known.is_empty() {
@@ -144,6 +145,7 @@ impl Queue {
             let arrival = Arrival {
                 email: first.email,
                 sender: sender.as_ref(),
+                tls,
                 hostname: &config.hostname,
                 owns: &|address| config.owns(address),
             };

@@ -242,6 +242,7 @@ async fn file(
         let arrival = Arrival {
             email,
             sender: sender.as_ref(),
+            tls,
             hostname: &config.hostname,
             owns: &|address| config.owns(address),
         };

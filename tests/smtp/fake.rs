@@ -304,9 +304,9 @@ impl Connection<'_> {
                 "DATA" => {
                     if self.answer(&line, "354 go ahead")?.starts_with("354") {
                         self.data(&mut message)?;
-                        if self.answer(".", "250 2.0.0 taken")?.starts_with('2') {
-                            self.keep(std::mem::take(&mut message));
-                        }
+                        let text = self.says(".", "250 2.0.0 taken");
+                        self.take(&mut message, &text);
+                        self.tell(text)?;
                     }
                 }
                 "BDAT" => {
@@ -322,9 +322,11 @@ impl Connection<'_> {
                         (true, true) => "250 2.0.0 taken",
                         (true, false) => "250 2.0.0 ok",
                     };
-                    if self.answer(&line, usual)?.starts_with('2') && last {
-                        self.keep(std::mem::take(&mut message));
+                    let text = self.says(&line, usual);
+                    if last {
+                        self.take(&mut message, &text);
                     }
+                    self.tell(text)?;
                 }
                 "QUIT" => {
                     self.answer(&line, "221 bye")?;
@@ -335,14 +337,26 @@ impl Connection<'_> {
         }
     }
 
-    fn keep(&mut self, message: Message) {
-        self.shared.seen.lock().unwrap().messages.push(message);
-        self.shared.changed.notify_all();
+    /// Keeps a message before it is acknowledged: whoever hears that it was taken finds it here.
+    fn take(&mut self, message: &mut Message, text: &str) {
+        if text.starts_with('2') {
+            let message = std::mem::take(message);
+            self.shared.seen.lock().unwrap().messages.push(message);
+            self.shared.changed.notify_all();
+        }
     }
 
-    /// Says what the script says, or `usual`; gives what was said.
+    /// What the script says, or `usual`.
+    fn says(&self, line: &str, usual: &str) -> String {
+        (self.shared.script)(self.number, line).unwrap_or_else(|| usual.to_owned())
+    }
+
+    /// Says it; gives what was said.
     fn answer(&mut self, line: &str, usual: &str) -> Option<String> {
-        let text = (self.shared.script)(self.number, line).unwrap_or_else(|| usual.to_owned());
+        self.tell(self.says(line, usual))
+    }
+
+    fn tell(&mut self, text: String) -> Option<String> {
         if text.is_empty() {
             return None;
         }

@@ -147,3 +147,36 @@ fn who_does_not_need_it_gets_through() {
     fake.wait_for_connections(4);
     assert_eq!(fake.count(), 1);
 }
+
+/// RFC 8689 §6: what answers by itself wants what was wanted.
+#[test]
+fn an_automatic_answer_wants_it_too() {
+    let (dns, fake) = (Dns::start(), Fake::start(PROMISING, |_, _| None));
+    dns.secure();
+    let tlsa = format!("3 0 1 {}", sha256(fake.certificate()));
+    publish(&dns, &fake, Some(&tlsa));
+    let server = server(&dns, &fake, |_| {});
+    let away = serde_json::json!({ "isEnabled": true, "textBody": "I am away." });
+    crate::jmap::Jmap::new(&server).call(
+        "VacationResponse/set",
+        serde_json::json!({ "update": { "singleton": away } }),
+    );
+    let mut client = hello(&server, Role::Smtp);
+    talk(&mut client, &[("STARTTLS", "220")]);
+    client.start_tls();
+    client.ask("EHLO mx.b.test", "250 ");
+    for line in [
+        "MAIL FROM:<x@b.test> REQUIRETLS",
+        "RCPT TO:<anna@example.org>",
+    ] {
+        client.ask(line, "250");
+    }
+    client.ask("DATA", "354");
+    client.ask(
+        "From: x@b.test\r\nTo: anna@example.org\r\nSubject: s\r\n\r\nHello\r\n.",
+        "250",
+    );
+    let answer = fake.wait(1).remove(0);
+    assert!(answer.envelope[0].starts_with("MAIL FROM:<>"));
+    assert!(answer.envelope[0].contains(" REQUIRETLS"));
+}

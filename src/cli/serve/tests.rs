@@ -113,6 +113,14 @@ fn values_arrive() {
     );
     assert_eq!(c.http.url.as_deref(), Some("https://m.example"));
     assert_eq!(c.idle, Some(Duration::from_secs(5)));
+    // U-labels are looked up as A-labels (RFC 5891 §5.5); what cannot be one is no name.
+    let far = config(&["--smarthost", "smtp.bücher.example:465"]).unwrap();
+    let host = far.smarthost.unwrap().host;
+    assert_eq!(host, "smtp.xn--bcher-kva.example");
+    let far = config(&["--route", "x.test=bücher.example:465"]).unwrap();
+    let host = far.routes[0].host.clone().unwrap().host;
+    assert_eq!(host, "xn--bcher-kva.example");
+    assert!(config(&["--smarthost", &"ü".repeat(300)]).is_err());
     let plain = config(&["--smarthost", "relay.example"])
         .unwrap()
         .smarthost
