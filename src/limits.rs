@@ -795,3 +795,21 @@ pub const LOGIN_NOTED: usize = 64;
 pub const SLACK_STORE: u64 = 256 * 1024 * 1024;
 /// Destinations that a warning about a stuck queue names.
 pub const STUCK_LISTED: usize = 10;
+
+// Mail from another IMAP server.
+
+/// Octets of a response line or of a literal that is no message. Beyond it the import ends.
+pub const FETCH_LINE: usize = 64 * 1024;
+
+/// Mailboxes of one account. Beyond it the import ends.
+pub const FETCH_MAILBOXES: usize = 10_000;
+
+/// Silence of the other server. Beyond it the connection is given up and another one made.
+pub const FETCH_IDLE: Duration = Duration::from_secs(120);
+
+/// From the connection to the end of the log-in.
+pub const FETCH_LOGIN: Duration = Duration::from_secs(60);
+
+/// Connections in a row that break without a window of messages; the import ends, and goes on when it is
+/// run again. The pauses between them are 1, 2, 4, 8 and 16 seconds.
+pub const FETCH_TRIES: u32 = 5;

@@ -27,6 +27,8 @@ const SWITCHES: &[&str] = &[
     "--replace",
     "--dry-run",
     "--qr",
+    "--insecure",
+    "--again",
 ];
 
 /// The arguments as argh understands them.

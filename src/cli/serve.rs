@@ -12,7 +12,7 @@ use crate::server::control::Control;
 use crate::server::{self, Bound, Failure, Kind, Server};
 use crate::sys::network::Network;
 use crate::{limits, sys};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// Serve mail. A store that is not there yet is made, with an account whose password is printed
 /// once; later starts need no --domain.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "serve", help_triggers("-h", "--help", "help"))]
 pub struct Serve {
     /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb)
@@ -952,7 +952,7 @@ pub(super) fn resolver(value: &str) -> Result<SocketAddr, Failure> {
 }
 
 /// `HOST`, `HOST:PORT`, `[V6]:PORT`.
-fn host_port(flag: &str, value: &str) -> Result<(String, Option<u16>), Failure> {
+pub(super) fn host_port(flag: &str, value: &str) -> Result<(String, Option<u16>), Failure> {
     let wrong = || Failure::usage(format!("{flag} {value}: give HOST or HOST:PORT"));
     let (host, port) = match value.strip_prefix('[') {
         Some(rest) => {

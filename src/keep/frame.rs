@@ -1,8 +1,9 @@
 //! A [`Target`] on the other side of the control socket: frames of a kind, a length (four octets,
 //! little-endian) and so many octets.
 //!
-//! `b` a message with what is said of it, `o` octets, `e` its end with the same, `z` no more of them; the answer to
-//! that is `z` with lines of text, or at any time `x` with a sentence.
+//! `b` a message with what is said of it, `o` octets, `e` its end with the same, `n` a note (key, line, value), `r` a
+//! key, answered by `r` and its value, `z` no more of them; the answer to that is `z` with lines of text, or at any
+//! time `x` with a sentence.
 use super::{Done, Said, Target};
 use crate::mail::Flags;
 use crate::server::{Failure, Kind};
@@ -136,6 +137,20 @@ impl<S: Read + Write> Target for Far<'_, S> {
         self.send(b'e', said.encode().as_bytes(), false)
     }
 
+    fn note(&mut self, key: &str, value: &str) -> Done<()> {
+        self.send(b'n', [key, "\n", value].concat().as_bytes(), true)
+    }
+
+    fn recall(&mut self, key: &str) -> Done<Option<String>> {
+        self.send(b'r', key.as_bytes(), true)?;
+        let mut text = Vec::new();
+        match get(self.stream, &mut text) {
+            Ok(b'r') => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+            Ok(_) => Err(Failure::new(Kind::Control, String::from_utf8_lossy(&text))),
+            Err(e) => Err(self.why(&e)),
+        }
+    }
+
     fn finish(&mut self) -> Done<Vec<String>> {
         self.send(b'z', b"", true)?;
         let mut text = Vec::new();
@@ -153,14 +168,23 @@ impl<S: Read + Write> Target for Far<'_, S> {
     }
 }
 
+/// A socket.
+pub trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
 /// Gives what comes over a socket to `target`, up to its end.
 ///
 /// # Errors
 /// The other side's sentence, or the target's.
-pub fn receive(input: &mut dyn Read, target: &mut dyn Target) -> Done<Vec<String>> {
+pub fn receive(stream: &mut dyn Stream, target: &mut dyn Target) -> Done<Vec<String>> {
     let mut octets = Vec::new();
+    let gone = |e: io::Error| {
+        let text = format!("the other side went away: {e}");
+        Failure::new(Kind::Control, text)
+    };
     loop {
-        match get(input, &mut octets) {
+        match get(stream, &mut octets) {
             Ok(b'o') => target.octets(&octets)?,
             Ok(kind @ (b'b' | b'e')) => {
                 let said = Said::decode(&String::from_utf8_lossy(&octets));
@@ -169,6 +193,16 @@ pub fn receive(input: &mut dyn Read, target: &mut dyn Target) -> Done<Vec<String
                     _ => target.end(&said)?,
                 }
             }
+            Ok(b'n') => {
+                let text = String::from_utf8_lossy(&octets);
+                if let Some((key, value)) = text.split_once('\n') {
+                    target.note(key, value)?;
+                }
+            }
+            Ok(b'r') => {
+                let value = target.recall(&String::from_utf8_lossy(&octets))?;
+                put(stream, b'r', value.unwrap_or_default().as_bytes()).map_err(gone)?;
+            }
             Ok(b'z') => return target.finish(),
             Ok(_) => {
                 return Err(Failure::new(
@@ -176,10 +210,7 @@ pub fn receive(input: &mut dyn Read, target: &mut dyn Target) -> Done<Vec<String
                     String::from_utf8_lossy(&octets),
                 ));
             }
-            Err(e) => {
-                let text = format!("the other side went away: {e}");
-                return Err(Failure::new(Kind::Control, text));
-            }
+            Err(e) => return Err(gone(e)),
         }
     }
 }

@@ -24,6 +24,8 @@ const TOGETHER: u32 = 512 * 1024;
 const TOLD: usize = 20;
 /// Key of what has no Message-ID: behind it 16 octets of its hash; the value is the email.
 const NOTED: &[u8] = b"imported/";
+/// Key of what a source notes: behind it the source's own key.
+const FETCHED: &str = "fetched/";
 /// Key of the modseq before an import that has not come to its end.
 const BEGUN: &[u8] = b"importing";
 
@@ -45,6 +47,10 @@ pub struct Intake {
     known: u64,
     refusals: u64,
     told: Vec<String>,
+    /// What waits to be noted with the messages before it.
+    mark: Option<Put>,
+    /// Refusals before the source began with what it notes now.
+    refused_before: u64,
 }
 
 struct Waiting {
@@ -73,6 +79,8 @@ impl Intake {
             known: 0,
             refusals: 0,
             told: Vec::new(),
+            mark: None,
+            refused_before: 0,
         }
     }
 
@@ -111,13 +119,13 @@ impl Intake {
         let kept = kept.and_then(|row| row.try_into().ok().map(u64::from_le_bytes));
         let since = kept.unwrap_or(self.mail.meta().modseq);
         if kept.is_none() {
-            self.note(BEGUN, Some(since.to_le_bytes().to_vec()))?;
+            self.keep(BEGUN, Some(since.to_le_bytes().to_vec()))?;
         }
         self.since = Some(since);
         Ok(since)
     }
 
-    fn note(&self, key: &[u8], value: Option<Vec<u8>>) -> Result<()> {
+    fn keep(&self, key: &[u8], value: Option<Vec<u8>>) -> Result<()> {
         let put: Put = (key.to_vec(), value);
         let commit = Commit {
             put: Some(Box::new(move |_| vec![put])),
@@ -229,7 +237,12 @@ impl Intake {
             add.push(waiting.email);
             origins.push(waiting.origin);
         }
-        if add.is_empty() {
+        // What was refused is to be fetched again: nothing is noted beyond it.
+        let mark = self
+            .mark
+            .take()
+            .filter(|_| self.refusals == self.refused_before);
+        if add.is_empty() && mark.is_none() {
             return Ok(());
         }
         let put = move |added: &[crate::mail::Added]| -> Vec<Put> {
@@ -237,7 +250,7 @@ impl Intake {
                 let key = [NOTED, &(*hash)?].concat();
                 Some((key, Some(added.email.0.to_le_bytes().to_vec())))
             });
-            noted.collect()
+            noted.chain(mark.clone()).collect()
         };
         let commit = Commit {
             add,
@@ -321,6 +334,29 @@ fn find(
 }
 
 impl Target for Intake {
+    fn begin(&mut self, _: &Said) -> Done<()> {
+        if self.body.take().is_some() {
+            self.hash = Context::new(&SHA256);
+        }
+        self.refused = None;
+        Ok(())
+    }
+
+    fn note(&mut self, key: &str, value: &str) -> Done<()> {
+        let key = [FETCHED, key].concat().into_bytes();
+        self.mark = Some((key, Some(value.as_bytes().to_vec())));
+        self.flush().map_err(|e| broken(&e))
+    }
+
+    fn recall(&mut self, key: &str) -> Done<Option<String>> {
+        self.flush().map_err(|e| broken(&e))?;
+        self.refused_before = self.refusals;
+        let key = [FETCHED, key].concat();
+        let row = self.mail.reader().and_then(|it| it.get(key.as_bytes()));
+        let row = row.map_err(|e| broken(&e))?;
+        Ok(row.and_then(|row| String::from_utf8(row).ok()))
+    }
+
     fn octets(&mut self, octets: &[u8]) -> Done<()> {
         if self.refused.is_some() {
             return Ok(());
@@ -362,7 +398,7 @@ impl Target for Intake {
     fn finish(&mut self) -> Done<Vec<String>> {
         self.flush().map_err(|e| broken(&e))?;
         if self.since.take().is_some() {
-            self.note(BEGUN, None).map_err(|e| broken(&e))?;
+            self.keep(BEGUN, None).map_err(|e| broken(&e))?;
         }
         let mut lines = std::mem::take(&mut self.told);
         lines.push(format!(

@@ -8,6 +8,7 @@
 pub mod backup;
 pub mod export;
 pub mod frame;
+pub mod imap;
 pub mod intake;
 pub mod maildir;
 pub mod mbox;
@@ -42,7 +43,8 @@ pub struct Said {
 
 /// Takes messages, one after another.
 pub trait Target {
-    /// One begins of which everything is known already; where it is not called, [`Target::end`] tells.
+    /// One begins; what came of one before without an end is thrown away. Where it is told here or this
+    /// is not called, [`Target::end`] says what is known of it.
     ///
     /// # Errors
     /// No message can be taken any more.
@@ -61,6 +63,22 @@ pub trait Target {
     /// # Errors
     /// As above; a single message that is refused is none.
     fn end(&mut self, said: &Said) -> Done<()>;
+
+    /// How far the source is with something: kept once all that came before is.
+    ///
+    /// # Errors
+    /// It was not.
+    fn note(&mut self, _key: &str, _value: &str) -> Done<()> {
+        Ok(())
+    }
+
+    /// What an earlier import noted last.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn recall(&mut self, _key: &str) -> Done<Option<String>> {
+        Ok(None)
+    }
 
     /// No more messages; what is to be said about all of them.
     ///

@@ -90,6 +90,14 @@ impl Target for Progress<'_> {
         self.target.end(said)
     }
 
+    fn note(&mut self, key: &str, value: &str) -> Done<()> {
+        self.target.note(key, value)
+    }
+
+    fn recall(&mut self, key: &str) -> Done<Option<String>> {
+        self.target.recall(key)
+    }
+
     fn finish(&mut self) -> Done<Vec<String>> {
         if self.shown.is_some() {
             let _ = io::stderr().write_all(b"\r\x1b[K");

@@ -24,7 +24,7 @@ pub struct Options {
 }
 
 impl Options {
-    fn said(&self, path: &str) -> Said {
+    pub(super) fn said(&self, path: &str) -> Said {
         let mut said = Said {
             wished: self.into.is_some(),
             ..Said::default()

@@ -9,7 +9,8 @@ use crate::mail::Mail;
 use crate::server::{Failure, Kind};
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::Duration;
 
 /// What can be asked for.
 pub const VERBS: [&str; 4] = ["import", "export", "backup", "verify"];
@@ -49,6 +50,7 @@ fn run(verb: &str, argument: &str, stream: &mut UnixStream, mail: Arc<Mail>) -> 
     let failed = |e: io::Error| Failure::new(Kind::Control, e.to_string());
     stream.write_all(b"ok\n").map_err(failed)?;
     if verb == "import" {
+        let _alone = alone()?;
         let lines = frame::receive(stream, &mut Intake::new(mail))?;
         frame::put(stream, b'z', lines.join("\n").as_bytes()).map_err(failed)?;
         return Ok(lines);
@@ -73,6 +75,22 @@ fn run(verb: &str, argument: &str, stream: &mut UnixStream, mail: Arc<Mail>) -> 
         &mut far,
     )?;
     far.finish()
+}
+
+/// One import at a time: each looks for what is there before it files, and would not see the other's.
+static IMPORTING: Mutex<()> = Mutex::new(());
+
+/// Waits for the end of an import whose source has just gone, not for one that goes on.
+fn alone() -> Done<MutexGuard<'static, ()>> {
+    for _ in 0..100 {
+        match IMPORTING.try_lock() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Poisoned(guard)) => return Ok(guard.into_inner()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+    let why = "another import is running: wait until it is done";
+    Err(Failure::new(Kind::Control, why))
 }
 
 /// A look at the store, for people: one line where all is well.

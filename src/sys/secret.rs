@@ -53,18 +53,26 @@ fn first_line(source: impl Read, name: &str) -> Result<String, String> {
     }
 }
 
+fn terminal() -> Result<File, String> {
+    let terminal = File::options().read(true).write(true).open("/dev/tty");
+    terminal
+        .map_err(|_| "there is no terminal to ask on: use --password-file FILE (or -)".to_owned())
+}
+
+/// Asks on the terminal, without echo.
+///
+/// # Errors
+/// A sentence: there is no terminal.
+pub fn prompt_once(what: &str) -> Result<String, String> {
+    ask(&terminal()?, what)
+}
+
 /// Asks twice on the terminal, without echo.
 ///
 /// # Errors
 /// A sentence: there is no terminal, or the two differ.
 pub fn prompt(what: &str) -> Result<String, String> {
-    let no_terminal =
-        |_| "there is no terminal to ask on: use --stdin or --password-file FILE".to_owned();
-    let terminal = File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/tty")
-        .map_err(no_terminal)?;
+    let terminal = terminal()?;
     let first = ask(&terminal, what)?;
     if first.is_empty() {
         return Err("nothing was typed; nothing was changed".into());

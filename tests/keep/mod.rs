@@ -1,6 +1,7 @@
 //! Looking after the box, by the real binary: mail in and out, with the server up and down.
 mod backup;
 mod export;
+mod imap;
 mod import;
 mod kill;
 
