@@ -2,12 +2,12 @@
 use super::act::{Action, act, parse};
 use crate::server::Failure;
 use crate::server::control::Request;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Make, list, switch off and on, and remove further own addresses: one per shop, each switched off alone.
 /// It holds from the next message on, and you may send as every one that is on. An address that is switched
 /// off is refused even where --catch-all or a detail (me+shop) would take it.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "alias",

@@ -5,14 +5,14 @@ use crate::mail::Rights;
 use crate::server::Failure;
 use crate::server::control::{AppAdd, Request};
 use crate::sys::clock;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use time::{Date, Month, OffsetDateTime};
 
 /// Make, list and revoke app passwords: one per device or program, limited as you like. A new one is printed
 /// once and cannot be shown again; the log-in name stays the user's. The list: made, last used, end,
 /// protocols, mailboxes, name. Days are UTC; after a power cut a last use may be a day old. The connections
 /// that came in by a revoked one end at once.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "app-password",

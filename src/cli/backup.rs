@@ -3,14 +3,14 @@ use super::{existing_db_path, job};
 use crate::keep::{Done, Said, Target, backup, unusable};
 use crate::server::Failure;
 use crate::store::Files;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Write a backup of everything: mail, account, keys, queue; of one moment, while the server runs or not.
 /// Whoever has it has the mail and the keys: keep it safe.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "backup",

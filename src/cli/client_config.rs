@@ -6,14 +6,14 @@ use crate::http::url;
 use crate::server::clients::{Settings, Way};
 use crate::server::control::{self, AppAdd, Request};
 use crate::server::{Failure, Kind};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use serde_json::json;
 use std::path::Path;
 
 /// Print the settings for mail programs; or, with --qr, make an app password and draw a code in the
 /// terminal that sets up a phone with it. Programs that look themselves (Thunderbird, Outlook, Delta Chat)
 /// find the settings at the addresses that `pillarbox dns` shows.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "client-config",
@@ -33,10 +33,10 @@ pub struct ClientConfig {
     /// make an app password and draw a QR code with it
     #[argh(switch)]
     qr: bool,
-    /// with --qr: who will read the code: thunderbird, deltachat or apple (default: thunderbird)
+    /// who will read the code of --qr: thunderbird, deltachat or apple (default: thunderbird)
     #[argh(option, long = "for", arg_name = "PROGRAM")]
     reader: Option<String>,
-    /// with --qr: what to call the app password (default: phone)
+    /// what to call the app password of --qr (default: phone)
     #[argh(option, arg_name = "NAME")]
     name: Option<String>,
 }

@@ -2,14 +2,14 @@
 use super::{existing_db_path, open_existing, print};
 use crate::server::{Failure, Kind, control};
 use crate::store::Files;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 /// Write the store anew, without the space that deleted mail left. Says first what that gains and needs.
 /// The server must be down. The new file takes the old one's place when it is whole: a power cut leaves
 /// one or the other.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "compact", help_triggers("-h", "--help", "help"))]
 pub struct Compact {
     /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else

@@ -2,12 +2,12 @@
 use super::act::{Action, act, parse};
 use crate::server::Failure;
 use crate::server::control::Request;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// List the DKIM keys, or exchange them: `rotate` makes new ones to publish (`pillarbox dns`), `switch` signs
 /// with them once they are published, `retire` forgets the old ones some days later, when nothing that they
 /// signed is on its way any more.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "dkim",

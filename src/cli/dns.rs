@@ -3,11 +3,11 @@ use super::passwd::perform;
 use super::{existing_db_path, print};
 use crate::server::Failure;
 use crate::server::control::Request;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Print the DNS records to publish, as lines of a zone file: MX, SPF, DKIM, DMARC, MTA-STS, TLS
 /// reports, and where clients find the server. The DKIM keys are made if there are none yet.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "dns", help_triggers("-h", "--help", "help"))]
 pub struct Dns {
     /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else

@@ -6,12 +6,12 @@ use crate::server::control::{self, Request};
 use crate::server::doctor::{Facts, Grade, examine, free};
 use crate::server::{Failure, Kind};
 use crate::sys::clock;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Look at the DNS records of the server and its domains, the address' name, the certificate, port 25 in and
 /// out, the clock and the disk; say what is wrong and what to do. It changes nothing, and works with the
 /// server up and down.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "doctor",

@@ -4,13 +4,13 @@ use crate::keep::Target;
 use crate::keep::export::{self, Maildir, Mbox};
 use crate::keep::progress::Progress;
 use crate::server::Failure;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::io;
 use std::path::Path;
 
 /// Write all mail, or a mailbox, as a Maildir++ or as mbox files, with flags, keywords and dates; whether
 /// the server is running or not.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "export",

@@ -6,10 +6,10 @@ use crate::mail::Options;
 use crate::server::account::Account;
 use crate::server::{Failure, Kind};
 use crate::sys;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Make the store, the account and a certificate, and print the password once.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "init", help_triggers("-h", "--help", "help"))]
 pub struct Init {
     /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb)

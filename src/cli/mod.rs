@@ -14,6 +14,8 @@ mod export;
 mod import;
 mod init;
 mod job;
+#[cfg(test)]
+mod manual;
 mod passwd;
 mod qr;
 mod queue;
@@ -30,13 +32,13 @@ use crate::mail::{Mail, Options};
 use crate::server::account::Account;
 use crate::server::{Failure, Kind};
 use crate::{auth::Auth, sys};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// An embedded single-user mail server: SMTP, IMAP, POP3 and JMAP out of one file.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     help_triggers("-h", "--help", "help"),
     example = "{command_name} serve --try --domain example.test",
@@ -63,10 +65,10 @@ struct Top {
     command: Option<Command>,
 }
 
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand)]
 enum Command {
-    Serve(Box<serve::Serve>),
+    Serve(Serve),
     Init(init::Init),
     Passwd(passwd::Passwd),
     Token(token::TokenCommand),
@@ -85,6 +87,15 @@ enum Command {
     Compact(compact::Compact),
     Salvage(salvage::Salvage),
     Status(status::Status),
+}
+
+/// It has more flags than all others together.
+type Serve = Box<serve::Serve>;
+
+impl ArgsInfo for Serve {
+    fn get_args_info() -> argh::CommandInfoWithArgs {
+        serve::Serve::get_args_info()
+    }
 }
 
 /// The whole program: arguments to a run, a run to an exit code.

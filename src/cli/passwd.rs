@@ -3,11 +3,11 @@ use super::{existing_db_path, open_existing, print, secret};
 use crate::server::control::{self, Request};
 use crate::server::{Failure, Kind};
 use crate::sys;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::path::Path;
 
 /// Change the password, whether the server is running or not.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "passwd", help_triggers("-h", "--help", "help"))]
 pub struct Passwd {
     /// the store (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb, else

@@ -2,12 +2,12 @@
 use super::act::{Action, act, parse};
 use crate::server::Failure;
 use crate::server::control::Request;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Look at the mail that waits to be sent; retry, hold or drop it. The list shows id/domain, attempts and
 /// state, recipients, the last answer. Retry tries now and lets go what is held; hold does not try until
 /// then; drop takes it out, and its sender is told as of any failure.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "queue",

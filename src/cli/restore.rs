@@ -6,7 +6,7 @@ use crate::mail::outbound::Order;
 use crate::queue::order;
 use crate::server::{Failure, Kind};
 use crate::store::{Files, Folder, Rebuild};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Make a store out of a backup, and the increments that were made after it, in their order. It appears
 /// when it is whole and checked; until then nothing is changed.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "restore",

@@ -4,12 +4,12 @@ use crate::keep::export::Maildir;
 use crate::keep::{Said, Target};
 use crate::server::{Failure, Kind};
 use crate::store;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::path::Path;
 
 /// Write every message that can still be read in a damaged store to a Maildir++, which `import` takes. The
 /// damaged file is only read. Mail that was deleted lately may come to light, too: under Salvaged.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "salvage",

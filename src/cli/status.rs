@@ -4,11 +4,11 @@ use super::{existing_db_path, print};
 use crate::mime::DateTime;
 use crate::server::Failure;
 use crate::server::control::Request;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Show how much mail there is, came and went, what waits in the queue, who is connected, the size of the store,
 /// the room on its disk, the certificate's days, and the server's memory. With the server down: what the store knows.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "status",

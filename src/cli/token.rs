@@ -3,11 +3,11 @@ use super::act::{Action, act, parse};
 use super::app_password::date;
 use crate::server::Failure;
 use crate::server::control::Request;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Make, list and revoke bearer tokens for JMAP clients. A token is printed once and cannot be shown again;
 /// the list says when each was made (UTC). Whoever uses a revoked one is out at the next request.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "token",

@@ -4,13 +4,13 @@ use crate::keep::backup;
 use crate::server::control;
 use crate::server::{Failure, Kind, job};
 use crate::store::{FileDisk, check};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::sync::Arc;
 
 /// Look at every row and every octet of the store: structure, references, counters, and whether each
 /// message can be read; while the server runs (then without the file's own pages) or not. Or look at
 /// backups.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "verify",

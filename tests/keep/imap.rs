@@ -209,6 +209,8 @@ enum Act {
     Usual,
     /// It was answered.
     Done,
+    /// It was answered, but for the last line.
+    Ok,
     /// It is refused.
     Refuse,
     /// The connection ends.
@@ -253,6 +255,7 @@ fn fake(messages: u32, mut mischief: Box<Mischief>) -> Fake {
                 match mischief(number, command, &mut out) {
                     Act::Close => break,
                     Act::Done => {}
+                    Act::Ok => drop(write!(out, "{tag} OK done\r\n")),
                     Act::Refuse => drop(write!(out, "{tag} NO it is broken\r\n")),
                     Act::Usual => usual(tag, command, messages, &mut out),
                 }
@@ -313,6 +316,50 @@ fn a_connection_that_breaks_is_made_again() {
     let inbox = fetch(&serve(&dir), "INBOX", "FLAGS BODY.PEEK[TEXT]");
     assert_eq!(inbox.matches("\\Seen").count(), 150);
     assert!(!inbox.contains("half of"));
+}
+
+/// Gmail's All Mail holds everything again; what is nowhere else is fetched from it.
+#[test]
+fn of_all_mail_comes_what_has_no_label() {
+    let dir = init();
+    secret(&dir);
+    let server = fake(
+        3,
+        Box::new(|_, command, out| {
+            let text = match command {
+                "CAPABILITY" => "* CAPABILITY IMAP4rev1 X-GM-EXT-1\r\n",
+                "LIST \"\" \"*\"" => {
+                    "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\n\
+                     * LIST (\\HasChildren \\Noselect) \"/\" \"[Gmail]\"\r\n\
+                     * LIST (\\All \\HasNoChildren) \"/\" \"[Gmail]/Alle\"\r\n\
+                     * LIST (\\Flagged) \"/\" \"[Gmail]/Markiert\"\r\n\
+                     * LIST (\\Sent) \"/\" \"[Gmail]/Gesendet\"\r\n"
+                }
+                "UID FETCH 1:3 (UID X-GM-LABELS)" => {
+                    "* 1 FETCH (X-GM-LABELS (\\Inbox \"a b\") UID 1)\r\n\
+                     * 2 FETCH (X-GM-LABELS (\\Important \"\\\\Starred\") UID 2)\r\n\
+                     * 3 FETCH (X-GM-LABELS () UID 3)\r\n"
+                }
+                command if command.starts_with("UID FETCH 2,3 (UID FLAGS ") => {
+                    give(out, 2);
+                    give(out, 3);
+                    ""
+                }
+                _ => return Act::Usual,
+            };
+            let _ = out.write_all(text.as_bytes());
+            Act::Ok
+        }),
+    );
+    imports(&dir, &from(server.address), &[], "3 imported, ");
+    let run = serve(&dir);
+    assert_eq!(fetch(&run, "Archive", "UID").matches(" FETCH (").count(), 2);
+    assert_eq!(fetch(&run, "Sent", "UID").matches(" FETCH (").count(), 3);
+    let heard = server.heard.lock().unwrap().join("\n");
+    assert!(
+        !heard.contains("Markiert") && !heard.contains("EXAMINE \"[Gmail]\""),
+        "{heard}"
+    );
 }
 
 #[test]
