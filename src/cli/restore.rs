@@ -26,7 +26,8 @@ pub struct Restore {
     /// the store to make (default: $STATE_DIRECTORY/mail.redb, else ./mail.redb)
     #[argh(option, short = 'd', arg_name = "FILE")]
     db: Option<String>,
-    /// replace a store that is there: what it has and the backup has not is lost
+    /// replace a store that is there: what it has and the backup has not is lost, but for passwords,
+    /// tokens and DKIM keys
     #[argh(switch)]
     replace: bool,
     /// the backups, the whole one first; `-` is standard input

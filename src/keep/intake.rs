@@ -20,6 +20,8 @@ use std::sync::Arc;
 const NAMING: usize = 4096;
 /// Octets of new messages that wait for one commit.
 const TOGETHER: u32 = 512 * 1024;
+/// Messages that are copied by one commit.
+const SHOWN: u32 = 256;
 /// Refusals that are told one by one.
 const TOLD: usize = 20;
 /// Key of what has no Message-ID: behind it 16 octets of its hash; the value is the email.
@@ -43,6 +45,9 @@ pub struct Intake {
     places: BTreeMap<String, MailboxId>,
     /// The emails that were once in a mailbox that was asked for.
     left: BTreeMap<MailboxId, BTreeSet<EmailId>>,
+    /// From where and to where messages are to be copied, and which.
+    way: Option<(MailboxId, MailboxId)>,
+    shown: UidSet,
     new: u64,
     known: u64,
     refusals: u64,
@@ -75,6 +80,8 @@ impl Intake {
             weight: 0,
             places: BTreeMap::new(),
             left: BTreeMap::new(),
+            way: None,
+            shown: UidSet::new(),
             new: 0,
             known: 0,
             refusals: 0,
@@ -212,15 +219,36 @@ impl Intake {
             return Ok(false);
         };
         for mailbox in mailboxes {
-            if !rows.iter().any(|row| row.mailbox == *mailbox) {
-                let uids = UidSet::range(row.uid, row.uid);
-                let copied = smol::block_on(self.mail.copy(row.mailbox, &uids, *mailbox))?;
-                if copied.from.is_empty() {
-                    return Ok(false);
-                }
+            if rows.iter().any(|row| row.mailbox == *mailbox) {
+                continue;
             }
+            let way = (row.mailbox, *mailbox);
+            if self.way != Some(way) || self.shown.len() >= SHOWN {
+                self.flush_shown()?;
+                self.way = Some(way);
+            }
+            self.shown.insert(row.uid);
         }
         Ok(true)
+    }
+
+    /// Copies what was to be shown, in one commit.
+    fn flush_shown(&mut self) -> Result<()> {
+        let uids = std::mem::take(&mut self.shown);
+        let Some((from, to)) = self.way.take() else {
+            return Ok(());
+        };
+        let (copied, why) = match smol::block_on(self.mail.copy(from, &uids, to)) {
+            Ok(copied) => (copied.from.len(), Error::NoSuchEmail),
+            Err(error) if ends(&error) => return Err(error),
+            Err(error) => (0, error),
+        };
+        for _ in copied..uids.len() {
+            // Somebody took it away, or the mailbox: the next run brings it back.
+            self.known -= 1;
+            self.refuse("a message that was there", &why);
+        }
+        Ok(())
     }
 
     /// Files what waits, in one commit.
@@ -397,6 +425,7 @@ impl Target for Intake {
 
     fn finish(&mut self) -> Done<Vec<String>> {
         self.flush().map_err(|e| broken(&e))?;
+        self.flush_shown().map_err(|e| broken(&e))?;
         if self.since.take().is_some() {
             self.keep(BEGUN, None).map_err(|e| broken(&e))?;
         }

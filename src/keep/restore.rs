@@ -4,6 +4,7 @@ use super::{Done, broken};
 use crate::mail::{Mail, Options, STORE_ID};
 use crate::server::Failure;
 use crate::store::{self, Folder, Rebuild};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ pub fn run(
         };
         // Held until the end, so that no server opens it meanwhile.
         lock = Some(source.open().map_err(|e| match e.kind() {
-            std::io::ErrorKind::WouldBlock => failed(store::Error::Locked),
+            io::ErrorKind::WouldBlock => failed(store::Error::Locked),
             _ => failed(e.into()),
         })?);
     }
@@ -56,6 +57,10 @@ pub fn run(
     smol::block_on(mail.close());
     drop(mail);
     let done = done?;
+    if lock.is_none() && folder.exists(db) {
+        // One was made meanwhile.
+        return Err(failed(io::Error::from(io::ErrorKind::AlreadyExists).into()));
+    }
     rebuild.place().map_err(failed)?;
     drop(lock);
     Ok(done)
