@@ -45,6 +45,17 @@ fn goes_first_and_is_passed_on() {
         submit(&mut client, &format!(" MT-PRIORITY={priority}"));
     }
     submit(&mut client, "");
+    // All wait, and no attempt is on its way with some of them.
+    smol::block_on(order::give(server.mail(), Order::Hold, "all")).unwrap();
+    let held = || {
+        let lines = order::list(server.mail()).unwrap();
+        lines.iter().filter(|line| line.contains("held")).count()
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    while held() < 5 {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(5));
+    }
     open.store(true, Ordering::SeqCst);
     smol::block_on(order::give(server.mail(), Order::Retry, "all")).unwrap();
     let messages = fake.wait(5);
