@@ -49,8 +49,8 @@ _pillarbox() {
         files='--db'
         values='' ;;
     import)
-        flags='--db --into --seen --password-file --ca --insecure --again --help'
-        files='--db --password-file --ca'
+        flags='--db --into --seen --password-file --token-file --ca --insecure --again --help'
+        files='--db --password-file --token-file --ca'
         values='--into' ;;
     export)
         flags='--db --to --format --mailbox --help'

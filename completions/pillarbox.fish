@@ -125,6 +125,7 @@ complete -c pillarbox -n '__fish_seen_subcommand_from import' -l db -s d -r -F -
 complete -c pillarbox -n '__fish_seen_subcommand_from import' -l into -x -d 'put everything below this mailbox'
 complete -c pillarbox -n '__fish_seen_subcommand_from import' -l seen -d 'mark everything as read'
 complete -c pillarbox -n '__fish_seen_subcommand_from import' -l password-file -r -F -d 'password at another IMAP server'
+complete -c pillarbox -n '__fish_seen_subcommand_from import' -l token-file -r -F -d 'access token of OAuth 2 at another IMAP server instead of a password'
 complete -c pillarbox -n '__fish_seen_subcommand_from import' -l ca -r -F -d 'further trusted certificates in PEM for another IMAP server'
 complete -c pillarbox -n '__fish_seen_subcommand_from import' -l insecure -d 'do without TLS at imap://'
 complete -c pillarbox -n '__fish_seen_subcommand_from import' -l again -d 'fetch also what an earlier import from that IMAP server fetched, like mail deleted here since'

@@ -40,6 +40,10 @@ pub struct Import {
     /// terminal)
     #[argh(option, arg_name = "FILE")]
     password_file: Option<String>,
+    /// access token of OAuth 2 at another IMAP server instead of a password (XOAUTH2), as outlook.com wants it:
+    /// this file's first line
+    #[argh(option, arg_name = "FILE")]
+    token_file: Option<String>,
     /// further trusted certificates in PEM for another IMAP server (default: the system's only, or those in
     /// $SSL_CERT_FILE)
     #[argh(option, arg_name = "FILE")]
@@ -141,10 +145,17 @@ impl Import {
         if self.insecure && tls {
             return Err(Failure::usage("--insecure goes with imap:// only"));
         }
-        let password = match &self.password_file {
-            Some(file) => secret(file)?,
-            None => sys::secret::prompt_once(&[&user, " at ", &host, ", password"].concat())
-                .map_err(|e| Failure::new(Kind::Secret, e))?,
+        let password = match (&self.password_file, &self.token_file) {
+            (Some(_), Some(_)) => {
+                return Err(Failure::usage(
+                    "--password-file and --token-file exclude each other",
+                ));
+            }
+            (Some(file), None) | (None, Some(file)) => secret(file)?,
+            (None, None) => {
+                sys::secret::prompt_once(&[&user, " at ", &host, ", password"].concat())
+                    .map_err(|e| Failure::new(Kind::Secret, e))?
+            }
         };
         Ok(Source::Server(Origin {
             host,
@@ -154,6 +165,7 @@ impl Import {
             ca: self.ca.clone(),
             user,
             password,
+            token: self.token_file.is_some(),
         }))
     }
 }

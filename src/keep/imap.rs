@@ -4,7 +4,7 @@
 //! mailbox's UIDVALIDITY: whoever runs it again fetches what is new, and after a break it goes on at the
 //! window that it was at. Bodies pass through; nothing is held of a message but what is said of it.
 mod link;
-mod wire;
+pub mod wire;
 
 use super::progress::Progress;
 use super::source::Options;

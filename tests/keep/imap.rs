@@ -1,6 +1,8 @@
 //! `pillarbox import imaps://...`: from our own server, from one that misbehaves, and cut off.
 use super::*;
 use crate::harness::{PASSWORD, Server, USER};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use pillarbox::config::Role;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -465,6 +467,52 @@ fn a_message_that_cannot_be_had_is_named() {
     *broken.lock().unwrap() = false;
     let out = fine(&dir, &args);
     assert!(out.contains("1 imported, "), "{out}");
+}
+
+#[test]
+fn a_token_opens_the_door() {
+    let dir = init();
+    secret(&dir);
+    for (right, words) in [(true, "3 imported"), (false, "refuses the log-in")] {
+        let server = fake(
+            3,
+            Box::new(move |_, command, out| match command {
+                "CAPABILITY" => {
+                    let _ = out.write_all(b"* CAPABILITY IMAP4rev1 AUTH=XOAUTH2 AUTH=PLAIN\r\n");
+                    Act::Ok
+                }
+                "AUTHENTICATE XOAUTH2" => {
+                    let _ = out.write_all(b"+ \r\n");
+                    let mut line = String::new();
+                    let read = BufReader::new(out.try_clone().unwrap()).read_line(&mut line);
+                    assert!(read.is_ok());
+                    let said = STANDARD.decode(line.trim_end()).unwrap();
+                    let wanted = format!("user={USER}\x01auth=Bearer {PASSWORD}\x01\x01");
+                    match right && said == wanted.as_bytes() {
+                        true => Act::Ok,
+                        false => Act::Refuse,
+                    }
+                }
+                _ => Act::Usual,
+            }),
+        );
+        let url = from(server.address);
+        let (_, out, err) = run(&dir, &["import", "--token-file", "pw", &url]);
+        assert!(
+            out.contains(words) || err.contains(words),
+            "{words} in {out}{err}"
+        );
+    }
+    let both = [
+        "import",
+        "--token-file",
+        "pw",
+        "--password-file",
+        "pw",
+        "imap://a@b",
+    ];
+    let (code, _, err) = run(&dir, &both);
+    assert!(code == 2 && err.contains("exclude each other"), "{err}");
 }
 
 /// Whatever it says: an end, a sentence, no more memory than a line.

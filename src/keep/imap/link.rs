@@ -25,6 +25,8 @@ pub struct Origin {
     pub user: String,
     /// The password.
     pub password: String,
+    /// It is an access token of OAuth 2 instead.
+    pub token: bool,
 }
 
 /// Why a command did not come to its end.
@@ -150,10 +152,18 @@ impl Link {
         self.capability()?;
         let mut command = Vec::new();
         let mut more = None;
-        if self.has("AUTH=PLAIN") {
-            let said = ["\0", &origin.user, "\0", &origin.password].concat();
+        if origin.token || self.has("AUTH=PLAIN") {
+            let Origin { user, password, .. } = origin;
+            let (mechanism, said) = match origin.token {
+                true => (
+                    "XOAUTH2",
+                    ["user=", user, "\x01auth=Bearer ", password, "\x01\x01"].concat(),
+                ),
+                false => ("PLAIN", ["\0", user, "\0", password].concat()),
+            };
             let said = STANDARD.encode(said);
-            command.extend_from_slice(b"AUTHENTICATE PLAIN");
+            command.extend_from_slice(b"AUTHENTICATE ");
+            command.extend_from_slice(mechanism.as_bytes());
             match self.has("SASL-IR") {
                 true => command.extend_from_slice([" ", &said].concat().as_bytes()),
                 false => more = Some(said),
