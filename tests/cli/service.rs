@@ -52,3 +52,29 @@ fn the_watchdog_hears_of_us() {
     }
     assert_eq!(last, "STOPPING=1");
 }
+
+/// Nothing wakes in a server at rest: a thread that blocked for somebody ends when it has no more to do.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_thread_waits_for_work_by_the_clock() {
+    let dir = TempDir::new();
+    let mut args = vec!["serve", "--db", "mail.redb", "--domain", "example.test"];
+    args.extend(["--imap", "127.0.0.1:0"]);
+    args.extend(QUIET);
+    let run = Run::start(dir.path(), &args);
+    run.ready();
+    let (code, said, _) = super::once(&dir, &["status", "--db", "mail.redb"]);
+    assert_eq!(code, 0, "{said}");
+    let threads = || -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", run.pid())).unwrap();
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+        tasks.filter_map(|task| name(task.ok()?).ok()).collect()
+    };
+    let began = std::time::Instant::now();
+    while threads().iter().any(|name| name.starts_with("blocking")) {
+        let waited = began.elapsed();
+        assert!(waited < crate::harness::PATIENCE, "{:?}", threads());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(run.stop().0, 0);
+}
