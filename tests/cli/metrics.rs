@@ -38,7 +38,7 @@ fn value(text: &str, sample: &str) -> i64 {
 fn what_happens_is_counted() {
     let dir = TempDir::new();
     fs::write(dir.join("secret"), "correct horse\n").unwrap();
-    let private = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    let private: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(dir.join("secret"), private).unwrap();
     let flags = ["--domain", "example.org", "--password-file", "secret"];
     let run = serve(&dir, &flags);

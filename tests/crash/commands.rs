@@ -147,7 +147,7 @@ fn restored(saved: &Content, old: &Content) -> Content {
 
 /// Rows of `queue/o/`.
 fn is_order(line: &str) -> bool {
-    line.starts_with(&format!("queue/ {:02x?}", outbound::ORDERS).trim_end_matches(']'))
+    line.starts_with(format!("queue/ {:02x?}", outbound::ORDERS).trim_end_matches(']'))
 }
 
 impl Life {

@@ -220,6 +220,7 @@ async fn reads(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         mail.changes(private, 1),
         Error::NoSuchMailbox
     );
+    no!(tried, "left", mail.left(private), Error::NoSuchMailbox);
     no!(
         tried,
         "vanished",

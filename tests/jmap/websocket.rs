@@ -260,7 +260,7 @@ fn ends_with_its_token() {
         format!("GET /jmap/events?types=* HTTP/1.1\r\nHost: x\r\nAuthorization: {auth}\r\n\r\n");
     events.client().send_raw(head.as_bytes());
     assert_eq!(events.head().0, 200);
-    assert_eq!(events.chunk().unwrap(), b":\n\n");
+    assert_eq!(events.chunk().unwrap(), b":\n");
     smol::block_on(server.auth().revoke_token("page")).unwrap();
     socket.closed(1008);
     assert_eq!(events.chunk(), None);
