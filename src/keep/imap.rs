@@ -134,10 +134,13 @@ impl Way<'_> {
         self.link = None;
         self.fails += 1;
         if !self.worked || self.fails > limits::FETCH_TRIES {
-            return Err(Failure::new(
-                Kind::Other,
-                [&self.job.origin.host, ": ", why, "; run it again to go on"].concat(),
-            ));
+            let more = if self.worked {
+                "; run it again to go on"
+            } else {
+                ""
+            };
+            let text = [&self.job.origin.host, ": ", why, more].concat();
+            return Err(Failure::new(Kind::Other, text));
         }
         log::warn!("{}: {why}; trying again", self.job.origin.host);
         std::thread::sleep(Duration::from_secs(1 << (self.fails - 1)));

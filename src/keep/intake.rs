@@ -372,11 +372,14 @@ impl Target for Intake {
 
     fn note(&mut self, key: &str, value: &str) -> Done<()> {
         let key = [FETCHED, key].concat().into_bytes();
+        // All that came before is to be there first.
+        self.flush_shown().map_err(|e| broken(&e))?;
         self.mark = Some((key, Some(value.as_bytes().to_vec())));
         self.flush().map_err(|e| broken(&e))
     }
 
     fn recall(&mut self, key: &str) -> Done<Option<String>> {
+        self.flush_shown().map_err(|e| broken(&e))?;
         self.flush().map_err(|e| broken(&e))?;
         self.refused_before = self.refusals;
         let key = [FETCHED, key].concat();

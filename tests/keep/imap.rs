@@ -8,7 +8,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 const MARCH: &str = "\"07-Mar-2019 10:00:00 +0000\"";
 
@@ -384,7 +383,7 @@ fn a_killed_import_goes_on_where_it_was() {
     let url = from(server.address);
     let args = ["import", "--password-file", "pw", &url];
     let killed = Run::start(dir.path(), &args);
-    is_stuck.recv_timeout(Duration::from_secs(60)).unwrap();
+    is_stuck.recv_timeout(crate::harness::PATIENCE).unwrap();
     killed.signal("KILL");
     killed.finish();
     server.heard.lock().unwrap().clear();
@@ -421,7 +420,7 @@ fn two_at_a_time_would_not_see_each_other() {
     let url = from(server.address);
     let args = ["import", "--password-file", "pw", &url];
     let first = Run::start(dir.path(), &args);
-    is_stuck.recv_timeout(Duration::from_secs(60)).unwrap();
+    is_stuck.recv_timeout(crate::harness::PATIENCE).unwrap();
     write(dir.join("m.eml"), "Subject: one\n\nx\n");
     let (code, _, err) = run(&dir, &["import", "m.eml"]);
     assert!(
