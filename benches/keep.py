@@ -36,15 +36,25 @@ def run(program, folder, command):
     out = open(os.path.join(folder, words[-1][1:]), "w") if words[-1].startswith(">") else None
     args = [program] + [word for word in words if not word.startswith(">")]
     began = time.monotonic()
-    child = subprocess.Popen(
-        args, cwd=folder, stdout=out or subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    said = child.stderr.read()
-    _, status, used = os.wait4(child.pid, 0)
-    assert status == 0, (command, status, said)
+    with open(os.path.join(folder, "said"), "w+") as error:
+        child = subprocess.Popen(
+            args, cwd=folder, stdout=out or subprocess.DEVNULL, stderr=error, text=True
+        )
+        peak = 0
+        # What wait4 tells of a child includes what this program was when it forked.
+        while child.poll() is None:
+            try:
+                with open(f"/proc/{child.pid}/status") as status:
+                    peak = max([peak] + [int(l.split()[1]) for l in status if l.startswith("VmHWM")])
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+            time.sleep(0.004)
+        error.seek(0)
+        said = error.read()
+    assert child.returncode == 0, (command, said)
     if "--since " in said:
         since = said.split("--since ")[1].strip()
-    return time.monotonic() - began, used.ru_maxrss / 1024
+    return time.monotonic() - began, peak / 1024
 
 
 COMMANDS = [
@@ -58,8 +68,8 @@ COMMANDS = [
     "backup --since SINCE --to c",
     "restore --db r.redb b",
     "restore --db r.redb --replace b c",
-    "export --format mbox --mailbox A --to - >x",
-    "export --mailbox A --to maildir",
+    "export --format mbox --mailbox A/all --to - >x",
+    "export --mailbox A/all --to maildir",
     "salvage --to salvaged",
 ]
 
