@@ -164,7 +164,11 @@ impl Mail {
         if !folder.exists(path) {
             store::create(folder, path)?;
         }
-        Mail::open_source(folder.source(path), options)
+        let mail = Mail::open_source(folder.source(path), options)?;
+        // What a power cut left of a store that was to take this one's place: nobody is at it, for it
+        // needs the lock that we have.
+        let _ = folder.remove(&store::beside(path, store::REBUILD));
+        Ok(mail)
     }
 
     /// The same over any disk; it must be formatted.

@@ -175,6 +175,9 @@ fn message(look: &Look, email: u32, sink: Sink) -> Result<(), Error> {
 /// it was made, and clients may know, does not come back as something else.
 const SKIP: u32 = 1 << 20;
 
+/// Behind the name of the store whose place it is to take.
+pub const REBUILD: &str = ".rebuild";
+
 /// A new store out of rows. It stands at its path when it is whole, before that beside it.
 pub struct Rebuild {
     /// None once it is closed.
@@ -200,7 +203,7 @@ impl Rebuild {
     /// # Errors
     /// The system's.
     pub fn create(folder: Arc<dyn Folder>, path: &Path, skips: bool) -> Result<Rebuild, Error> {
-        let temporary = beside(path, ".rebuild");
+        let temporary = beside(path, REBUILD);
         let disk = folder.create(&temporary)?;
         open::format(disk.clone())?;
         // Formatting gave the lock back.

@@ -179,7 +179,13 @@ impl Life {
         }
         let mail = Mail::open_in(dir, store, options()).map_err(text)?;
         let done = match job {
-            Job::Open | Job::Upgrade | Job::Restore => Ok(()),
+            Job::Open | Job::Upgrade | Job::Restore => {
+                let left = store::beside(store, store::REBUILD);
+                match folder.exists(&left) && !dir.is_cut() {
+                    true => return Err("what was left of another store stays".into()),
+                    false => Ok(()),
+                }
+            }
             Job::Change => self.change(&mail),
             Job::Import => self.import(&mail),
             Job::Backup => take(&mail, folder),
