@@ -350,6 +350,8 @@ pub struct Config {
     pub sent_copy: bool,
     /// Whether domains that want to hear what became of TLS are told, once a day.
     pub tls_reports: bool,
+    /// Whether such a report may go to a private address. No flag says so: other domains name it.
+    pub tls_reports_private: bool,
     /// How connections go out.
     pub out: Out,
     /// The port of other domains' servers.
@@ -435,6 +437,7 @@ impl Config {
             sender_routes: Vec::new(),
             sent_copy: false,
             tls_reports: false,
+            tls_reports_private: false,
             out: Out::default(),
             mx_port: 25,
             sign: false,

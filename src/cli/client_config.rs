@@ -64,9 +64,11 @@ impl ClientConfig {
         let reader = match self.reader.as_deref() {
             None | Some("thunderbird") => thunderbird,
             Some("deltachat") => deltachat,
-            Some("apple") if running && !settings.web.is_empty() => apple,
+            // Its answer has the password in it.
+            Some("apple") if running && settings.web.starts_with("https://") => apple,
             Some("apple") => {
-                let why = "--for apple: the server has to run, with --https or --http-url";
+                let why =
+                    "--for apple: the server has to run, with --https or an https: --http-url";
                 return Err(Failure::usage(why));
             }
             Some(other) => {

@@ -319,8 +319,7 @@ impl Queue {
             if batch.held {
                 return true;
             }
-            // Nothing is put off for longer: the clock was ahead when it was, and went back.
-            if batch.due > now && batch.due - now <= limits::SEND_DELAY {
+            if !schedule::is_due(batch.due, now) {
                 later(&mut due, batch.due);
                 return true;
             }

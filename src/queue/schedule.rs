@@ -1,5 +1,6 @@
 //! When to try again, and when to stop (RFC 5321 §4.5.4.1). Pure.
 use crate::config::Retry;
+use crate::limits;
 use crate::mail::outbound::Batch;
 use crate::sys::clock;
 
@@ -25,6 +26,14 @@ pub fn is_undated(created: u32, now: u32) -> bool {
     created < clock::FIRST && now >= clock::FIRST
 }
 
+/// Whether what was put off until `due` is to be tried. Nothing is put off for longer than
+/// [`limits::SEND_DELAY`], and a day for a clock that was corrected: the clock was ahead when it was, and
+/// went back. A clock that is not set tells nothing: what was to leave later (RFC 4865 §4.1) waits.
+pub fn is_due(due: u32, now: u32) -> bool {
+    let ahead = due.saturating_sub(now);
+    ahead == 0 || now >= clock::FIRST && ahead > limits::SEND_DELAY + 86_400
+}
+
 /// Whether a message handed in at `created` has been tried long enough.
 pub fn is_expired(retry: &Retry, created: u32, now: u32) -> bool {
     age(created, now) >= retry.lifetime
@@ -42,7 +51,6 @@ pub fn is_late(retry: &Retry, batch: &Batch, created: u32, now: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits;
 
     fn delay(attempts: u16, jitter: u8) -> u32 {
         super::delay(&Retry::default(), attempts, jitter)
@@ -65,6 +73,17 @@ mod tests {
             }
         }
         assert!(delay(3, 0) < delay(3, 255));
+    }
+
+    #[test]
+    fn put_off() {
+        let now = clock::FIRST + 1000;
+        assert!(is_due(0, now) && is_due(now, now));
+        assert!(!is_due(now + 1, now) && !is_due(now + limits::SEND_DELAY + 60, now));
+        // The clock was ahead.
+        assert!(is_due(u32::MAX, now));
+        // A board that starts in 1970.
+        assert!(!is_due(now, 60));
     }
 
     #[test]

@@ -327,7 +327,9 @@ impl Queue {
             Some(address) => vec![address],
             None => self.ctx.dns.addresses(&target.host).await.found,
         };
-        let address = target.choose(&all, config.http.push_private)?;
+        // Another domain says where: what permits our own user's push services does not permit it.
+        let address = target.choose(&all, config.tls_reports_private);
+        let address = address.map_err(|_| "it has no public address")?;
         let head = format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: pillarbox\r\nConnection: close\r\n\
              Content-Type: application/tlsrpt+gzip\r\nContent-Length: {}\r\n\r\n",

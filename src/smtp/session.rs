@@ -189,8 +189,9 @@ impl Session {
                     return Ok(self.too_many());
                 }
                 log::debug!("[{}] {}", self.conn.number(), command::name(&command));
-                use Command::{Bdat, Data, Mail, Rcpt};
-                self.about_mail = matches!(command, Mail(..) | Rcpt(..) | Data | Bdat { .. });
+                use Command::{Bdat, Burl, Data, Mail, Rcpt};
+                let chunk = matches!(command, Bdat { .. } | Burl { .. });
+                self.about_mail = chunk || matches!(command, Mail(..) | Rcpt(..) | Data);
                 command::run(self, command).await
             }
             Err(syntax) => {

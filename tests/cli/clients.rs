@@ -2,7 +2,12 @@
 use super::*;
 
 fn serve_all(dir: &TempDir) -> Run {
+    serve_with(dir, &[])
+}
+
+fn serve_with(dir: &TempDir, more: &[&str]) -> Run {
     let mut args = vec!["serve", "--db", "mail.redb"];
+    args.extend(more);
     for role in ["--imaps", "--submissions", "--https"] {
         args.extend([role, "127.0.0.1:0"]);
     }
@@ -168,4 +173,14 @@ fn a_code_carries_a_new_app_password() {
         &["has to run"],
     );
     assert_eq!(once(&dir, &["client-config", "--qr"]).0, 0);
+}
+
+/// Behind the link is a password.
+#[test]
+fn no_link_in_the_clear() {
+    let dir = init();
+    let _run = serve_with(&dir, &["--http-url", "http://mail.example.org"]);
+    let args = ["client-config", "--qr", "--for", "apple"];
+    fails(&dir, &args, 2, &["https"]);
+    assert!(!once(&dir, &["app-password", "list"]).1.contains("phone"));
 }

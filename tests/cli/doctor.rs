@@ -272,9 +272,16 @@ fn ports_and_block_lists() {
         .iter()
         .any(|it| words.contains(it));
     assert!(grade == Grade::Wrong && wrong, "{words}");
-    facts.now = u64::from(pillarbox::sys::clock::now());
-    let found = ask(&facts, &zone, Some("far.test"));
-    assert!(what(&found, "clock").unwrap().1.contains("agrees"));
+    let until = std::time::Instant::now() + crate::harness::PATIENCE;
+    let found = loop {
+        facts.now = u64::from(pillarbox::sys::clock::now());
+        let found = ask(&facts, &zone, Some("far.test"));
+        let (_, words) = what(&found, "clock").unwrap();
+        if words.contains("agrees") {
+            break found;
+        }
+        assert!(std::time::Instant::now() < until, "{words}");
+    };
     assert_eq!(what(&found, "port 25 in").unwrap().0, Grade::Ok);
     assert_eq!(what(&found, "port 25 out").unwrap().0, Grade::Ok);
     assert!(what(&found, "block list").is_none());
