@@ -319,7 +319,8 @@ impl Queue {
             if batch.held {
                 return true;
             }
-            if !schedule::is_due(batch.due, now) {
+            let made = (item.0 >> 32) as u32;
+            if !schedule::is_due(&self.ctx.config.retry, &batch, made, now) {
                 later(&mut due, batch.due);
                 return true;
             }

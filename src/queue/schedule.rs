@@ -26,12 +26,18 @@ pub fn is_undated(created: u32, now: u32) -> bool {
     created < clock::FIRST && now >= clock::FIRST
 }
 
-/// Whether what was put off until `due` is to be tried. Nothing is put off for longer than
-/// [`limits::SEND_DELAY`], and a day for a clock that was corrected: the clock was ahead when it was, and
-/// went back. A clock that is not set tells nothing: what was to leave later (RFC 4865 §4.1) waits.
-pub fn is_due(due: u32, now: u32) -> bool {
-    let ahead = due.saturating_sub(now);
-    ahead == 0 || now >= clock::FIRST && ahead > limits::SEND_DELAY + 86_400
+/// Whether a batch of an item made at `made` is to be tried. What was put off for longer than it can be was
+/// put off by a clock that was ahead, or before a reboot to 1970. But what its sender wants to leave later
+/// (RFC 4865 §4.1, RFC 8621 §7.5) does not leave because the clock is not set.
+pub fn is_due(retry: &Retry, batch: &Batch, made: u32, now: u32) -> bool {
+    let ahead = batch.due.saturating_sub(now);
+    let asked = batch.attempts == 0 && batch.due > made;
+    let most = match asked {
+        true if now < clock::FIRST => u32::MAX,
+        true => limits::SEND_DELAY + 86_400,
+        false => retry.most.saturating_add(retry.most / 4),
+    };
+    ahead == 0 || ahead > most
 }
 
 /// Whether a message handed in at `created` has been tried long enough.
@@ -78,12 +84,32 @@ mod tests {
     #[test]
     fn put_off() {
         let now = clock::FIRST + 1000;
-        assert!(is_due(0, now) && is_due(now, now));
-        assert!(!is_due(now + 1, now) && !is_due(now + limits::SEND_DELAY + 60, now));
-        // The clock was ahead.
-        assert!(is_due(u32::MAX, now));
-        // A board that starts in 1970.
-        assert!(!is_due(now, 60));
+        let is_due = |attempts, due, made, now| {
+            let row = Batch {
+                due,
+                attempts,
+                warned: false,
+                held: false,
+                priority: 0,
+                tls: Default::default(),
+                from: String::new(),
+                last: String::new(),
+                recipients: Vec::new(),
+            };
+            super::is_due(&Retry::default(), &row, made, now)
+        };
+        // By its sender.
+        assert!(is_due(0, now, now - 60, now));
+        assert!(!is_due(0, now + 1, now, now));
+        assert!(!is_due(0, now + limits::SEND_DELAY + 60, now, now));
+        assert!(is_due(0, u32::MAX, now, now), "the clock was ahead");
+        assert!(
+            !is_due(0, now + 60, now, 100),
+            "a board that starts in 1970"
+        );
+        // By us.
+        assert!(is_due(1, 0, now, now) && !is_due(1, now + 60, now - 60, now));
+        assert!(is_due(1, now, now - 60, 100) && is_due(0, now, now, 100));
     }
 
     #[test]

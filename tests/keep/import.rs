@@ -253,3 +253,27 @@ fn what_was_moved_stays_where_it_is() {
     assert_eq!(fetch(&run, "INBOX", "UID").matches(" FETCH (").count(), 0);
     assert_eq!(fetch(&run, "Archive", "UID").matches(" FETCH (").count(), 2);
 }
+
+/// What is noted is not fetched again: by then everything before it is done, also what is only to stand
+/// in another mailbox as well.
+#[test]
+fn nothing_is_noted_before_it_is_done() {
+    let server = Server::start();
+    let mut intake = Intake::new(server.mail().clone());
+    let mut take = |into: &str| {
+        let said = Said {
+            mailboxes: vec![into.into()],
+            wished: true,
+            ..Said::default()
+        };
+        intake.octets(b"Message-ID: <1@x>\r\n\r\nx\r\n").unwrap();
+        intake.end(&said).unwrap();
+        intake.note(into, "1 2").unwrap();
+    };
+    take("One");
+    take("Two");
+    // Here the power goes: nothing is finished.
+    let meta = server.mail().meta();
+    let count = |path: &str| meta.by_path(path).map(|found| found.counters.total);
+    assert_eq!((count("One"), count("Two")), (Some(1), Some(1)));
+}
