@@ -172,7 +172,9 @@ def median(values):
 
 def measure(program, stored, guest):
     with tempfile.TemporaryDirectory(prefix="footprint.") as folder:
-        shutil.copy(os.path.join(stored, "mail.redb"), folder)
+        copy = shutil.copy(os.path.join(stored, "mail.redb"), folder)
+        with open(copy) as file:
+            os.fsync(file.fileno())
         starts = {}
         for how in ["clean", "killed"]:
             starts[how] = []
