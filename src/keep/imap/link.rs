@@ -255,7 +255,7 @@ impl Link {
             }
             whole.extend_from_slice(&self.line);
             let literal = wire::literal(&self.line);
-            let Some((at, size)) = literal.map_err(|()| strange("a literal is too large"))? else {
+            let Some((at, size)) = literal.map_err(|_| strange("a literal is too large"))? else {
                 self.line = whole;
                 return Ok(());
             };

@@ -66,8 +66,15 @@ pub fn quoted(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// The octets of the literal that a line ends with: `{12}`, `{12+}`, `~{12}`. `Err`: more than there can be.
-pub fn literal(line: &[u8]) -> Result<Option<(usize, u32)>, ()> {
+/// A literal of more octets than there can be.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+/// The octets of the literal that a line ends with: `{12}`, `{12+}`, `~{12}`.
+///
+/// # Errors
+/// [`TooLarge`].
+pub fn literal(line: &[u8]) -> Result<Option<(usize, u32)>, TooLarge> {
     let open = line.iter().rposition(|b| *b == b'{');
     let Some((open, inner)) = open.zip(line.strip_suffix(b"}")) else {
         return Ok(None);
@@ -77,13 +84,13 @@ pub fn literal(line: &[u8]) -> Result<Option<(usize, u32)>, ()> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Ok(None);
     }
-    let size = std::str::from_utf8(digits).map_err(drop)?.parse();
+    let size = std::str::from_utf8(digits).map_err(|_| TooLarge)?.parse();
     let start = if line.get(..open).is_some_and(|head| head.ends_with(b"~")) {
         open - 1
     } else {
         open
     };
-    Ok(Some((start, size.map_err(drop)?)))
+    Ok(Some((start, size.map_err(|_| TooLarge)?)))
 }
 
 /// A mailbox that LIST tells.
@@ -255,7 +262,7 @@ mod tests {
         for none in [&b"a"[..], b"{}", b"{x}", b"{1} ", b"}", b"{-1}", b"{+}"] {
             assert_eq!(literal(none), Ok(None), "{none:?}");
         }
-        assert_eq!(literal(b"{4294967296}"), Err(()));
+        assert_eq!(literal(b"{4294967296}"), Err(TooLarge));
     }
 
     #[test]
