@@ -371,6 +371,8 @@ impl Target for Intake {
     }
 
     fn note(&mut self, key: &str, value: &str) -> Done<()> {
+        // What is known is done, too, before it is noted that the source need not give it again.
+        self.flush_shown().map_err(|e| broken(&e))?;
         let key = [FETCHED, key].concat().into_bytes();
         self.mark = Some((key, Some(value.as_bytes().to_vec())));
         self.flush().map_err(|e| broken(&e))
