@@ -41,11 +41,13 @@ def run(program, folder, command):
             args, cwd=folder, stdout=out or subprocess.DEVNULL, stderr=error, text=True
         )
         peak = 0
-        # What wait4 tells of a child includes what this program was when it forked.
         while child.poll() is None:
             try:
                 with open(f"/proc/{child.pid}/status") as status:
-                    peak = max([peak] + [int(l.split()[1]) for l in status if l.startswith("VmHWM")])
+                    # The program's own pages are not counted: they are the system's to take.
+                    for line in status:
+                        if line.startswith("RssAnon"):
+                            peak = max(peak, int(line.split()[1]))
             except (FileNotFoundError, ProcessLookupError):
                 pass
             time.sleep(0.004)
