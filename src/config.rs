@@ -276,6 +276,69 @@ pub struct Pop3 {
     pub apop: bool,
 }
 
+/// What the owner is warned of by mail.
+#[derive(Debug, Clone)]
+pub struct Warn {
+    /// Whether at all.
+    pub on: bool,
+    /// Octets free below which the disk is nearly full; `None` leaves it to us.
+    pub disk: Option<u64>,
+    /// Failed log-ins that are many, 0 for any number being all right.
+    pub logins: u32,
+    /// Seconds for which mail may be tried in vain.
+    pub queue: u32,
+    /// How often the certificate's files are read.
+    pub certificate: Duration,
+    /// How long the clock may take to be set.
+    pub clock: Duration,
+    /// Least time between two looks.
+    pub pause: Duration,
+}
+
+impl Default for Warn {
+    fn default() -> Warn {
+        Warn {
+            on: false,
+            disk: None,
+            logins: limits::WARN_LOGINS,
+            queue: limits::QUEUE_WARN,
+            certificate: limits::WATCH_EVERY,
+            clock: limits::WATCH_EVERY,
+            pause: limits::WATCH_PAUSE,
+        }
+    }
+}
+
+/// What may be told of new mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NotifyWith {
+    /// That there is some.
+    Nothing,
+    /// From whom.
+    Sender,
+    /// And about what.
+    Subject,
+    /// And how it begins.
+    Preview,
+}
+
+/// Where new mail is told.
+#[derive(Clone)]
+pub struct Notify {
+    /// `http:` or `https:`, checked.
+    pub url: String,
+    /// What may be told.
+    pub with: NotifyWith,
+    /// As an object rather than as text with ntfy's header fields.
+    pub json: bool,
+    /// The value of Authorization.
+    pub authorization: Option<String>,
+    /// How long what comes together is waited for.
+    pub pause: Duration,
+    /// Until it is tried again; doubled each time.
+    pub retry: Duration,
+}
+
 /// HTTP's own settings.
 #[derive(Debug, Clone, Default)]
 pub struct Http {
@@ -364,6 +427,10 @@ pub struct Config {
     pub pop3: Pop3,
     /// HTTP.
     pub http: Http,
+    /// What the owner is warned of.
+    pub warn: Warn,
+    /// Where new mail is told.
+    pub notify: Option<Notify>,
     /// Whose mail is checked.
     pub verify: Verify,
     /// What follows from DMARC.
@@ -449,6 +516,8 @@ impl Config {
                 apop: false,
             },
             http: Http::default(),
+            warn: Warn::default(),
+            notify: None,
             verify: Verify::Wan,
             dmarc: Dmarc::Junk,
             dnsbl: Vec::new(),

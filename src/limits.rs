@@ -813,3 +813,27 @@ pub const FETCH_LOGIN: Duration = Duration::from_secs(60);
 /// Connections in a row that break without a window of messages; the import ends, and goes on when it is
 /// run again. The pauses between them are 1, 2, 4, 8 and 16 seconds.
 pub const FETCH_TRIES: u32 = 5;
+/// How often the box is looked after when nothing happens.
+pub const WATCH_EVERY: Duration = Duration::from_secs(3600);
+/// The same when something was written, behind that.
+pub const WATCH_PAUSE: Duration = Duration::from_secs(60);
+/// Octets free on the disk, or a tenth of it if that is less, below which the owner is warned.
+pub const WARN_DISK: u64 = 100 * 1024 * 1024;
+/// Failed log-ins of which the owner hears...
+pub const WARN_LOGINS: u32 = 100;
+/// ...once in so many seconds...
+pub const WARN_LOGINS_EVERY: u32 = 86_400;
+/// ...with so many addresses.
+pub const WARN_LOGINS_LISTED: usize = 10;
+/// How long new mail waits for more before it is told to --notify-url.
+pub const NOTIFY_PAUSE: Duration = Duration::from_secs(3);
+/// Until it is told again to who did not take it; doubled each time...
+pub const NOTIFY_RETRY: Duration = Duration::from_secs(30);
+/// ...up to this...
+pub const NOTIFY_RETRY_MOST: Duration = Duration::from_secs(3600);
+/// ...and so often, some 30 hours.
+pub const NOTIFY_ATTEMPTS: u32 = 36;
+/// New messages that are looked at one by one; further ones are counted.
+pub const NOTIFY_LOOKED: usize = 100;
+/// New messages that are told one by one, if more may be told than that they are there.
+pub const NOTIFY_LISTED: usize = 5;

@@ -12,7 +12,9 @@ pub mod control;
 pub mod doctor;
 mod failure;
 pub mod job;
+pub mod notify;
 pub mod status;
+mod watch;
 pub mod zone;
 
 /// Signed URLs of own messages: IMAP's, and submission reads them, too (RFC 4468).
@@ -285,17 +287,19 @@ impl Server {
         Ok(server)
     }
 
-    /// The thread of the outbound queue and of web push. It ends with the sessions; whatever it is at then is tried
+    /// The thread of the outbound queue, of web push, of notifications and of who looks after all. It ends with the sessions; whatever it is at then is tried
     /// again at the next start.
     fn start_queue(&self) -> Result<JoinHandle<()>, Failure> {
         let (ctx, halt) = (self.ctx.clone(), self.shared.halt.clone());
+        let tls = self.tls.clone();
         let thread = Builder::new()
             .name("queue".into())
             .stack_size(limits::THREAD_STACK);
         let run = move || {
             let ctx = Rc::new(ctx);
-            let queue = crate::queue::run(ctx.clone()).or(crate::jmap::push(ctx));
-            smol::block_on(queue.or(halt.wait()));
+            let queue = crate::queue::run(ctx.clone()).or(crate::jmap::push(ctx.clone()));
+            let telling = notify::run(ctx.clone()).or(watch::run(ctx, tls));
+            smol::block_on(queue.or(telling).or(halt.wait()));
         };
         thread.spawn(run).map_err(|e| no_thread(&e))
     }

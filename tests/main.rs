@@ -16,3 +16,4 @@ mod pop3;
 mod smtp;
 mod tidy;
 mod verify;
+mod watch;

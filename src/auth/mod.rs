@@ -27,7 +27,7 @@ pub mod url;
 use crate::config::Config;
 use crate::limits;
 use crate::net::Shutdown;
-use crate::sys::{count, lock, random};
+use crate::sys::{clock, count, lock, random};
 pub use app::{App, NewApp, Protocol, Protocols};
 use async_io::Timer;
 use base64::Engine;
@@ -41,7 +41,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use throttle::Throttle;
 pub use token::Token;
 
@@ -808,10 +808,7 @@ fn mark(hash: &[u8; 32]) -> u64 {
 }
 
 fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    i64::from(clock::now())
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@ use super::passwd::perform;
 use super::{existing_db_path, print};
 use crate::dns::Resolver;
 use crate::server::control::{self, Request};
-use crate::server::doctor::{Facts, Grade, examine, free};
+use crate::server::doctor::{Facts, Grade, examine, free, lies_on};
 use crate::server::{Failure, Kind};
 use crate::sys::clock;
 use argh::{ArgsInfo, FromArgs};
 
 /// Look at the DNS records of the server and its domains, the address' name, the certificate, port 25 in and
-/// out, the clock and the disk; say what is wrong and what to do. It changes nothing, and works with the
+/// out, the clock, the disk, its file system and wear; say what is wrong and what to do. It changes nothing, and works with the
 /// server up and down.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
@@ -44,6 +44,7 @@ impl Doctor {
         facts.running = running;
         facts.now = u64::from(clock::now());
         facts.free = free(&db);
+        facts.storage = lies_on(&db, std::path::Path::new("/"));
         let mut servers = std::mem::take(&mut facts.dns);
         if !self.dns.is_empty() {
             servers = Result::from_iter(self.dns.iter().map(|it| super::serve::resolver(it)))?;

@@ -2,8 +2,8 @@
 use super::create::{Ready, Wanted, no_domain};
 use super::{db_path, open, secret};
 use crate::config::{
-    Config, Dmarc, DomainRoute, Http, Listen, Out, Pop3, Pop3Delete, Proxy, Role, Smarthost,
-    SmarthostTls, Verify,
+    Config, Dmarc, DomainRoute, Http, Listen, Notify, NotifyWith, Out, Pop3, Pop3Delete, Proxy,
+    Role, Smarthost, SmarthostTls, Verify,
 };
 use crate::imap::capability;
 use crate::mail::{Mail, Options, outbound};
@@ -234,7 +234,7 @@ pub struct Serve {
     /// (default: off)
     #[argh(option, arg_name = "MODE", default = "String::from(\"off\")")]
     mta_sts: String,
-    /// further trusted certificates in PEM for MTA-STS (default: the system's only, or those in
+    /// further trusted certificates in PEM for MTA-STS, push and --notify-url (default: the system's only, or those in
     /// $SSL_CERT_FILE)
     #[argh(option, arg_name = "FILE")]
     tls_ca: Option<PathBuf>,
@@ -307,6 +307,30 @@ pub struct Serve {
     /// whoever logs in could have the server ask what only it can reach)
     #[argh(switch)]
     push_private: bool,
+
+    /// warn by mail, once each time: disk nearly full, certificate that ends or cannot be read, mail that cannot
+    /// be sent for hours, clock not set, many failed log-ins: on or off (default: on)
+    #[argh(option, arg_name = "ON", default = "String::from(\"on\")")]
+    warn: String,
+    /// room on the disk, in MiB, below which it is nearly full (default: 100, or a tenth of the disk)
+    #[argh(option, arg_name = "MIB")]
+    warn_disk: Option<u64>,
+    /// failed log-ins that are many, 0 for never; told once a day at most (default: 100)
+    #[argh(option, arg_name = "N", default = "limits::WARN_LOGINS")]
+    warn_logins: u32,
+    /// tell new mail in INBOX to this URL by POST, http or https: an ntfy topic or a webhook (default: nobody)
+    #[argh(option, arg_name = "URL")]
+    notify_url: Option<String>,
+    /// what may be told: nothing (but how many), sender, subject (and sender), preview (and both)
+    /// (default: nothing)
+    #[argh(option, arg_name = "WHAT", default = "String::from(\"nothing\")")]
+    notify_with: String,
+    /// text as ntfy takes it, or json (default: ntfy)
+    #[argh(option, arg_name = "FORMAT", default = "String::from(\"ntfy\")")]
+    notify_format: String,
+    /// log-in there: this file's first line, a token or `NAME PASSWORD` (default: none)
+    #[argh(option, arg_name = "FILE")]
+    notify_auth_file: Option<PathBuf>,
 
     /// user whose rights to take after binding the ports, when started as root (default: stay)
     #[argh(option, arg_name = "USER")]
@@ -486,6 +510,15 @@ impl Serve {
             apop: self.apop,
         };
         config.http = self.http_settings()?;
+        config.warn.on = match self.warn.as_str() {
+            "on" => true,
+            "off" => false,
+            other => return Err(Failure::usage(format!("--warn {other}: it is on or off"))),
+        };
+        let level = |mib| mebibytes("--warn-disk", mib, 0, 1 << 30);
+        config.warn.disk = self.warn_disk.map(level).transpose()?;
+        config.warn.logins = self.warn_logins;
+        config.notify = self.notify()?;
         config.run_as.clone_from(&self.run_as);
         Ok(config)
     }
@@ -664,6 +697,45 @@ impl Serve {
             login,
         });
         Ok(out)
+    }
+
+    fn notify(&self) -> Result<Option<Notify>, Failure> {
+        let Some(url) = &self.notify_url else {
+            return match &self.notify_auth_file {
+                Some(_) => Err(Failure::usage("--notify-auth-file needs --notify-url too")),
+                None => Ok(None),
+            };
+        };
+        server::notify::target(url)
+            .map_err(|why| Failure::usage(format!("--notify-url: {why}")))?;
+        let with = match self.notify_with.as_str() {
+            "nothing" => NotifyWith::Nothing,
+            "sender" => NotifyWith::Sender,
+            "subject" => NotifyWith::Subject,
+            "preview" => NotifyWith::Preview,
+            other => {
+                let why = "it is nothing, sender, subject or preview";
+                return Err(Failure::usage(format!("--notify-with {other}: {why}")));
+            }
+        };
+        let json = match self.notify_format.as_str() {
+            "ntfy" => false,
+            "json" => true,
+            other => {
+                let why = format!("--notify-format {other}: it is ntfy or json");
+                return Err(Failure::usage(why));
+            }
+        };
+        let file = self.notify_auth_file.as_deref();
+        let authorization = file.map(server::notify::authorization).transpose();
+        Ok(Some(Notify {
+            url: url.clone(),
+            with,
+            json,
+            authorization: authorization.map_err(|e| Failure::new(Kind::Secret, e))?,
+            pause: limits::NOTIFY_PAUSE,
+            retry: limits::NOTIFY_RETRY,
+        }))
     }
 
     fn smarthost_login(&self) -> Result<Option<(String, String)>, Failure> {

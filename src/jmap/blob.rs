@@ -2,7 +2,6 @@
 mod bytes;
 
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::body::Bytes as Piece;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -17,6 +16,7 @@ use super::wire::id::{ACCOUNT, BlobId};
 use crate::http::{Body, Exchange, Problem, Range, Response, parse_range, problem, url};
 use crate::limits;
 use crate::mail::{self, Mail};
+use crate::sys::clock;
 
 /// Answers a POST to the upload resource (RFC 8620 §6.1): the body streams into the engine.
 pub async fn upload(exchange: Exchange<Site>) -> Response {
@@ -50,7 +50,10 @@ async fn store(exchange: Exchange<Site>) -> Result<Response, Problem> {
     let staged = writer.finish(&[]).await.map_err(refused)?;
     let size = staged.size();
     // Those whose time is over make room first; nothing else comes by here as often.
-    site.mail.sweep_uploads(now()).await.map_err(refused)?;
+    site.mail
+        .sweep_uploads(clock::now())
+        .await
+        .map_err(refused)?;
     let id = keep(&site.mail, staged).await.map_err(refused)?;
     let answer = json!({
         "accountId": ACCOUNT,
@@ -63,16 +66,9 @@ async fn store(exchange: Exchange<Site>) -> Result<Response, Problem> {
 
 /// Keeps an upload for as long as it is announced; sweeps those whose time is over.
 pub async fn keep(mail: &Mail, staged: mail::Staged) -> mail::Result<mail::EmailId> {
-    mail.sweep_uploads(now()).await?;
-    let expires = now().saturating_add(limits::JMAP_UPLOAD_KEPT);
+    mail.sweep_uploads(clock::now()).await?;
+    let expires = clock::now().saturating_add(limits::JMAP_UPLOAD_KEPT);
     mail.upload(staged, expires).await
-}
-
-fn now() -> u32 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn account(exchange: &Exchange<Site>) -> Result<(), Problem> {

@@ -284,6 +284,15 @@ impl Mail {
         ))
     }
 
+    /// Starts a message of our own to the owner: a few KiB, however full the disk is.
+    pub fn last_words(&self) -> Result<BodyWriter> {
+        self.check()?;
+        Ok(BodyWriter::new(
+            self.store.clone(),
+            self.options.message_size,
+        ))
+    }
+
     /// Key-value writes, in one commit.
     ///
     /// Errors: [`Error::NoPermission`] for a principal that is not trusted everywhere.
@@ -502,6 +511,5 @@ fn meta_of(state: &State, old: Option<&Meta>) -> Meta {
 
 /// Seconds since 1970; 0 on a clock before that.
 fn now() -> u32 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |d| u32::try_from(d.as_secs()).unwrap_or(u32::MAX))
+    crate::sys::clock::now()
 }

@@ -1,4 +1,4 @@
-//! One request over HTTPS, as small as it can be: HTTP/1.0, no redirects, a bounded answer.
+//! One request over HTTPS or HTTP, as small as it can be: HTTP/1.0, no redirects, a bounded answer.
 //!
 //! HTTP/1.0, so that the answer ends with the connection and comes in one piece (RFC 9112 §6.1: no
 //! transfer coding for who did not say 1.1).
@@ -20,7 +20,7 @@ pub async fn text(
     tls: &TlsConnector,
 ) -> Result<Vec<u8>, String> {
     let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: pillarbox\r\n\r\n");
-    let answer = exchange(out, address, host, tls, request.as_bytes(), false).await;
+    let answer = exchange(out, address, host, Some(tls), request.as_bytes(), false).await;
     let answer = answer.map_err(|error| error.to_string())?;
     body(&answer).map(<[u8]>::to_vec)
 }
@@ -34,7 +34,7 @@ pub async fn exchange(
     out: &Out,
     address: SocketAddr,
     host: &str,
-    tls: &TlsConnector,
+    tls: Option<&TlsConnector>,
     request: &[u8],
     head: bool,
 ) -> Result<Vec<u8>, Error> {
@@ -43,7 +43,9 @@ pub async fn exchange(
     conn.set_idle(None);
     conn.set_deadline(Some(deadline));
     let name = host.trim_start_matches('[').trim_end_matches(']');
-    conn.start_tls_client(tls, name).await?;
+    if let Some(tls) = tls {
+        conn.start_tls_client(tls, name).await?;
+    }
     conn.write(request).await?;
     conn.flush().await?;
     // Octets that are known to have no end of a head in them.

@@ -111,7 +111,7 @@ pub struct Waiting {
     pub held: usize,
     /// Seconds since the oldest was handed in.
     pub oldest: u32,
-    /// Those that were tried and are older than was asked for, as [`list`] has them; some at most.
+    /// Those that could not be sent and are older than was asked for, as [`list`] has them; some at most.
     pub stuck: Vec<String>,
 }
 
@@ -132,7 +132,9 @@ pub fn waiting(mail: &Mail, patience: u32) -> mail::Result<Waiting> {
         waiting.batches += 1;
         waiting.held += usize::from(batch.held);
         waiting.oldest = waiting.oldest.max(age);
-        let stuck = age > patience && batch.attempts > 0 && !batch.held;
+        // A destination that does not answer counts no attempts: what waits for it stays due.
+        let tried = batch.attempts > 0 || now.saturating_sub(batch.due) > patience;
+        let stuck = age > patience && tried && !batch.held;
         if stuck && waiting.stuck.len() < crate::limits::STUCK_LISTED {
             waiting.stuck.push(lane::line(item, &domain, &batch, now));
         }

@@ -6,8 +6,11 @@
 mod certificate;
 mod probe;
 mod records;
+mod storage;
 
-pub(super) use certificate::validity;
+pub use storage::facts as lies_on;
+
+pub(super) use certificate::{SOON, validity};
 
 use crate::config::{Config, Out, Proxy, Role, Way};
 use crate::dns::{Found, Resolver};
@@ -54,6 +57,8 @@ pub struct Facts {
     pub now: u64,
     /// Octets free where the store is.
     pub free: Option<u64>,
+    /// What it lies on, see [`lies_on`].
+    pub storage: Vec<String>,
 }
 
 /// How grave a finding is.
@@ -304,6 +309,7 @@ fn here(facts: &Facts, report: &mut Report) {
         Some(..limits::DOCTOR_FREE) => report.wrong(&["disk"], &[&found], &[advice]),
         _ => report.ok(&["disk"], &[&found]),
     }
+    storage::check(&facts.storage, report);
     if facts.running {
         report.ok(&["server"], &["it runs"]);
     } else {

@@ -321,9 +321,18 @@ fn trace_fields(session: &Session, transaction: &Transaction, id: &str, results:
         id,
         recipient: only,
         priority: transaction.params.priority,
-        date: &DateTime::utc(i64::from(clock::now())).mail(),
+        date: &received_at(),
     };
     trace::return_path(transaction.sender.as_ref()) + results + &received.field()
+}
+
+/// Now, as a date-time; one that cannot be right is marked (RFC 5322 §3.3 ends it with a comment if wanted).
+fn received_at() -> String {
+    let mut date = DateTime::utc(i64::from(clock::now())).mail();
+    if !clock::is_set() {
+        date.push_str(" (the clock was not set)");
+    }
+    date
 }
 
 /// What a submission gets if it has none (RFC 6409 §8.2, §8.3).

@@ -226,6 +226,11 @@ impl Store {
         }
     }
 
+    /// Octets that the file system has left, and octets that it has; where that can be told.
+    pub fn disk(&self) -> (Option<u64>, Option<u64>) {
+        (self.shared.source.free(), self.shared.source.capacity())
+    }
+
     /// The body that was begun as `email` under `epoch` is not wanted any more: its pieces go with
     /// the next commit. After a reopening the id may be another body's, so the epoch counts.
     pub fn abandon(&self, email: EmailId, epoch: u32) {

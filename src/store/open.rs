@@ -19,6 +19,10 @@ pub trait Source: Send + Sync + 'static {
     fn free(&self) -> Option<u64> {
         None
     }
+    /// Octets of the whole file system, if that can be told.
+    fn capacity(&self) -> Option<u64> {
+        None
+    }
     /// Nothing there?
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -38,6 +42,10 @@ impl Source for FileSource {
     fn free(&self) -> Option<u64> {
         let system = rustix::fs::statvfs(&self.0).ok()?;
         Some(system.f_bavail.saturating_mul(system.f_frsize))
+    }
+    fn capacity(&self) -> Option<u64> {
+        let system = rustix::fs::statvfs(&self.0).ok()?;
+        Some(system.f_blocks.saturating_mul(system.f_frsize))
     }
 }
 

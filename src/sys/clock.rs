@@ -1,26 +1,43 @@
 //! The time of day.
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// 2025-01-01: before the first release.
 pub const FIRST: u32 = 1_735_689_600;
 
 /// Seconds since 1970. A clock before that (a board without a battery) reads as 0.
+///
+/// For tests `PILLARBOX_CLOCK` may say what it is when the program starts.
 pub fn now() -> u32 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// Seconds since then; 0 where either time cannot be believed.
-pub fn age(since: u32) -> u32 {
-    if since < FIRST {
-        return 0;
-    }
-    now().saturating_sub(since)
+    static FAKE: OnceLock<Option<(u64, Instant)>> = OnceLock::new();
+    let fake = FAKE.get_or_init(|| {
+        let start = std::env::var("PILLARBOX_CLOCK").ok()?.parse().ok()?;
+        Some((start, Instant::now()))
+    });
+    let seconds = match fake {
+        Some((start, since)) => start + since.elapsed().as_secs(),
+        None => {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            since.unwrap_or_default().as_secs()
+        }
+    };
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 /// Whether the clock shows a time since the first release: boards without a battery start in 1970.
 pub fn is_set() -> bool {
-    now() >= FIRST
+    is_real(now())
+}
+
+/// Whether this was read from a clock that was set.
+pub fn is_real(at: u32) -> bool {
+    at >= FIRST
+}
+
+/// Seconds since then; 0 where either time cannot be believed.
+pub fn age(since: u32) -> u32 {
+    match is_real(since) {
+        true => now().saturating_sub(since),
+        false => 0,
+    }
 }

@@ -1,5 +1,6 @@
 //! The real binary, as somebody at a terminal or a service manager meets it.
 mod clients;
+mod clock;
 mod doctor;
 mod large;
 mod metrics;

@@ -83,7 +83,12 @@ impl Server {
 
     /// On a store that is open already.
     pub fn over(mail: Arc<Mail>) -> Server {
-        let mut server = Server::down_yet(|_| {});
+        Server::over_with(mail, |_| {})
+    }
+
+    /// The same with a configuration changed by `change`.
+    pub fn over_with(mail: Arc<Mail>, change: impl FnOnce(&mut Config)) -> Server {
+        let mut server = Server::down_yet(change);
         server.serve(mail);
         server
     }

@@ -101,7 +101,7 @@ fn inbox(server: &Server) -> Vec<Vec<u8>> {
 }
 
 /// INBOX as text.
-fn texts(server: &Server) -> Vec<String> {
+pub fn texts(server: &Server) -> Vec<String> {
     inbox(server)
         .iter()
         .map(|octets| String::from_utf8_lossy(octets).into_owned())
@@ -122,7 +122,7 @@ fn without_trace(text: &str) -> &str {
 
 /// Waits, woken by changes of the mailbox, until INBOX holds this many messages.
 #[track_caller]
-fn wait_for_inbox(server: &Server, count: usize) -> Vec<String> {
+pub fn wait_for_inbox(server: &Server, count: usize) -> Vec<String> {
     let until = Instant::now() + crate::harness::PATIENCE;
     loop {
         let texts = texts(server);

@@ -276,7 +276,7 @@ impl Sender {
         let tls = self.tls()?;
         // --socks5 and --source-address are for mail.
         let out = Out::default();
-        let answer = fetch::exchange(&out, address, &target.host, &tls, &request, true).await;
+        let answer = fetch::exchange(&out, address, &target.host, Some(&tls), &request, true).await;
         answer.map_err(|error| error.to_string())
     }
 

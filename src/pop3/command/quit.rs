@@ -6,8 +6,8 @@ use crate::net::Error;
 use crate::pop3::maildrop::Maildrop;
 use crate::pop3::retention::{self, Fetched};
 use crate::pop3::session::{Flow, Session, State};
+use crate::sys::clock;
 use log::{info, warn};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Says good-bye, after the UPDATE state if there was a log-in.
 pub(in crate::pop3) async fn quit(session: &mut Session) -> std::result::Result<Flow, Error> {
@@ -82,10 +82,7 @@ async fn update(mail: &Mail, maildrop: &Maildrop, delete: Pop3Delete) -> Result<
 
 /// Remembers what was downloaded for the first time, and finds what has been long enough.
 async fn expired(mail: &Mail, maildrop: &Maildrop, days: u16) -> Result<UidSet> {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let Some(today) = retention::day(since.as_secs()) else {
+    let Some(today) = retention::day(u64::from(clock::now())) else {
         return Ok(UidSet::new());
     };
     let present = maildrop.present(mail)?;

@@ -7,7 +7,7 @@ use rustls::server::ParsedCertificate;
 use time::{Date, Month, Time};
 
 /// Days before its end when a certificate is to be renewed.
-const SOON: i64 = 14;
+pub const SOON: i64 = 14;
 
 pub(super) fn check(facts: &Facts, report: &mut Report) {
     let what = &["certificate"];

@@ -3,7 +3,6 @@
 mod part;
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
@@ -19,6 +18,7 @@ use crate::mime::address::{Group, Mailbox};
 use crate::mime::build::{self, Header, Piece};
 use crate::mime::transfer::Base64;
 use crate::mime::{DateTime, msgid};
+use crate::sys::clock;
 use crate::sys::random;
 
 /// Makes the email that `object` describes.
@@ -203,13 +203,7 @@ fn header(context: &Context, fields: &[Field], random: u128) -> Result<Header, S
             .any(|field| field.of.name.eq_ignore_ascii_case(name))
     };
     if !has("Date") {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        header.date(
-            "Date",
-            DateTime::utc(i64::try_from(now.as_secs()).unwrap_or(0)),
-        );
+        header.date("Date", DateTime::utc(i64::from(clock::now())));
     }
     write(&mut header, fields)?;
     if !has("Message-ID") {

@@ -1,0 +1,166 @@
+//! A board without a battery: it starts in 1970, serves, and all is well when the time is known.
+use super::{TempDir, once};
+use crate::cli::run::Run;
+use crate::harness::{Client, PATIENCE};
+use crate::smtp::fake::{Fake, USUAL};
+use std::fs;
+use std::time::{Duration, Instant};
+
+const FLAGS: [&str; 22] = [
+    "serve",
+    "--imap",
+    "127.0.0.1:0",
+    "--smtp",
+    "127.0.0.1:0",
+    "--submission",
+    "127.0.0.1:0",
+    "--submissions",
+    "off",
+    "--imaps",
+    "off",
+    "--pop3",
+    "off",
+    "--pop3s",
+    "off",
+    "--http",
+    "off",
+    "--https",
+    "off",
+    "--verify",
+    "off",
+    "--dkim=off",
+];
+
+fn start(dir: &TempDir, settings: &[&str], more: &[&str]) -> Run {
+    let run = Run::start_with_env(dir.path(), settings, &[&FLAGS[..], more].concat());
+    run.ready();
+    run
+}
+
+fn imap(run: &Run) -> Client {
+    let mut c = Client::connect(run.addr("imap"));
+    c.expect("* OK");
+    // A certificate of 1970 would not do for a client that knows the time.
+    c.ask("s STARTTLS", "s OK");
+    c.start_tls();
+    c.ask("a LOGIN me \"correct horse\"", "a OK");
+    c
+}
+
+fn deliver(run: &Run) {
+    let mut c = Client::connect(run.addr("smtp"));
+    c.expect("220");
+    c.ask("EHLO x", "250 ");
+    c.ask("MAIL FROM:<a@example.net>", "250");
+    c.ask("RCPT TO:<me@example.org>", "250");
+    c.ask("DATA", "354");
+    c.send_raw(b"Subject: one\r\n\r\nHello.\r\n.\r\n");
+    c.expect("250");
+}
+
+/// HIGHESTMODSEQ, UIDVALIDITY and UIDNEXT of INBOX.
+fn numbers(c: &mut Client) -> [u64; 3] {
+    let said = c
+        .ask("n STATUS INBOX (HIGHESTMODSEQ UIDVALIDITY UIDNEXT)", "n OK")
+        .join(" ");
+    ["HIGHESTMODSEQ ", "UIDVALIDITY ", "UIDNEXT "].map(|name| {
+        let rest = said.split_once(name).unwrap().1;
+        rest.split([' ', ')']).next().unwrap().parse().unwrap()
+    })
+}
+
+/// Waits until the one message in the queue has been tried so often.
+#[track_caller]
+fn wait_for_attempts(dir: &TempDir, attempts: &str) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let (_, list, _) = once(dir, &["queue", "list"]);
+        if list.contains(attempts) {
+            return;
+        }
+        assert!(Instant::now() < until, "{list}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_boot_in_1970() {
+    let dir = TempDir::new();
+    fs::write(dir.join("secret"), "correct horse\n").unwrap();
+    let private = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    fs::set_permissions(dir.join("secret"), private).unwrap();
+    // It takes nothing now.
+    let fake = Fake::start(USUAL, |_, line| {
+        line.starts_with("MAIL").then(|| "451 4.3.0 later".into())
+    });
+    let smarthost = fake.address().to_string();
+    let way = ["--smarthost", &smarthost, "--smarthost-tls", "none"];
+    let first = [
+        &["--domain", "example.org", "--password-file", "secret"][..],
+        &way,
+    ]
+    .concat();
+    let run = start(&dir, &["PILLARBOX_CLOCK=100"], &first);
+    run.find("the clock is not set");
+    deliver(&run);
+    let mut c = imap(&run);
+    c.ask("b SELECT INBOX", "b OK");
+    let said = c.ask(
+        "c FETCH 1 (INTERNALDATE BODY.PEEK[HEADER.FIELDS (RECEIVED)])",
+        "c OK",
+    );
+    let said = said.join("\n");
+    assert!(
+        said.contains("01-Jan-1970") || said.contains(" 1-Jan-1970"),
+        "{said}"
+    );
+    assert!(
+        said.contains("1 Jan 1970") && said.contains(" (the clock was not set)"),
+        "{said}"
+    );
+    // Mail for others, which cannot be sent now.
+    let mut out = Client::connect(run.addr("submission"));
+    out.expect("220");
+    out.ask("EHLO x", "250 ");
+    out.ask("AUTH PLAIN AG1lAGNvcnJlY3QgaG9yc2U=", "235");
+    out.ask("MAIL FROM:<me@example.org>", "250");
+    out.ask("RCPT TO:<bob@else.where>", "250");
+    out.ask("DATA", "354");
+    out.send_raw(b"Subject: out\r\n\r\nHello.\r\n.\r\n");
+    out.expect("250");
+    wait_for_attempts(&dir, "1 attempts");
+    let before = numbers(&mut c);
+    run.stop();
+
+    // The time is known: nothing goes back, and what waits is not 56 years late.
+    let run = start(&dir, &["X=1"], &way);
+    wait_for_attempts(&dir, "2 attempts");
+    deliver(&run);
+    let mut c = imap(&run);
+    let after = numbers(&mut c);
+    assert_eq!(after[1], before[1]);
+    assert!(
+        after[0] > before[0] && after[2] == before[2] + 1,
+        "{before:?} {after:?}: it came back"
+    );
+    c.ask("b SELECT INBOX", "b OK");
+    let said = c
+        .ask("c FETCH 2 (BODY.PEEK[HEADER.FIELDS (RECEIVED)])", "c OK")
+        .join("\n");
+    assert!(
+        !said.contains("the clock") && !said.contains("1970"),
+        "{said}"
+    );
+    run.stop();
+
+    // And lost again: what was put off by the right time is tried in this one.
+    let run = start(&dir, &["PILLARBOX_CLOCK=100"], &way);
+    wait_for_attempts(&dir, "3 attempts");
+    deliver(&run);
+    let mut c = imap(&run);
+    let last = numbers(&mut c);
+    assert!(
+        last[0] > after[0] && last[2] == after[2] + 1,
+        "{after:?} {last:?}"
+    );
+}
