@@ -26,6 +26,7 @@ const SWITCHES: &[&str] = &[
     "--seen",
     "--replace",
     "--dry-run",
+    "--in-place",
     "--qr",
     "--insecure",
     "--again",

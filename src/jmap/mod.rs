@@ -33,7 +33,7 @@ use crate::net::Conn;
 use crate::server::Ctx;
 
 pub use method::settle_identities;
-pub use push::{Target, run as push};
+pub use push::run as push;
 pub use site::{Gate, Site, policy};
 
 /// Serves one HTTP connection until it ends or the server stops.

@@ -339,8 +339,15 @@ impl Queue {
         );
         let request = [head.as_bytes(), packed].concat();
         let tls = tls::anyone()?;
-        let answer =
-            fetch::exchange(&config.out, address, &target.host, &tls, &request, true).await;
+        let answer = fetch::exchange(
+            &config.out,
+            address,
+            &target.host,
+            Some(&tls),
+            &request,
+            true,
+        )
+        .await;
         let answer = answer.map_err(|error| error.to_string())?;
         match answer.get(9) {
             Some(b'2') if answer.starts_with(b"HTTP/1.") => Ok(()),

@@ -6,11 +6,10 @@
 //! What senders wrote is in the body alone, never in a header field.
 use super::Ctx;
 use crate::config::{Notify, NotifyWith, Out};
-use crate::jmap::Target;
 use crate::limits;
 use crate::mail::{Flags, Mail, Modseq, Role, Uid};
 use crate::mime::{Address, words};
-use crate::net::{TlsConnector, fetch, tls};
+use crate::net::{Target, TlsConnector, fetch, tls};
 use crate::sys::{count, secret};
 use async_io::Timer;
 use base64::Engine;

@@ -511,3 +511,22 @@ impl Store {
         Ok(used)
     }
 }
+
+/// Moves what lies at the end of a store's file into its gaps, and cuts the file: slower than
+/// [`Store::compact`], and without room beside it. Each step is a commit, so the store is whole after any
+/// of them. Nobody may have it open.
+///
+/// # Errors
+/// [`Error::Locked`]; the system's.
+pub fn squeeze(source: &dyn Source) -> Result<(), Error> {
+    let mut db = super::open::raw(source.open()?, SQUEEZE_CACHE)?;
+    let done = db.compact().map_err(|error| match error {
+        redb::CompactionError::Storage(error) => error.into(),
+        other => Error::Damaged(other.to_string()),
+    });
+    // What was done so far stands.
+    db.close()?;
+    done.map(drop)
+}
+
+const SQUEEZE_CACHE: usize = 4 << 20;

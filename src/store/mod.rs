@@ -26,7 +26,7 @@ mod txn;
 mod writer;
 
 pub use check::{Report, check};
-pub use copy::{Op, REBUILD, Rebuild, Sink};
+pub use copy::{Op, REBUILD, Rebuild, Sink, squeeze};
 pub use disk::{Disk, FileDisk};
 pub use error::Error;
 pub use message::{Head, MsgRow};

@@ -60,9 +60,9 @@ fn deliver(run: &Run) {
 
 /// HIGHESTMODSEQ, UIDVALIDITY and UIDNEXT of INBOX.
 fn numbers(c: &mut Client) -> [u64; 3] {
-    let said = c
-        .ask("n STATUS INBOX (HIGHESTMODSEQ UIDVALIDITY UIDNEXT)", "n OK")
-        .join(" ");
+    let said = c.ask("n STATUS INBOX (HIGHESTMODSEQ UIDVALIDITY UIDNEXT)", "n OK");
+    let said = said.iter().find(|line| line.starts_with("* STATUS"));
+    let said = said.unwrap();
     ["HIGHESTMODSEQ ", "UIDVALIDITY ", "UIDNEXT "].map(|name| {
         let rest = said.split_once(name).unwrap().1;
         rest.split([' ', ')']).next().unwrap().parse().unwrap()

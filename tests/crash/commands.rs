@@ -36,9 +36,10 @@ enum Job {
     Backup,
     Restore,
     Compact,
+    Squeeze,
 }
 
-const JOBS: [Job; 7] = [
+const JOBS: [Job; 8] = [
     Job::Open,
     Job::Upgrade,
     Job::Change,
@@ -46,6 +47,7 @@ const JOBS: [Job; 7] = [
     Job::Backup,
     Job::Restore,
     Job::Compact,
+    Job::Squeeze,
 ];
 
 /// One machine through many power cuts.
@@ -177,8 +179,12 @@ impl Life {
                 .map(drop)
                 .map_err(text);
         }
+        if job == Job::Squeeze {
+            return store::squeeze(&*folder.source(store)).map_err(text);
+        }
         let mail = Mail::open_in(dir, store, options()).map_err(text)?;
         let done = match job {
+            Job::Squeeze => Ok(()),
             Job::Open | Job::Upgrade | Job::Restore => {
                 let left = store::beside(store, store::REBUILD);
                 match folder.exists(&left) && !dir.is_cut() {
@@ -311,8 +317,11 @@ impl Life {
         let old = std::mem::replace(&mut self.content, now.clone());
         let lost = || format!("{:?} lost", old.difference(&now).collect::<Vec<_>>());
         match job {
-            Job::Open | Job::Upgrade | Job::Backup | Job::Compact if now == old => {}
-            Job::Open | Job::Upgrade | Job::Backup | Job::Compact => return Err(lost()),
+            Job::Open | Job::Upgrade | Job::Backup | Job::Compact | Job::Squeeze => {
+                if now != old {
+                    return Err(lost());
+                }
+            }
             // What this does is shown elsewhere (`power`).
             Job::Change => {}
             Job::Import => self.imported(&old, &now, done)?,

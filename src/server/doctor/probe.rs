@@ -117,7 +117,8 @@ pub(super) async fn date(facts: &Facts, dns: &Resolver, host: &str) -> Option<u6
     .concat();
     for ip in dns.addresses(host).await.found.into_iter().take(4) {
         let address = SocketAddr::new(ip, facts.https);
-        let answer = fetch::exchange(&facts.out, address, host, &tls, ask.as_bytes(), true).await;
+        let answer =
+            fetch::exchange(&facts.out, address, host, Some(&tls), ask.as_bytes(), true).await;
         let head = answer.unwrap_or_default();
         // Behind the status line, fields as in a message.
         let fields = head.splitn(2, |b| *b == b'\n').nth(1).unwrap_or_default();
