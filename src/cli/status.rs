@@ -67,7 +67,9 @@ fn in_words(lines: &[String], text: &mut String) {
 }
 
 fn shown(name: &str, value: &str) -> String {
-    let number: u64 = value.parse().unwrap_or(0);
+    let Ok(number) = value.parse::<u64>() else {
+        return value.to_owned();
+    };
     if name.contains("_bytes") {
         return match number {
             0..10_240 => format!("{number} B"),

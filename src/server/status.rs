@@ -114,8 +114,8 @@ fn stored(to: &mut Lines, config: &Config, mail: &Mail) -> Result<(), String> {
     }
     let shown = account::shown(config, mail).ok();
     if let Some((_, until)) = shown.and_then(|(der, _)| doctor::validity(&der)) {
-        let days = (until - i64::from(clock::now())).div_euclid(86_400);
-        to.gauge("certificate_days", "days until the certificate ends", &days);
+        let left = until - i64::from(clock::now());
+        to.gauge("certificate_seconds", "until the certificate ends", &left);
     }
     to.gauge(
         "clock_is_set",

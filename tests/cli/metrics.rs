@@ -1,10 +1,11 @@
 //! `--metrics`: what happens is counted, and Prometheus can read it.
 use super::{QUIET, TempDir, once};
 use crate::cli::run::Run;
-use crate::harness::Client;
+use crate::harness::{Client, PATIENCE};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 /// A server with a metrics listener; `more` are flags.
 fn serve(dir: &TempDir, more: &[&str]) -> Run {
@@ -91,7 +92,7 @@ fn what_happens_is_counted() {
         "pillarbox_store_written_bytes_total",
         "pillarbox_store_flushes_total",
         "pillarbox_disk_free_bytes",
-        "pillarbox_certificate_days",
+        "pillarbox_certificate_seconds",
         "pillarbox_memory_bytes",
         "pillarbox_threads",
     ] {
@@ -111,7 +112,7 @@ fn what_happens_is_counted() {
         "               1  messages taken in: smtp\n",
         "               1  log-ins that failed: imap\n",
         "  octets written to the store's file\n",
-        "  days until the certificate ends\n",
+        " days  until the certificate ends\n",
     ] {
         assert!(words.contains(line), "{line} in {words}");
     }
@@ -184,4 +185,37 @@ fn a_port_alone_is_on_loopback() {
     *args.last_mut().unwrap() = "0.0.0.0:0";
     let run = Run::start(dir.path(), &args);
     run.find("shows the numbers to everybody who reaches it");
+}
+
+/// Nothing is written and nobody wakes up while nothing happens, once the start is over.
+#[test]
+fn an_idle_server_sleeps() {
+    let dir = TempDir::new();
+    let run = serve(&dir, &["--domain", "example.org"]);
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let sum = |text: &str, name: &str| -> u64 {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(name));
+        lines.map(|n| n.trim().parse::<u64>().unwrap()).sum()
+    };
+    let process = format!("/proc/{}", run.pid());
+    let wake_ups = || {
+        let threads = fs::read_dir(format!("{process}/task")).unwrap();
+        let paths = threads.map(|it| it.unwrap().path().join("status"));
+        let texts = paths.map(|path| read(&path.to_string_lossy()));
+        texts
+            .map(|text| sum(&text, "voluntary_ctxt_switches:"))
+            .sum()
+    };
+    let written = || sum(&read(&format!("{process}/io")), "wchar:");
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let before: (u64, u64) = (wake_ups(), written());
+        std::thread::sleep(Duration::from_secs(4));
+        let after = (wake_ups(), written());
+        // A thread that has ended takes its count along.
+        if after.0 <= before.0 + 1 && after.1 == before.1 {
+            return;
+        }
+        assert!(Instant::now() < until, "{before:?} {after:?}");
+    }
 }

@@ -179,10 +179,11 @@ impl Life {
                 .map(drop)
                 .map_err(text);
         }
+        let mail = Mail::open_in(dir, store, options()).map_err(text)?;
         if job == Job::Squeeze {
+            smol::block_on(mail.close());
             return store::squeeze(&*folder.source(store)).map_err(text);
         }
-        let mail = Mail::open_in(dir, store, options()).map_err(text)?;
         let done = match job {
             Job::Squeeze => Ok(()),
             Job::Open | Job::Upgrade | Job::Restore => {
