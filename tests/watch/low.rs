@@ -51,11 +51,8 @@ fn first_a_mail_then_refusals() {
     medium.set_free(40 * MIB);
     assert!(deliver(&server).starts_with("250"), "only a warning");
     let told = wait_for_inbox(&server, 3);
-    assert!(
-        told[2].contains("the disk is nearly full: 40 MiB are left"),
-        "{}",
-        told[2]
-    );
+    let words = "the disk is nearly full: 40 MiB are left";
+    assert!(told.iter().any(|text| text.contains(words)), "{told:?}");
     medium.set_free(MIB);
     // SMTP, IMAP and JMAP refuse what would be stored.
     assert!(deliver(&server).starts_with("452 4.3.1 "));
@@ -85,7 +82,7 @@ fn first_a_mail_then_refusals() {
     pop.ask("QUIT", "+OK");
     let seen = imap.ask("c SELECT INBOX", "c OK");
     assert!(seen.iter().any(|line| line == "* 3 EXISTS"), "{seen:?}");
-    let text = imap.ask("d FETCH 1 (BODY.PEEK[TEXT])", "d OK");
+    let text = imap.ask("d FETCH 1:3 (BODY.PEEK[TEXT])", "d OK");
     assert!(text.iter().any(|line| line.contains("Hello.")), "{text:?}");
     imap.ask("e STORE 1:2 +FLAGS (\\Seen \\Deleted)", "e OK");
     imap.ask("f EXPUNGE", "f OK");
