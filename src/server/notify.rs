@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Where an `http:` or `https:` URL leads; whether by TLS.
 ///
@@ -103,14 +104,7 @@ pub async fn run(ctx: Rc<Ctx>) {
             continue;
         }
         // What comes with it is told with it.
-        let wait = match failures {
-            0 => to.pause,
-            n => to
-                .retry
-                .saturating_mul(1 << (n - 1))
-                .min(limits::NOTIFY_RETRY_MOST),
-        };
-        Timer::after(wait).await;
+        Timer::after(wait(&to, failures)).await;
         // Read or taken away meanwhile.
         let Some(news) = news(&ctx.mail, &told) else {
             continue;
@@ -129,6 +123,15 @@ pub async fn run(ctx: Rc<Ctx>) {
             }
         }
     }
+}
+
+/// How long to wait behind so many failures.
+fn wait(to: &Notify, failures: u32) -> Duration {
+    let Some(doubled) = failures.checked_sub(1) else {
+        return to.pause;
+    };
+    let wait = to.retry.saturating_mul(1 << doubled.min(16));
+    wait.min(limits::NOTIFY_RETRY_MOST)
 }
 
 /// Unread messages that are new in INBOX and in the store: what was moved there is no news.
@@ -160,7 +163,8 @@ fn news(mail: &Mail, told: &Told) -> Option<News> {
         match message.filter(|message| message.created > told.modseq) {
             None => count -= 1,
             Some(message) if some.len() < limits::NOTIFY_LISTED => {
-                let view = message.view()?;
+                // One that cannot be read is counted.
+                let Some(view) = message.view() else { continue };
                 let from = view.addresses(0).unwrap_or_default();
                 let subject = view.subject().unwrap_or_default();
                 some.push([
@@ -313,6 +317,25 @@ async fn post(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// This is the thread of the queue, too.
+    #[test]
+    fn waits_grow_and_stay_bounded() {
+        let to = Notify {
+            url: String::new(),
+            with: NotifyWith::Nothing,
+            json: false,
+            authorization: None,
+            pause: limits::NOTIFY_PAUSE,
+            retry: limits::NOTIFY_RETRY,
+        };
+        let waits: Vec<_> = (0..=limits::NOTIFY_ATTEMPTS)
+            .map(|n| wait(&to, n))
+            .collect();
+        assert_eq!(waits[..2], [limits::NOTIFY_PAUSE, limits::NOTIFY_RETRY]);
+        assert!(waits.is_sorted());
+        assert_eq!(waits.last(), Some(&limits::NOTIFY_RETRY_MOST));
+    }
 
     #[test]
     fn urls() {
