@@ -1,6 +1,7 @@
 //! Names and fields by which other programs say where a message is and what was done with it.
 use crate::limits;
 use crate::mail::{Flags, Role};
+use crate::mime::nfc::nfc;
 use crate::mime::{date, header, words};
 
 /// Mailboxes that go by several names, and what they are for.
@@ -44,7 +45,7 @@ pub fn said(path: &str) -> String {
 pub fn clean(path: &str) -> String {
     let mut out = String::new();
     let mut depth = 0;
-    for name in path.split('/') {
+    for name in nfc(path.to_owned()).split('/') {
         let odd = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
         let name: String = name.chars().map(|c| if odd(c) { '_' } else { c }).collect();
         let name = name.trim();

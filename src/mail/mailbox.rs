@@ -11,6 +11,7 @@ use super::{
     now, same_path,
 };
 use crate::limits::{MAILBOX_DEPTH, MAILBOX_NAME, MAILBOXES};
+use crate::mime::nfc::nfc;
 use crate::store::{Counters, DataType, EmailId, Gone, Mbox, State, ThreadId, Txn};
 use std::sync::Arc;
 
@@ -550,6 +551,9 @@ fn check_name(name: &str) -> Done<()> {
     } else if name.starts_with('\u{feff}') {
         // RFC 5198 §2.
         "begins with a byte order mark"
+    } else if nfc(name.to_owned()) != name {
+        // RFC 9051 §5.1; IMAP brings names into it.
+        "is not in Unicode's normal form C"
     } else {
         return Ok(());
     };

@@ -378,6 +378,11 @@ fn a_refused_operation_leaves_nothing_behind() {
             mail.rename("d", "e/d").await,
             Err(Error::BadName(_))
         ));
+        // RFC 5198 §2: normal form C, into which protocols bring names or refuse them.
+        assert!(matches!(
+            mail.create("u\u{308}", None).await,
+            Err(Error::BadName(_))
+        ));
         mail.close().await;
     });
 }

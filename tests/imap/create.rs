@@ -75,6 +75,24 @@ fn another_spelling_is_told() {
             .one("LIST")
             .contains("\"INBOX/\u{fc}b\" (\"OLDNAME\" (\"inbox/\u{fc}b\"))")
     );
+    // RFC 9051 §5.1, §6.3.4, §6.3.6: letters and their marks become one, whatever the command.
+    let reply = imap.ok("CREATE \"Entwu\u{308}rfe\"");
+    assert!(
+        reply
+            .one("LIST")
+            .ends_with("\"Entw\u{fc}rfe\" (\"OLDNAME\" (\"Entwu\u{308}rfe\"))")
+    );
+    imap.no("CREATE \"Entw\u{fc}rfe\"");
+    let reply = imap.ok("SELECT \"Entwu\u{308}rfe\"");
+    assert!(
+        reply
+            .one("LIST")
+            .contains("(\"OLDNAME\" (\"Entwu\u{308}rfe\"))")
+    );
+    assert_eq!(imap.ok("LIST \"\" \"Entwu\u{308}*\"").with("LIST").len(), 1);
+    let reply = imap.ok("RENAME \"Entwu\u{308}rfe\" \"e\u{323}\u{302}\"");
+    assert!(reply.one("LIST").contains("\"\u{1ec7}\" (\"OLDNAME\""));
+    imap.ok("DELETE \"e\u{302}\u{323}\"");
     assert_eq!(
         imap.ok("SELECT Trash").one("LIST"),
         "LIST (\\HasNoChildren \\Subscribed \\Trash) \"/\" Trash"

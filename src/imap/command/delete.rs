@@ -3,14 +3,14 @@
 use super::subscribe;
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
-use crate::imap::wire::mailbox::inbox;
+use crate::imap::wire::mailbox::canonical;
 use crate::mail::Expect;
 
 /// DELETE: the mailbox and its messages. One with children stays (`NO [HASCHILDREN]`).
 pub async fn run(session: &mut Session, given: &str) -> Run {
     let mail = session.mail();
     let meta = mail.meta();
-    let Some(found) = meta.by_path(&inbox(given.to_owned())).cloned() else {
+    let Some(found) = meta.by_path(&canonical(given.to_owned())).cloned() else {
         return Answer::no("[NONEXISTENT] no such mailbox").stop();
     };
     let id = found.id;

@@ -2,11 +2,11 @@
 
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
-use crate::imap::wire::mailbox::inbox;
+use crate::imap::wire::mailbox::canonical;
 
 /// RENAME: children follow; INBOX gives its messages to the new mailbox and stays.
 pub async fn run(session: &mut Session, from: &str, given: &str) -> Run {
-    let (old, new) = (inbox(from.to_owned()), inbox(given.to_owned()));
+    let (old, new) = (canonical(from.to_owned()), canonical(given.to_owned()));
     let mail = session.mail();
     mail.rename(&old, &new).await?;
     session.named(&new, Some(&old));

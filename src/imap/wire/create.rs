@@ -1,7 +1,7 @@
 //! CREATE (RFC 9051 §6.3.4), also for a special use (RFC 6154 §3).
 
 use super::cursor::{Cursor, Parsed};
-use super::mailbox::{SEPARATOR, given, inbox};
+use super::mailbox::{SEPARATOR, canonical, given};
 
 /// The arguments of CREATE.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub fn create(c: &mut Cursor<'_>) -> Parsed<Create> {
         })?;
     }
     Ok(Create {
-        name: inbox(name.clone()),
+        name: canonical(name.clone()),
         given: name,
         uses,
     })

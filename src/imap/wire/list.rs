@@ -158,7 +158,7 @@ pub fn joined(reference: &str, pattern: &str) -> String {
         Some(rest) => rest.to_owned(),
         None => format!("{reference}{pattern}"),
     };
-    mailbox::inbox(whole)
+    mailbox::canonical(whole)
 }
 
 /// Does `name` match `pattern`? `*` stands for anything, `%` for anything without a separator;

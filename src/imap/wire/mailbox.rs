@@ -5,13 +5,14 @@
 
 use super::cursor::{Cursor, Parsed};
 use super::{encode, utf7};
+use crate::mime::nfc::nfc;
 
 /// The hierarchy separator.
 pub const SEPARATOR: char = '/';
 
-/// A name as `mailbox` in the grammar; any spelling of INBOX becomes `INBOX`.
+/// A name as `mailbox` in the grammar; as [`canonical`] has it.
 pub fn name(c: &mut Cursor<'_>) -> Parsed<String> {
-    given(c).map(inbox)
+    given(c).map(canonical)
 }
 
 /// The same, spelled as it is.
@@ -33,7 +34,13 @@ pub fn decode(bytes: &[u8], utf8: bool) -> Option<String> {
     (!name.contains('\0')).then_some(name)
 }
 
-/// `INBOX` for any spelling of it, alone or as the first level (RFC 9051 §5.1).
+/// The name that is meant: `INBOX` for any spelling of it, alone or as the first level, and all of it
+/// in Unicode's normal form C (RFC 9051 §5.1).
+pub fn canonical(name: String) -> String {
+    inbox(nfc(name))
+}
+
+/// `INBOX` for any spelling of it.
 pub fn inbox(name: String) -> String {
     let Some((head, rest)) = name.split_at_checked(5) else {
         return name;
@@ -95,7 +102,7 @@ mod tests {
         fn round_trip(text in "[a-zA-Z/&\" \u{e0}-\u{ff}\u{4e00}-\u{4e10}]{1,30}", utf8: bool) {
             let mut out = Vec::new();
             write(&mut out, &text, utf8);
-            prop_assert_eq!(parse(&out, utf8), Some(inbox(text)));
+            prop_assert_eq!(parse(&out, utf8), Some(canonical(text)));
         }
     }
 }

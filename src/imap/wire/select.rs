@@ -46,7 +46,7 @@ pub fn select(c: &mut Cursor<'_>) -> Parsed<Select> {
     c.space()?;
     let given = mailbox::given(c)?;
     let mut select = Select {
-        name: mailbox::inbox(given.clone()),
+        name: mailbox::canonical(given.clone()),
         given,
         condstore: false,
         qresync: None,

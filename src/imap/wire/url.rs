@@ -105,7 +105,7 @@ impl Url {
         };
         Some(Url {
             server,
-            mailbox: mailbox::inbox(mailbox),
+            mailbox: mailbox::canonical(mailbox),
             uidvalidity: validity,
             uid,
             section,
