@@ -87,7 +87,7 @@ fn wait_for_attempts(dir: &TempDir, attempts: &str) {
 fn a_boot_in_1970() {
     let dir = TempDir::new();
     fs::write(dir.join("secret"), "correct horse\n").unwrap();
-    let private = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    let private: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(dir.join("secret"), private).unwrap();
     // It takes nothing now.
     let fake = Fake::start(USUAL, |_, line| {
