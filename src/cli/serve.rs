@@ -1,25 +1,24 @@
-//! `pillarbox serve`: flags to a checked configuration, and the run of the server.
-use super::create::{Ready, Wanted, no_domain};
+//! `pillarbox serve`: flags to a checked configuration.
+mod run;
+mod value;
+
+use super::create::{Wanted, no_domain};
 use super::{db_path, open, secret};
 use crate::config::{
-    Config, Dmarc, DomainRoute, Http, Listen, Notify, NotifyWith, Out, Pop3, Pop3Delete, Proxy,
-    Role, Smarthost, SmarthostTls, Verify,
+    Config, Dmarc, Http, Listen, Notify, NotifyWith, Out, Pop3, Proxy, Role, Smarthost,
+    SmarthostTls, Verify,
 };
-use crate::imap::capability;
-use crate::mail::{Mail, Options, outbound};
+use crate::mail::Options;
 use crate::net::listener;
-use crate::server::control::Control;
-use crate::server::{self, Bound, Failure, Kind, Server};
-use crate::sys::network::Network;
+use crate::server::{self, Bound, Failure, Kind};
 use crate::{limits, sys};
 use argh::{ArgsInfo, FromArgs};
-use async_signal::{Signal, Signals};
-use smol::future::FutureExt;
-use smol::stream::StreamExt;
+use run::{check_clock, log_panics, serve};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
+use value::*;
+pub(super) use value::{host_port, resolver};
 
 /// Serve mail. A store that is not there yet is made, with an account whose password is printed
 /// once; later starts need no --domain.
@@ -777,99 +776,6 @@ impl Serve {
     }
 }
 
-/// From bound sockets to the end.
-async fn serve(ready: Ready, bound: Vec<Bound>, mail: Arc<Mail>) -> Result<(), Failure> {
-    let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup])
-        .map_err(|e| Failure::new(Kind::Other, format!("cannot take signals: {e}")))?;
-    let kind = if ready.self_signed {
-        "self-signed"
-    } else {
-        "from files"
-    };
-    log::info!("certificate ({kind}) SHA-256 {}", ready.tls.fingerprint());
-    let auth = ready.auth.clone();
-    let control = Control::bind(&ready.config.db).inspect_err(|e| {
-        log::warn!("no control socket: {e}; passwd works with the server down only")
-    });
-    let db = ready.config.db.clone();
-    let (engine, beating) = (mail.clone(), mail.clone());
-    let server = Server::start(bound, ready.config, mail, ready.auth, Some(ready.tls))?;
-    log::info!("ready: {}", db.display());
-    sys::notify::notify("READY=1");
-    let controlled = async {
-        if let Ok(control) = &control
-            && let Err(e) = control.serve(&auth, &engine).await
-        {
-            log::warn!("control socket: {e}");
-        }
-        std::future::pending().await
-    };
-    let stop = wait_for_stop(&mut signals, &server);
-    stop.or(controlled).or(watched(&beating)).await;
-    log::info!("stopping");
-    sys::notify::notify("STOPPING=1");
-    drop(control);
-    let hurry = async {
-        while let Some(signal) = signals.next().await {
-            if matches!(signal, Ok(Signal::Term | Signal::Int)) {
-                return;
-            }
-        }
-    };
-    server.stop(server::PATIENCE, hurry).await;
-    log::info!("stopped");
-    Ok(())
-}
-
-/// Tells the service manager's watchdog that this thread and the store's writer go on.
-async fn watched(mail: &Mail) {
-    let Some(every) = sys::notify::watchdog() else {
-        return std::future::pending().await;
-    };
-    loop {
-        smol::Timer::after(every).await;
-        // Nothing to write: it is answered, nothing more. A store that fails is not mended by
-        // starting again.
-        let _ = mail.put(Vec::new()).await;
-        sys::notify::notify("WATCHDOG=1");
-    }
-}
-
-/// Resolves at SIGTERM or SIGINT; SIGHUP reloads the certificate and tries queued mail at once.
-async fn wait_for_stop(signals: &mut Signals, server: &Server) {
-    while let Some(signal) = signals.next().await {
-        match signal {
-            Ok(Signal::Hup) => {
-                match server.reload() {
-                    Ok(()) => {
-                        let shown = server
-                            .tls()
-                            .map(|tls| tls.fingerprint())
-                            .unwrap_or_default();
-                        log::info!("reloaded; certificate SHA-256 {shown}");
-                    }
-                    Err(e) => log::error!("not reloaded, the old certificate stays: {e}"),
-                }
-                outbound::retry_all();
-            }
-            Ok(Signal::Term | Signal::Int) => return,
-            _ => {}
-        }
-    }
-}
-
-/// Panics go to the log like everything else, with their place.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|info| log::error!("internal error: {info}")));
-}
-
-/// Routers start without the time. Mail is served all the same.
-fn check_clock() {
-    if !sys::clock::is_set() {
-        log::warn!("the clock is not set: mail that comes now gets a wrong date until it is");
-    }
-}
-
 fn is_refused(address: SocketAddr) -> bool {
     let refused = |e: &std::io::Error| e.kind() == std::io::ErrorKind::PermissionDenied;
     listener::bind(address, false)
@@ -893,240 +799,6 @@ fn not_permitted(roles: &[Role]) -> Failure {
             flags.join(" ")
         ),
     )
-}
-
-/// `ADDR:PORT`, `PORT` (all addresses, of metrics loopback), `localhost:PORT`.
-fn socket_address(role: Role, value: &str) -> Result<SocketAddr, Failure> {
-    let port_only = value.strip_prefix(':').unwrap_or(value);
-    if let Ok(port) = port_only.parse::<u16>() {
-        // There is no log-in: others see it only if that is asked for.
-        if role == Role::Metrics {
-            return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
-        }
-        return Ok(SocketAddr::from(([0u16; 8], port)));
-    }
-    let numeric = value
-        .replace("localhost:", "127.0.0.1:")
-        .replace("*:", "[::]:");
-    numeric.parse().map_err(|_| {
-        Failure::usage(format!(
-            "--{} {value}: give ADDR:PORT with a numeric address, like 192.0.2.1:{port} or \
-             [::]:{port}, or off",
-            role.name(),
-            port = role.port()
-        ))
-    })
-}
-
-/// `DOMAIN=direct`, `DOMAIN=HOST`, `DOMAIN=HOST:PORT`.
-fn routes(flag: &str, values: &[String]) -> Result<Vec<DomainRoute>, Failure> {
-    values.iter().map(|value| route(flag, value)).collect()
-}
-
-fn route(flag: &str, value: &str) -> Result<DomainRoute, Failure> {
-    let wrong = || {
-        Failure::usage(format!(
-            "{flag} {value}: give DOMAIN=direct or DOMAIN=HOST:PORT"
-        ))
-    };
-    let (domain, way) = value.split_once('=').ok_or_else(wrong)?;
-    let domain = domain.to_lowercase();
-    if domain.trim_start_matches('.').is_empty() {
-        return Err(wrong());
-    }
-    if way == "direct" {
-        return Ok(DomainRoute { domain, host: None });
-    }
-    let (host, port) = host_port(flag, way)?;
-    let tls = match port {
-        Some(465) => SmarthostTls::Tls,
-        Some(587) => SmarthostTls::StartTls,
-        _ => SmarthostTls::None,
-    };
-    let host = Smarthost {
-        host,
-        port: port.unwrap_or(25),
-        tls,
-        login: None,
-        token: None,
-        ca: None,
-    };
-    Ok(DomainRoute {
-        domain,
-        host: Some(host),
-    })
-}
-
-fn zones(values: &[String]) -> Vec<String> {
-    let zone = |value: &String| value.trim_matches('.').to_lowercase();
-    values.iter().map(zone).collect()
-}
-
-/// `HOST=FILE`: for every route to that host.
-fn log_in(value: &str, config: &mut Config) -> Result<(), Failure> {
-    let wrong = |why: &str| Failure::usage(format!("--route-login {value}: {why}"));
-    let (host, file) = value
-        .split_once('=')
-        .ok_or_else(|| wrong("give HOST=FILE"))?;
-    let host = crate::dns::ascii(host);
-    let login = name_and_password(file)?;
-    let mut known = false;
-    for route in config.routes.iter_mut().chain(&mut config.sender_routes) {
-        if let Some(to) = route.host.as_mut().filter(|to| to.host == host) {
-            known = true;
-            to.login = Some(login.clone());
-            // No password in the clear.
-            if to.tls == SmarthostTls::None {
-                to.tls = SmarthostTls::StartTls;
-            }
-        }
-    }
-    match known {
-        true => Ok(()),
-        false => Err(wrong("no --route and no --sender-route names this host")),
-    }
-}
-
-/// A file's first line: `NAME PASSWORD`.
-fn name_and_password(file: &str) -> Result<(String, String), Failure> {
-    let line = secret(file)?;
-    let (name, password) = line.split_once([' ', '\t']).ok_or_else(|| {
-        Failure::new(
-            Kind::Secret,
-            format!("{file}: its first line is to be NAME PASSWORD"),
-        )
-    })?;
-    Ok((name.to_owned(), password.trim().to_owned()))
-}
-
-/// `ADDR`, `ADDR/BITS`, each.
-fn networks(flag: &str, values: &[String]) -> Result<Vec<Network>, Failure> {
-    let network = |value: &String| {
-        Network::parse(value).ok_or_else(|| {
-            Failure::usage(format!(
-                "{flag} {value}: give ADDR or ADDR/BITS, like 192.0.2.0/24"
-            ))
-        })
-    };
-    values.iter().map(network).collect()
-}
-
-/// `ADDR`, `ADDR:PORT`, `[V6]:PORT`.
-pub(super) fn resolver(value: &str) -> Result<SocketAddr, Failure> {
-    let address = value
-        .parse()
-        .map(|ip: std::net::IpAddr| SocketAddr::new(ip, 53));
-    address.or_else(|_| value.parse()).map_err(|_| {
-        Failure::usage(format!(
-            "--dns {value}: give a numeric address, like 192.0.2.53 or [2001:db8::53]:53"
-        ))
-    })
-}
-
-/// `HOST`, `HOST:PORT`, `[V6]:PORT`.
-pub(super) fn host_port(flag: &str, value: &str) -> Result<(String, Option<u16>), Failure> {
-    let wrong = || Failure::usage(format!("{flag} {value}: give HOST or HOST:PORT"));
-    let (host, port) = match value.strip_prefix('[') {
-        Some(rest) => {
-            let (host, rest) = rest.split_once(']').ok_or_else(wrong)?;
-            (host, rest.strip_prefix(':'))
-        }
-        None => match value.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (value, None),
-        },
-    };
-    let port = port
-        .map(|port| port.parse::<u16>().map_err(|_| wrong()))
-        .transpose()?;
-    // RFC 5891 §5.5: what is looked up is in A-labels.
-    let host = crate::dns::ascii(host);
-    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '/' || !c.is_ascii();
-    if host.is_empty() || host.contains(odd) || port == Some(0) {
-        return Err(wrong());
-    }
-    Ok((host, port))
-}
-
-fn pop3_delete(value: &str) -> Result<Pop3Delete, Failure> {
-    match value {
-        "never" => return Ok(Pop3Delete::Never),
-        "at-once" => return Ok(Pop3Delete::AtOnce),
-        _ => {}
-    }
-    let days = value
-        .strip_suffix("-days")
-        .or_else(|| value.strip_suffix("-day"));
-    match days.and_then(|days| days.parse::<u16>().ok()) {
-        Some(days) if days > 0 => Ok(Pop3Delete::Days(days)),
-        _ => Err(Failure::usage(format!(
-            "--pop3-delete {value}: it is never, at-once or a number of days like 30-days"
-        ))),
-    }
-}
-
-fn imap_without(names: &[String]) -> Result<Vec<&'static str>, Failure> {
-    let known = |name: &String| {
-        capability::switchable(name).map_err(|e| {
-            let e = format!("--imap-without {name}: no such IMAP capability, {e}");
-            Failure::usage(e)
-        })
-    };
-    let off = names.iter().map(known).collect::<Result<Vec<_>, _>>()?;
-    if off.contains(&"IMAP4rev1") && off.contains(&"IMAP4rev2") {
-        let why = "--imap-without IMAP4rev1 and IMAP4rev2: leave one of them, or use --imap off";
-        return Err(Failure::usage(why));
-    }
-    Ok(off)
-}
-
-/// RFC 9110 §5: a token, a colon, visible characters.
-fn header_field(field: &str) -> Result<(String, String), Failure> {
-    let parts = field
-        .split_once(':')
-        .map(|(name, value)| (name, value.trim()));
-    let token = |name: &str| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-    };
-    match parts {
-        Some((name, value))
-            if token(name) && value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) =>
-        {
-            Ok((name.to_owned(), value.to_owned()))
-        }
-        _ => Err(Failure::usage(format!(
-            "--http-header {field}: give it as 'Name: value'"
-        ))),
-    }
-}
-
-fn mebibytes(flag: &str, value: u64, least: u64, most: u64) -> Result<u64, Failure> {
-    if (least..=most).contains(&value) {
-        return Ok(value << 20);
-    }
-    Err(Failure::usage(format!(
-        "{flag} {value}: it is between {least} and {most} MiB"
-    )))
-}
-
-fn seconds(flag: &str, value: u64) -> Result<Duration, Failure> {
-    if (1..=86_400).contains(&value) {
-        return Ok(Duration::from_secs(value));
-    }
-    Err(Failure::usage(format!(
-        "{flag} {value}: it is between 1 and 86400 seconds"
-    )))
-}
-
-fn at_least_one(flag: &str, value: usize) -> Result<usize, Failure> {
-    if value > 0 {
-        Ok(value)
-    } else {
-        Err(Failure::usage(format!("{flag} 0: it is at least 1")))
-    }
 }
 
 #[cfg(test)]

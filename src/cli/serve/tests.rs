@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Pop3Delete;
 
 fn config(args: &[&str]) -> Result<Config, String> {
     let serve = Serve::from_args(&["serve"], args).map_err(|e| e.output)?;
