@@ -285,7 +285,7 @@ impl Mail {
     }
 
     /// Starts a message of our own to the owner: a few KiB, however full the disk is.
-    pub fn last_words(&self) -> Result<BodyWriter> {
+    pub(crate) fn last_words(&self) -> Result<BodyWriter> {
         self.check()?;
         Ok(BodyWriter::new(
             self.store.clone(),
