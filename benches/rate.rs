@@ -108,7 +108,11 @@ fn message(number: u32) -> Vec<u8> {
         state ^= state >> 17;
         state ^= state << 5;
         text.push_str(WORDS[state as usize % WORDS.len()]);
-        text.push_str(if state.is_multiple_of(12) { "\r\n" } else { " " });
+        text.push_str(if state.is_multiple_of(12) {
+            "\r\n"
+        } else {
+            " "
+        });
     }
     text.into_bytes()
 }
