@@ -292,13 +292,15 @@ impl Server {
     fn start_queue(&self) -> Result<JoinHandle<()>, Failure> {
         let (ctx, halt) = (self.ctx.clone(), self.shared.halt.clone());
         let tls = self.tls.clone();
+        // Not when its thread comes to it: mail may have come by then.
+        let told = notify::Told::now(&ctx.mail);
         let thread = Builder::new()
             .name("queue".into())
             .stack_size(limits::THREAD_STACK);
         let run = move || {
             let ctx = Rc::new(ctx);
             let queue = crate::queue::run(ctx.clone()).or(crate::jmap::push(ctx.clone()));
-            let telling = notify::run(ctx.clone()).or(watch::run(ctx, tls));
+            let telling = notify::run(ctx.clone(), told).or(watch::run(ctx, tls));
             smol::block_on(queue.or(telling).or(halt.wait()));
         };
         thread.spawn(run).map_err(|e| no_thread(&e))

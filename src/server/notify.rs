@@ -63,13 +63,13 @@ pub fn authorization(file: &Path) -> Result<String, String> {
 }
 
 /// What was told.
-struct Told {
+pub(super) struct Told {
     uidnext: Uid,
     modseq: Modseq,
 }
 
 impl Told {
-    fn now(mail: &Mail) -> Told {
+    pub(super) fn now(mail: &Mail) -> Told {
         let meta = mail.meta();
         let inbox = meta.by_role(Role::Inbox);
         Told {
@@ -88,12 +88,11 @@ struct News {
     some: Vec<[String; 3]>,
 }
 
-/// Runs until the server stops.
-pub async fn run(ctx: Rc<Ctx>) {
+/// Tells what comes from `told` on, until the server stops.
+pub(super) async fn run(ctx: Rc<Ctx>, mut told: Told) {
     let Some(to) = ctx.config.notify.clone() else {
         return std::future::pending().await;
     };
-    let mut told = Told::now(&ctx.mail);
     let (mut failures, mut connector) = (0, None);
     loop {
         let changed = ctx.mail.hub().listen();
