@@ -813,6 +813,13 @@ pub const FETCH_LOGIN: Duration = Duration::from_secs(60);
 /// Connections in a row that break without a window of messages; the import ends, and goes on when it is
 /// run again. The pauses between them are 1, 2, 4, 8 and 16 seconds.
 pub const FETCH_TRIES: u32 = 5;
+
+/// Connections that break while one message alone is fetched; then it is left out.
+pub const FETCH_HANG_TRIES: u32 = 2;
+
+/// Messages in a row that are left out so; at the next one the import ends.
+pub const FETCH_HANGS: u32 = 20;
+
 /// How often the box is looked after when nothing happens.
 pub const WATCH_EVERY: Duration = Duration::from_secs(3600);
 /// The same when something was written, behind that.

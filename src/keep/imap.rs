@@ -31,14 +31,8 @@ struct Folder {
     kept: String,
 }
 
-/// RFC 6154: what mailboxes are for, and what we call that.
-const ROLES: [(&str, &str); 5] = [
-    ("\\sent", "\\sent"),
-    ("\\drafts", "\\drafts"),
-    ("\\trash", "\\trash"),
-    ("\\junk", "\\junk"),
-    ("\\archive", "\\archive"),
-];
+/// What mailboxes are for (RFC 6154 §2), as we say it, too.
+const ROLES: [&str; 5] = ["\\sent", "\\drafts", "\\trash", "\\junk", "\\archive"];
 
 /// Mailboxes that hold nothing of their own (RFC 6154 §2, RFC 8457), and those that cannot be opened.
 const NOT_TAKEN: [&str; 4] = ["\\noselect", "\\nonexistent", "\\flagged", "\\important"];
@@ -66,7 +60,9 @@ pub fn read(job: &Job<'_>, target: &mut Progress<'_>) -> Done<u32> {
         link: None,
         open: None,
         worked: false,
+        asked: false,
         fails: 0,
+        hung: 0,
         missed: 0,
     };
     let mut folders = Vec::new();
@@ -107,8 +103,12 @@ struct Way<'a> {
     open: Option<Vec<u8>>,
     /// There was one: the address and the password are right.
     worked: bool,
+    /// The messages of the window were asked for: a connection that breaks now breaks on them.
+    asked: bool,
     /// Connections that broke in a row without anything done.
     fails: u32,
+    /// Messages in a row that were left out because the connection broke on them.
+    hung: u32,
     /// What was said not to be had.
     missed: u32,
 }
@@ -193,10 +193,10 @@ impl Way<'_> {
                 let why = "the other server has too many mailboxes";
                 return Err(Failure::new(Kind::Other, why).into());
             }
-            let role = ROLES.iter().find(|(attribute, _)| is(attribute));
+            let role = ROLES.into_iter().find(|role| is(role));
             listed.push(Folder {
                 path: path(&found.name, found.separator),
-                role: role.map(|(_, role)| *role),
+                role,
                 name: found.name,
                 all,
                 kept: String::new(),
@@ -317,7 +317,7 @@ impl Way<'_> {
         // What is refused from here on is of this mailbox.
         target.recall(&key)?;
         let mut at = self.first(folder, opened);
-        let (mut width, mut gap) = (WIDTH, false);
+        let (mut width, mut gap, mut tries) = (WIDTH, false, 0);
         while at < next {
             let last = at.saturating_add(width - 1).min(next - 1);
             let window = Window {
@@ -326,43 +326,62 @@ impl Way<'_> {
                 first: at,
                 last,
             };
-            match self.window(&window, target) {
-                Ok(count) => {
-                    self.fails = 0;
+            // Perhaps it is one message that the server cannot give.
+            let alone = at == last;
+            let why = match self.window(&window, target) {
+                Ok(came) => {
+                    (self.fails, self.hung, tries) = (0, 0, 0);
                     at = last + 1;
+                    for uid in came.empty {
+                        self.lost(folder, uid, "gives nothing of it");
+                        gap = true;
+                    }
                     // What the server did not give is asked for again the next time.
                     if !gap {
                         target.note(&key, &format!("{validity} {at}"))?;
                     }
-                    width = match count {
+                    width = match came.count {
                         // UIDs have holes, and large ones.
                         0..MANY => width.saturating_mul(4).min(WIDEST),
                         MANY.. => width.div_ceil(2),
                     };
+                    continue;
                 }
                 Err(Stop::Ended(failure)) => return Err(failure),
-                // Perhaps it is one message that the server cannot give.
-                Err(Stop::Refused(why)) if width == 1 => {
-                    let name = shown(&folder.name);
-                    eprintln!(
-                        "\rpillarbox: {name}, UID {at}: the other server does not give it: {why}"
-                    );
-                    self.missed += 1;
-                    gap = true;
-                    at += 1;
-                }
-                Err(Stop::Refused(_)) => width = width.div_ceil(8),
+                Err(Stop::Refused(why)) => alone.then(|| ["does not give it: ", &why].concat()),
                 Err(Stop::Broken(why)) => {
-                    width = width.div_ceil(8);
-                    self.broke(&why)?;
+                    tries += u32::from(alone && self.asked);
+                    if tries < limits::FETCH_HANG_TRIES || self.hung >= limits::FETCH_HANGS {
+                        self.broke(&why)?;
+                        None
+                    } else {
+                        self.link = None;
+                        (self.fails, self.hung, tries) = (0, self.hung + 1, 0);
+                        Some(["hangs up on it: ", &why].concat())
+                    }
                 }
+            };
+            if let Some(why) = why {
+                self.lost(folder, at, &why);
+                gap = true;
+                at += 1;
+            } else {
+                width = (last - at + 1).div_ceil(NARROWER);
             }
         }
         Ok(())
     }
 
-    /// Fetches the messages of a window; returns how many.
-    fn window(&mut self, window: &Window<'_>, target: &mut Progress<'_>) -> Result<u32, Stop> {
+    /// A message did not come.
+    fn lost(&mut self, folder: &Folder, uid: u32, why: &str) {
+        let name = shown(&folder.name);
+        eprintln!("\rpillarbox: {name}, UID {uid}: the other server {why}");
+        self.missed += 1;
+    }
+
+    /// Fetches the messages of a window.
+    fn window(&mut self, window: &Window<'_>, target: &mut Progress<'_>) -> Result<Came, Stop> {
+        self.asked = false;
         if self.link.is_none() || self.open.as_ref() != Some(&window.folder.name) {
             let opened = self.examine(window.folder)?;
             if opened.is_none_or(|it| it.validity != window.validity) {
@@ -370,15 +389,16 @@ impl Way<'_> {
                 return Err(Failure::new(Kind::Other, why).into());
             }
         }
+        self.asked = true;
         let mut set = format!("{}:{}", window.first, window.last);
         if window.folder.all {
             let Some(alone) = self.unlabelled(window)? else {
-                return Ok(0);
+                return Ok(Came::default());
             };
             set = alone;
         }
         let into = &self.job.options;
-        let mut count = 0;
+        let mut came = Came::default();
         let mut octets = false;
         let command = ["UID FETCH ", &set, " (UID FLAGS INTERNALDATE BODY.PEEK[])"].concat();
         let link = self.link()?;
@@ -397,23 +417,24 @@ impl Way<'_> {
             let Some(message) = wire::fetched(line) else {
                 return Ok(());
             };
-            if let Some(body) = message
-                .body
-                .as_ref()
-                .filter(|body| !streamed && !body.is_empty())
-            {
-                target.begin(&Said::default())?;
-                target.octets(body)?;
-            } else if !streamed {
-                // Flags that changed meanwhile, or a message that is gone.
+            // Flags that changed meanwhile, or a message that is gone.
+            let Some(body) = &message.body else {
                 return Ok(());
-            }
-            count += 1;
+            };
+            came.count += 1;
             if !(window.first..=window.last).contains(&message.uid)
-                || count > window.last - window.first + 1
+                || came.count > window.last - window.first + 1
             {
                 let why = "the other server sends messages that were not asked for";
                 return Err(Failure::new(Kind::Other, why).into());
+            }
+            if !streamed {
+                if body.is_empty() {
+                    came.empty.push(message.uid);
+                    return Ok(());
+                }
+                target.begin(&Said::default())?;
+                target.octets(body)?;
             }
             let mut said = window.folder.said(into);
             said.flags = said.flags.with(message.flags);
@@ -422,7 +443,7 @@ impl Way<'_> {
             said.origin = format!("{}, UID {}", shown(&window.folder.name), message.uid);
             Ok(target.end(&said)?)
         })?;
-        Ok(count)
+        Ok(came)
     }
 
     /// The messages of a window that have no label of a mailbox (Gmail's X-GM-EXT-1), as a set of UIDs.
@@ -457,8 +478,19 @@ impl Way<'_> {
 const WIDTH: u32 = 64;
 /// And at most.
 const WIDEST: u32 = 1 << 16;
+/// How much fewer when they do not come: the widest window is one message before tries run out.
+const NARROWER: u32 = 64;
 /// Messages of a window that are enough: so many are fetched again after a break.
 const MANY: u32 = 100;
+
+/// What came of a window.
+#[derive(Default)]
+struct Came {
+    /// Messages.
+    count: u32,
+    /// UIDs of those of them that have no octets: `BODY[] NIL`.
+    empty: Vec<u32>,
+}
 
 /// Some UIDs of a mailbox.
 struct Window<'a> {

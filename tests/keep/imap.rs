@@ -468,6 +468,97 @@ fn a_message_that_cannot_be_had_is_named() {
     assert!(out.contains("1 imported, "), "{out}");
 }
 
+/// A server that has nothing of a message says so in many ways; in small letters, too.
+#[test]
+fn a_message_without_octets_is_named() {
+    let dir = init();
+    secret(&dir);
+    let large = format!("Subject: large\r\n\r\n{}", "line\r\n".repeat(40_000));
+    let server = fake(
+        5,
+        Box::new(move |_, command, out| {
+            if !command.starts_with("UID FETCH 1:5 ") {
+                return Act::Usual;
+            }
+            let size = large.len();
+            let flags = "{2}\r\n$k ".repeat(50);
+            let said = format!(
+                "* 1 FETCH (UID 1 BODY[] NIL)\r\n\
+                 * 2 FETCH (UID 2 BODY[] {{0}}\r\n)\r\n\
+                 * 3 FETCH (UID 3 body[] \"\")\r\n\
+                 * 4 FETCH (FLAGS (\\Seen) UID 4)\r\n\
+                 * 4 FETCH (UID 4 BODY[] \"A: b\")\r\n\
+                 * 5 FETCH (UID 5 FLAGS ({flags}) body[] {{{size}}}\r\n{large})\r\n"
+            );
+            let _ = out.write_all(said.as_bytes());
+            Act::Ok
+        }),
+    );
+    let url = from(server.address);
+    let args = ["import", "--password-file", "pw", &url];
+    for words in [
+        "2 imported, 0 there already, 0 refused",
+        // They are asked for again.
+        "0 imported, 2 there already, 0 refused",
+    ] {
+        let (code, out, err) = run(&dir, &args);
+        assert_eq!(code, 1, "{out}{err}");
+        assert!(err.contains(words), "{words} in {out}{err}");
+        for uid in 1..4 {
+            let words = format!("INBOX, UID {uid}: the other server gives nothing of it");
+            assert_eq!(err.matches(&words).count(), 1, "{err}");
+        }
+        assert!(!err.contains("UID 4") && !err.contains("UID 5"), "{err}");
+    }
+    let inbox = fetch(&serve(&dir), "INBOX", "FLAGS RFC822.SIZE");
+    assert!(
+        inbox.contains("$k") && inbox.contains("RFC822.SIZE 240018"),
+        "{inbox}"
+    );
+}
+
+#[test]
+fn a_message_that_the_server_hangs_up_on_is_left_out() {
+    let dir = init();
+    secret(&dir);
+    let broken = Arc::new(Mutex::new(true));
+    let still = broken.clone();
+    let server = fake(
+        3,
+        Box::new(move |_, command, out| {
+            let Some(set) = command.strip_prefix("UID FETCH ") else {
+                return Act::Usual;
+            };
+            let (first, last) = set.split(' ').next().unwrap().split_once(':').unwrap();
+            let asked = first.parse::<u32>().unwrap()..=last.parse().unwrap();
+            if !*still.lock().unwrap() || !asked.contains(&2) {
+                return Act::Usual;
+            }
+            let _ = out.write_all(b"* 2 FETCH (UID 2 BODY[] {100}\r\nhalf of");
+            Act::Close
+        }),
+    );
+    let url = from(server.address);
+    let args = ["import", "--password-file", "pw", &url];
+    let (code, out, err) = run(&dir, &args);
+    assert_eq!(code, 1, "{out}{err}");
+    for words in [
+        "INBOX, UID 2: the other server hangs up on it",
+        "2 imported, 0 there",
+    ] {
+        assert!(err.contains(words), "{words} in {err}");
+    }
+    let heard = server.heard.lock().unwrap().join("\n");
+    assert_eq!(heard.matches("UID FETCH 2:2 ").count(), 2, "{heard}");
+    // It is asked for again.
+    *broken.lock().unwrap() = false;
+    let out = fine(&dir, &args);
+    assert!(out.contains("1 imported, "), "{out}");
+    let inbox = fetch(&serve(&dir), "INBOX", "BODY.PEEK[TEXT]");
+    assert!(!inbox.contains("half of"), "{inbox}");
+    assert_eq!(inbox.matches(" FETCH (").count(), 3, "{inbox}");
+}
+
 #[test]
 fn a_token_opens_the_door() {
     let dir = init();

@@ -260,7 +260,8 @@ impl Link {
                 return Ok(());
             };
             whole.truncate(whole.len() - (self.line.len() - at));
-            if whole.to_ascii_uppercase().ends_with(b"BODY[] ") {
+            let end = whole.last_chunk::<7>();
+            if end.is_some_and(|end| end.eq_ignore_ascii_case(b"BODY[] ")) {
                 self.stream(size, sink)?;
                 whole.extend_from_slice(b"NIL");
                 continue;

@@ -167,7 +167,7 @@ pub struct Fetched {
     pub size: u32,
     /// X-GM-LABELS.
     pub labels: Option<Vec<String>>,
-    /// BODY[], where it was no literal.
+    /// BODY[], where it was no literal; empty for NIL. `None`: nothing was said of it.
     pub body: Option<Vec<u8>>,
 }
 
@@ -221,8 +221,9 @@ impl Fetched {
             }
             "X-GM-LABELS" => self.labels = Some(strings(list).collect()),
             "BODY[]" => {
-                if let Some(Word::Text(text)) = list.pop() {
-                    self.body = Some(text);
+                self.body = match list.pop() {
+                    Some(Word::Text(text)) => Some(text),
+                    _ => Some(Vec::new()),
                 }
             }
             "FLAGS" => {
@@ -299,6 +300,9 @@ mod tests {
         assert_eq!(said.date, Some(1_704_067_200));
         assert_eq!(said.labels.unwrap(), ["\\Inbox", "a b"]);
         assert_eq!(said.body.unwrap(), b"q\"");
+        let said = fetched(b"3 FETCH (UID 7 BODY[] NIL)").unwrap();
+        assert_eq!((said.uid, said.body), (7, Some(Vec::new())));
+        assert_eq!(fetched(b"3 FETCH (UID 7)").unwrap().body, None);
         assert_eq!(code(b"OK [UIDNEXT 12] x", "uidnext"), Some(12));
         assert_eq!(code(b"OK [UIDNEXT 12] x", "UIDVALIDITY"), None);
         for bad in [
