@@ -307,6 +307,22 @@ impl Mail {
         .await
     }
 
+    /// The same for keys that are there still; what is gone meanwhile stays gone.
+    ///
+    /// Errors: as [`Mail::put`].
+    pub async fn amend(&self, puts: Vec<Put>) -> Result<()> {
+        self.write_as(0, move |txn, who| {
+            who.everywhere()?;
+            for (key, value) in &puts {
+                if txn.misc(key)?.is_some() {
+                    txn.put_misc(key, value.as_deref())?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// A value of the key-value area.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.reader()?.get(key)

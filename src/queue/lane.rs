@@ -227,7 +227,8 @@ impl Queue {
         for work in due {
             let created = work.envelope.created;
             let old = schedule::is_expired(retry, created, now);
-            if old || schedule::is_late(retry, &work.batch, created, now) {
+            let told = old || schedule::is_late(retry, &work.batch, created, now);
+            if told && self.claim(&work).await? {
                 let outcome = Outcome::Later {
                     status: Enhanced(4, 4, 1),
                     reply: why.to_owned(),

@@ -202,7 +202,7 @@ impl Queue {
             let due = self.look()?;
             let again = !due.local.is_empty();
             if !due.dated.is_empty() {
-                self.mail().put(due.dated).await?;
+                self.mail().amend(due.dated).await?;
             }
             for mut work in due.local {
                 // Marked first: a delivery that fails (quota) must not keep others from their turn.
@@ -274,7 +274,7 @@ impl Queue {
             }
             true
         })?;
-        self.mail().put(puts).await
+        self.mail().amend(puts).await
     }
 
     fn is_busy(&self, lane: &str) -> bool {
@@ -392,10 +392,13 @@ impl Queue {
         work.batch.attempts = work.batch.attempts.saturating_add(1);
         let delay = schedule::delay(&self.ctx.config.retry, work.batch.attempts, jitter());
         work.batch.due = clock::now().saturating_add(delay);
-        self.ctx
-            .mail
-            .claim(work.item, &work.domain, &work.batch)
-            .await
+        self.claim(work).await
+    }
+
+    /// Before something is settled: from now on it is too late to take it back. False: somebody did.
+    async fn claim(&self, work: &Work) -> mail::Result<bool> {
+        let mail = self.mail();
+        mail.claim(work.item, &work.domain, &work.batch).await
     }
 
     /// The DKIM keys; none if nothing is to be signed, or there are none to be had.

@@ -58,7 +58,7 @@ impl Queue {
         // In one commit: who sees the effect may give the next order.
         let key = outbound::batch_key(item, &domain);
         let puts = vec![(key, Some(batch.encode())), (done, None)];
-        self.mail().put(puts).await
+        self.mail().amend(puts).await
     }
 
     /// Takes a batch out; its sender is told as of any failure.
@@ -79,7 +79,10 @@ impl Queue {
             batch,
             envelope,
         };
-        self.settle(work, outcomes, None).await
+        match self.claim(&work).await? {
+            true => self.settle(work, outcomes, None).await,
+            false => Ok(()),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 //! Canonicalization (RFC 6376 §3.4): of header fields, and of a body while it streams by.
+use crate::limits;
 
 /// How to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,9 @@ impl Canon {
     }
 }
 
+/// Empties a buffer.
+pub type Spill<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
+
 /// A body on its way into a hash. Lines end with CRLF and with nothing else.
 #[derive(Debug)]
 pub struct BodyCanon {
@@ -67,8 +71,10 @@ impl BodyCanon {
         }
     }
 
-    /// Takes the next octets of the body, appends their canonical form.
-    pub fn push(&mut self, input: &[u8], out: &mut Vec<u8>) {
+    /// Takes the next octets of the body, appends their canonical form. Empty lines count only if something
+    /// follows, and all at once then: whenever `out` has [`limits::VERIFY_PIECE`] octets of them, it goes to
+    /// `spill`.
+    pub fn push(&mut self, input: &[u8], out: &mut Vec<u8>, spill: Spill<'_>) {
         let mut rest = input;
         while let Some((&octet, tail)) = rest.split_first() {
             if std::mem::take(&mut self.cr) {
@@ -79,7 +85,7 @@ impl BodyCanon {
                     rest = tail;
                     continue;
                 }
-                self.emit(b"\r", out);
+                self.emit(b"\r", out, spill);
             }
             match octet {
                 b'\r' => {
@@ -95,15 +101,18 @@ impl BodyCanon {
                     let stop = |b: &u8| *b == b'\r' || relaxed && (*b == b' ' || *b == b'\t');
                     let end = rest.iter().position(stop).unwrap_or(rest.len());
                     let (run, tail) = rest.split_at(end);
-                    self.emit(run, out);
+                    self.emit(run, out, spill);
                     rest = tail;
                 }
             }
         }
     }
 
-    fn emit(&mut self, run: &[u8], out: &mut Vec<u8>) {
+    fn emit(&mut self, run: &[u8], out: &mut Vec<u8>, spill: Spill<'_>) {
         for _ in 0..std::mem::take(&mut self.held) {
+            if out.len() >= limits::VERIFY_PIECE {
+                spill(out);
+            }
             out.extend_from_slice(b"\r\n");
         }
         if std::mem::take(&mut self.blank) {
@@ -115,9 +124,9 @@ impl BodyCanon {
     }
 
     /// The end of the body (§3.4.3, §3.4.4).
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
+    pub fn finish(&mut self, out: &mut Vec<u8>, spill: Spill<'_>) {
         if std::mem::take(&mut self.cr) {
-            self.emit(b"\r", out);
+            self.emit(b"\r", out, spill);
         }
         // Of the empty lines at the end, the CRLF of the last line with text stays; a text without one
         // gets one. An empty body is one CRLF if simple and nothing if relaxed.
@@ -136,9 +145,9 @@ mod tests {
         let mut body = BodyCanon::new(canon);
         let mut out = Vec::new();
         for piece in text.as_bytes().chunks(chunk) {
-            body.push(piece, &mut out);
+            body.push(piece, &mut out, &mut |_| {});
         }
-        body.finish(&mut out);
+        body.finish(&mut out, &mut |_| {});
         String::from_utf8(out).unwrap()
     }
 

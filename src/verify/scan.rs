@@ -54,22 +54,28 @@ pub struct Scanned {
 struct Hasher {
     how: BodyHash,
     body: BodyCanon,
+    sum: Sum,
+}
+
+struct Sum {
+    /// Octets that are hashed.
+    limit: u64,
     context: Context,
+    /// Octets that came.
     length: u64,
 }
 
-impl Hasher {
-    fn take(&mut self, canonical: &[u8]) {
-        let left = self
-            .how
-            .limit
-            .map_or(u64::MAX, |limit| limit.saturating_sub(self.length));
+impl Sum {
+    /// Takes the next octets of the canonical body, all of them.
+    fn take(&mut self, canonical: &mut Vec<u8>) {
+        let left = self.limit.saturating_sub(self.length);
         let keep = usize::try_from(left)
             .unwrap_or(usize::MAX)
             .min(canonical.len());
         self.context
             .update(canonical.get(..keep).unwrap_or_default());
         self.length += canonical.len() as u64;
+        canonical.clear();
     }
 }
 
@@ -155,19 +161,21 @@ impl Scan {
             self.hashers.push(Hasher {
                 how,
                 body: BodyCanon::new(how.canon),
-                context: Context::new(&SHA256),
-                length: 0,
+                sum: Sum {
+                    limit: how.limit.unwrap_or(u64::MAX),
+                    context: Context::new(&SHA256),
+                    length: 0,
+                },
             });
         }
     }
 
     fn body(&mut self, octets: &[u8]) {
-        for hasher in &mut self.hashers {
+        for Hasher { body, sum, .. } in &mut self.hashers {
             // Pieces, so that the canonical form of a large one is no second copy of it.
             for piece in octets.chunks(limits::VERIFY_PIECE) {
-                self.scratch.clear();
-                hasher.body.push(piece, &mut self.scratch);
-                hasher.take(&self.scratch);
+                body.push(piece, &mut self.scratch, &mut |full| sum.take(full));
+                sum.take(&mut self.scratch);
             }
         }
     }
@@ -177,17 +185,17 @@ impl Scan {
         if !self.in_body && !self.too_long {
             self.header_is_there();
         }
-        let hashes = self.hashers.drain(..).map(|mut hasher| {
-            let mut end = Vec::new();
-            hasher.body.finish(&mut end);
-            hasher.take(&end);
-            Hashed {
-                how: hasher.how,
-                hash: hasher.context.finish().as_ref().to_vec(),
-                length: hasher.length,
-            }
-        });
-        let hashes = hashes.collect();
+        let mut hashes = Vec::with_capacity(self.hashers.len());
+        for mut it in self.hashers {
+            it.body
+                .finish(&mut self.scratch, &mut |full| it.sum.take(full));
+            it.sum.take(&mut self.scratch);
+            hashes.push(Hashed {
+                how: it.how,
+                hash: it.sum.context.finish().as_ref().to_vec(),
+                length: it.sum.length,
+            });
+        }
         let unfit = if self.too_long {
             Some("header too long")
         } else if header::has_stray_line_end(&self.header) {
@@ -214,5 +222,50 @@ impl Scanned {
     /// The hash made in this way.
     pub fn hash(&self, how: BodyHash) -> Option<&Hashed> {
         self.hashes.iter().find(|hashed| hashed.how == how)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ring::digest;
+
+    /// However large a message is and whatever it is made of: what is held is the header and a piece.
+    #[test]
+    fn holds_no_body() {
+        const MUCH: usize = 4 * 1024 * 1024;
+        let signed = |canon: &str| {
+            format!(
+                "DKIM-Signature: v=1; a=rsa-sha256; d=b.test; s=s; h=from; c=simple/{canon};\r\n\
+                 \tbh={}=; b=AAAA\r\n",
+                "A".repeat(43)
+            )
+        };
+        let header = signed("simple") + &signed("relaxed") + "From: a@b.test\r\n\r\n";
+        for kind in ["\r\n", " \t\r\n", "x", " ", "\r", "a b\t\r\n"] {
+            let mut scan = Scan::default();
+            let mut direct = digest::Context::new(&digest::SHA256);
+            scan.push(header.as_bytes());
+            assert_eq!(scan.hashers.len(), 2);
+            let piece = kind.repeat(65_536 / kind.len());
+            let end = "x\r\n".to_owned();
+            let pieces = std::iter::repeat_n(&piece, MUCH / piece.len()).chain([&end]);
+            for piece in pieces {
+                scan.push(piece.as_bytes());
+                direct.update(piece.as_bytes());
+                let held = scan.scratch.capacity() + scan.header.capacity();
+                assert!(
+                    held <= 4 * limits::VERIFY_PIECE + 2 * header.len(),
+                    "{kind:?}: {held}"
+                );
+            }
+            let scanned = scan.finish();
+            let simple = scanned
+                .hashes
+                .iter()
+                .find(|it| it.how.canon == Canon::Simple);
+            let hash = &simple.expect("is there").hash;
+            assert_eq!(hash, direct.finish().as_ref(), "{kind:?}");
+        }
     }
 }

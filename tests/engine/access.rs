@@ -600,6 +600,8 @@ async fn writes(scene: &Scene, mail: &Arc<Mail>, tried: &mut BTreeSet<String>) {
         mail.claim(item, "x", &batch).await,
         Error::NoPermission
     );
+    let puts = vec![(b"x".to_vec(), None)];
+    no!(tried, "amend", mail.amend(puts).await, Error::NoPermission);
     assert_eq!(scene.mail.meta().modseq, before, "something changed");
     // An upload is one's own: it shows nothing of what is there, and to nobody else.
     let staged = |mail: Arc<Mail>| async move {

@@ -3,6 +3,7 @@
 mod access;
 mod annotation;
 mod stored;
+mod taken_back;
 mod view;
 
 use pillarbox::mail::*;

@@ -1,7 +1,10 @@
 //! What strangers have to pass, devices of the local network, and peers behind a proxy.
 use super::*;
+use crate::crash::disk::Medium;
 use crate::harness::dns::Dns;
 use pillarbox::config::{Config, Verify};
+use pillarbox::mail::Mail;
+use pillarbox::smtp::gate::Gate;
 use pillarbox::sys::network::Network;
 
 fn loopback() -> Vec<Network> {
@@ -295,4 +298,34 @@ fn guessing_in_many_sessions_becomes_slow_too() {
     }
     // Two are free; then 100 and 200 ms.
     assert!(start.elapsed() >= Duration::from_millis(300));
+}
+
+/// Flash wears out by the commit: who passes costs none, and all that is known of them one when the server
+/// stops.
+#[test]
+fn who_passed_is_written_down_together() {
+    let medium = Medium::formatted();
+    let mail = Mail::open_source(medium.source(), Default::default()).unwrap();
+    let passes = |gate: &Gate, delay, n: u32| {
+        let sender = format!("{n}@b.test");
+        let ip = "192.0.2.1".parse().unwrap();
+        gate.greylist(delay, ip, &sender, "anna@example.org")
+            .is_ok()
+    };
+    let gate = Gate::open(&mail);
+    smol::block_on(async {
+        let before = medium.counts().syncs;
+        for n in 0..500 {
+            assert!(passes(&gate, 0, n));
+            gate.remember(&mail, false).await;
+        }
+        assert_eq!(medium.counts().syncs, before, "each has its commit");
+        gate.remember(&mail, true).await;
+        assert_eq!(medium.counts().syncs, before + 1);
+        gate.remember(&mail, true).await;
+        assert_eq!(medium.counts().syncs, before + 1, "nothing is new");
+    });
+    let gate = Gate::open(&mail);
+    assert!((0..500).all(|n| passes(&gate, 300, n)), "all are known");
+    assert!(!passes(&gate, 300, 500));
 }
