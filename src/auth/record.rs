@@ -3,6 +3,7 @@
 //! The password itself is never stored, and a stolen store gives no log-in: SCRAM wants
 //! the ClientKey, of which StoredKey is the hash.
 use crate::limits;
+use crate::mime::nfkc::nfkc;
 use crate::sys::random::{self, NoRandom};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -142,15 +143,15 @@ pub(super) fn salted_password(password: &str, salt: &[u8], iterations: NonZeroU3
     out
 }
 
-/// The part of SASLprep (RFC 4013 §2.1) that needs no tables: spaces of all kinds become the
-/// ASCII space, characters commonly mapped to nothing go. For ASCII this is SASLprep
-/// exactly. NFKC is **not** applied: a password with accents has to be typed in the composed form
-/// (NFC), as all common keyboards do.
+/// SASLprep (RFC 4013 §2.1, §2.2): spaces of all kinds become the ASCII space, characters commonly mapped
+/// to nothing go, the rest is normalized as [`nfkc`] does it. Nothing is refused: what §2.3 and §2.4
+/// prohibit matches itself.
 pub fn prepare(text: &str) -> std::borrow::Cow<'_, str> {
     if text.is_ascii() {
         return text.into();
     }
-    text.chars()
+    let mapped: String = text
+        .chars()
         .filter_map(|c| match c {
             '\u{a0}'
             | '\u{1680}'
@@ -168,8 +169,8 @@ pub fn prepare(text: &str) -> std::borrow::Cow<'_, str> {
             | '\u{feff}' => None,
             other => Some(other),
         })
-        .collect::<String>()
-        .into()
+        .collect();
+    nfkc(&mapped).into()
 }
 
 pub(super) fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; KEY] {
@@ -205,6 +206,25 @@ mod tests {
         assert!(!again.matches("korrekt pferd ") && !again.matches(""));
         assert!(Record::decode(b"").is_none());
         assert!(Record::decode(b"SCRAM-SHA-256$0:AA==$AA==:AA==").is_none());
+    }
+
+    /// RFC 4013 §3, and passwords as keyboards of several systems send them.
+    #[test]
+    fn prepared() {
+        for (text, want) in [
+            ("I\u{ad}X", "IX"),
+            ("user", "user"),
+            ("USER", "USER"),
+            ("\u{aa}", "a"),
+            ("\u{2168}", "IX"),
+            ("gru\u{308}n\u{3000}\u{ff11}", "gr\u{fc}n 1"),
+            ("\u{200b}\u{fb01}\u{2003}\u{b2}", "fi 2"),
+        ] {
+            assert_eq!(prepare(text), want);
+        }
+        let record = Record::for_random("caf\u{e9} \u{b2}").unwrap();
+        assert!(record.matches("cafe\u{301}\u{a0}2"));
+        assert!(!record.matches("cafe 2"));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod header;
 pub mod html;
 pub mod msgid;
 pub mod nfc;
+pub mod nfkc;
 pub mod params;
 pub mod subject;
 pub mod text;

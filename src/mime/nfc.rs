@@ -152,8 +152,7 @@ fn tables() -> Option<Tables> {
     for _ in 0..varint(&mut rest)? {
         code += varint(&mut rest)?;
         let second = varint(&mut rest)?;
-        let distance = varint(&mut rest)?;
-        first = first.wrapping_add((distance >> 1) ^ (distance & 1).wrapping_neg());
+        first = first.wrapping_add(distance(&mut rest)?);
         made.apart.push((code, first, second >> 1));
         if second & 1 == 0 {
             made.together.push((first, second >> 1, code));
@@ -163,7 +162,13 @@ fn tables() -> Option<Tables> {
     Some(made)
 }
 
-fn varint(rest: &mut &[u8]) -> Option<u32> {
+/// A zigzag number, to be added wrapping.
+pub(super) fn distance(rest: &mut &[u8]) -> Option<u32> {
+    let value = varint(rest)?;
+    Some((value >> 1) ^ (value & 1).wrapping_neg())
+}
+
+pub(super) fn varint(rest: &mut &[u8]) -> Option<u32> {
     let (mut value, mut shift) = (0u32, 0);
     loop {
         let (octet, tail) = rest.split_first()?;
