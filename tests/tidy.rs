@@ -17,7 +17,7 @@ const EDGES: &[(&str, &str)] = &[
     ("verify", "limits sys dns mime mail"),
     ("config", "limits sys net auth"),
     ("net", "limits sys config"),
-    ("auth", "limits sys net store mail config"),
+    ("auth", "limits sys mime net store mail config"),
     ("mail", "limits sys mime store"),
     ("http", "limits sys net config auth mail mime"),
     (
