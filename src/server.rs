@@ -27,12 +27,13 @@ use crate::auth::sasl::Mechanism;
 use crate::auth::{Auth, Client, Grant, Protocol};
 use crate::config::{Config, Listen, Role};
 use crate::dns::Resolver;
+use crate::limits;
 use crate::mail::Mail;
 use crate::net::census::Census;
 use crate::net::listener::{self, Handler, Shared};
 use crate::net::tls::Tls;
 use crate::net::{Conn, Shutdown, TlsAcceptor};
-use crate::{limits, sys};
+use crate::sys::{self, aside};
 use async_io::Timer;
 pub use failure::{Failure, Kind};
 use smol::future::FutureExt;
@@ -364,7 +365,7 @@ impl Server {
         self.ctx.auth.remember_use().await;
         self.ctx.gate.remember(&self.ctx.mail, true).await;
         let threads = self.threads;
-        smol::unblock(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+        aside(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         self.ctx.mail.close().await;
     }
 }

@@ -27,7 +27,7 @@ pub mod url;
 use crate::config::Config;
 use crate::limits;
 use crate::net::Shutdown;
-use crate::sys::{clock, count, lock, random};
+use crate::sys::{aside, clock, count, lock, random};
 pub use app::{App, NewApp, Protocol, Protocols};
 use async_io::Timer;
 use base64::Engine;
@@ -344,7 +344,7 @@ impl Auth {
             let state = lock(&self.state);
             state.record.clone().filter(|_| !state.apps.is_empty())
         };
-        let record = smol::unblock(move || {
+        let record = aside(move || {
             if let Some(old) = kept {
                 Ok(Record::derive(&secret, &old.salt, old.iterations))
             } else if generated {
@@ -538,7 +538,7 @@ impl Auth {
         let record = record.ok_or("there is no account yet")?;
         let secret = app::secret().map_err(|e| e.to_string())?;
         let typed = secret.clone();
-        let keys = smol::unblock(move || record.keys_of(&typed)).await;
+        let keys = aside(move || record.keys_of(&typed)).await;
         let mut apps = self.apps();
         apps.push(Arc::new(App::new(new, keys, now())));
         self.store_apps(apps).await?;
@@ -701,7 +701,7 @@ impl Auth {
         let _slot = self.checks.acquire().await;
         let secret = password.to_owned();
         let made = record.clone();
-        let keys = smol::unblock(move || made.keys_of(&secret)).await;
+        let keys = aside(move || made.keys_of(&secret)).await;
         let mut state = lock(&self.state);
         // The password may have been changed meanwhile, and with it the salt.
         let same = |now: &Arc<Record>| Arc::ptr_eq(now, &record);

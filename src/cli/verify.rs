@@ -50,7 +50,7 @@ impl Verify {
                 std::panic::set_hook(Box::new(|_| ()));
                 let look = || check(Arc::new(disk), 4 << 20, true);
                 let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(look));
-                let nonsense = crate::store::Error::Damaged("its pages make no sense".into());
+                let nonsense = crate::store::Error::damaged(&"its pages make no sense");
                 job::report(&found.unwrap_or(Err(nonsense)).map_err(failed)?)
             }
         };

@@ -6,12 +6,13 @@ use hyper::StatusCode;
 use super::site::Site;
 use crate::http::{Exchange, Problem, Response, problem};
 use crate::server::status;
+use crate::sys::aside;
 
 /// Answers anybody who reaches the listener.
 pub async fn get(exchange: Exchange<Site>) -> Response {
     let ctx = &exchange.site.ctx;
     let (config, mail) = (Arc::clone(&ctx.config), Arc::clone(&ctx.mail));
-    match smol::unblock(move || status::lines(&config, &mail)).await {
+    match aside(move || status::lines(&config, &mail)).await {
         Ok(lines) => {
             let mut text = lines.join("\n");
             text.push('\n');

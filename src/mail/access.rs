@@ -363,7 +363,7 @@ impl Mail {
             acl.retain(|(other, _)| *other != name);
             if let Some(new) = new {
                 if acl.len() >= crate::limits::ACL {
-                    return Err(Error::Limit("so many entries in an access list").into());
+                    return Err(Error::Limit(&"so many entries in an access list").into());
                 }
                 let at = at.unwrap_or(acl.len());
                 acl.insert(at, (name, new.0 | kept));

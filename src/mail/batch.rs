@@ -46,7 +46,7 @@ impl Batch {
         let words: usize = email.keywords.iter().map(|k| k.len() + 24).sum();
         self.heads += size_of::<NewEmail>() + words;
         if self.heads > limits::APPEND_HEADS {
-            return Err(Error::Limit("too many messages at once"));
+            return Err(Error::Limit(&"too many messages at once"));
         }
         if let Source::Staged(staged) = &email.source {
             self.weight += staged.encoded.len() + staged.row.structure.len();

@@ -2,7 +2,7 @@
 
 use super::deliver::place;
 use super::expunge::end;
-use super::fail::{Done, Fail};
+use super::fail::Done;
 use super::{Error, Flags, Mail, MailboxId, Result, Rights, Uid, UidSet, flags, now};
 use crate::store::{DataType, Row, Txn};
 
@@ -66,7 +66,7 @@ impl Mail {
             let uids = uids.and(&UidSet::range(1, last));
             let next = txn.state.counters.get(&to.0).map_or(1, |c| c.uidnext);
             if u64::from(next) + u64::from(uids.len()) > u64::from(Uid::MAX) {
-                return Err(Error::Limit("this mailbox has used all its UIDs").into());
+                return Err(Error::Limit(&"this mailbox has used all its UIDs").into());
             }
             flags::each_row(txn, from, &uids, &mut |txn, row| {
                 let uid = transfer_only(txn, row, to, moves, kept)?;
@@ -129,6 +129,6 @@ pub(super) fn share(txn: &mut Txn<'_>, row: &Row) -> Done<Row> {
         flags: row.flags.with(Flags::SHARED),
         ..*row
     };
-    txn.put_row(&shared).map_err(Fail::Store)?;
+    txn.put_row(&shared)?;
     Ok(shared)
 }

@@ -523,11 +523,11 @@ fn check(txn: &mut Txn<'_>, new: &NewEmail) -> Done<u64> {
             .get(&mailbox.0)
             .is_some_and(|c| c.uidnext == Uid::MAX)
         {
-            return Err(Error::Limit("this mailbox has used all its UIDs").into());
+            return Err(Error::Limit(&"this mailbox has used all its UIDs").into());
         }
     }
     if txn.state.global.next_email >= MOST_EMAILS {
-        return Err(Error::Limit("this store has used all its email ids").into());
+        return Err(Error::Limit(&"this store has used all its email ids").into());
     }
     match &new.source {
         Source::Staged(staged) => match staged.begun() {

@@ -5,7 +5,8 @@ use crate::store;
 use std::fmt;
 
 /// Why an operation was refused. Every protocol maps it in one exhaustive match, so that a new
-/// variant does not compile until each has an answer for it.
+/// variant does not compile until each has an answer for it. Two words long: it travels through every
+/// call of the engine, so texts are behind a reference.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,7 +23,7 @@ pub enum Error {
     /// INBOX cannot be deleted, nor moved below another mailbox.
     InboxStays,
     /// The name is empty, too long, has a control character, or nests too deeply; says which.
-    BadName(&'static str),
+    BadName(&'static &'static str),
     /// Another mailbox has this role already (RFC 8621 §2).
     RoleTaken,
     /// A mailbox would become its own ancestor.
@@ -42,7 +43,7 @@ pub enum Error {
     /// An annotation cannot be set; says why.
     NotAnnotated(NotAnnotated),
     /// A limit of the engine: its name for people.
-    Limit(&'static str),
+    Limit(&'static &'static str),
     /// Others changed objects of this type since the state that was expected.
     StateMismatch,
     /// The state asked about is too old for a list of differences.

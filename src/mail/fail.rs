@@ -7,7 +7,8 @@ use crate::store;
 /// commit.
 pub(super) enum Fail {
     Refused(Error),
-    Store(store::Error),
+    /// Boxed: it is rare, and every step of an operation returns this.
+    Store(Box<store::Error>),
 }
 
 impl From<Error> for Fail {
@@ -18,7 +19,7 @@ impl From<Error> for Fail {
 
 impl From<store::Error> for Fail {
     fn from(error: store::Error) -> Fail {
-        Fail::Store(error)
+        Fail::Store(Box::new(error))
     }
 }
 
@@ -30,6 +31,21 @@ pub(super) fn part<T>(done: Done<T>) -> std::result::Result<super::Result<T>, st
     match done {
         Ok(value) => Ok(Ok(value)),
         Err(Fail::Refused(error)) => Ok(Err(error)),
-        Err(Fail::Store(error)) => Err(error),
+        Err(Fail::Store(error)) => Err(*error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They travel through every call: two words are what registers take.
+    #[test]
+    fn errors_are_small() {
+        let words = 2 * size_of::<u64>();
+        assert!(size_of::<Error>() <= words);
+        assert!(size_of::<store::Error>() <= words);
+        assert!(size_of::<Fail>() <= words);
+        assert!(size_of::<Done<()>>() <= words);
     }
 }

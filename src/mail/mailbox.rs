@@ -313,7 +313,7 @@ impl<'a> Place<'a> {
     fn find(state: &State, path: &'a str) -> Done<Place<'a>> {
         let mut names: Vec<&str> = path.split('/').collect();
         if names.len() > MAILBOX_DEPTH {
-            return Err(Error::BadName("nested too deeply").into());
+            return Err(Error::BadName(&"nested too deeply").into());
         }
         for name in &names {
             check_name(name)?;
@@ -336,7 +336,7 @@ impl<'a> Place<'a> {
     /// Is there room for what is missing and `more`?
     fn room(&self, state: &State, more: usize) -> Done<()> {
         if state.mailboxes.len() + self.missing.len() + more > MAILBOXES {
-            return Err(Error::Limit("so many mailboxes").into());
+            return Err(Error::Limit(&"so many mailboxes").into());
         }
         Ok(())
     }
@@ -469,7 +469,7 @@ fn fits(state: &State, step: &Step) -> Result<()> {
     let role = || role_free(state, Role::from_u8(step.row.role), Some(step.id));
     place.and_then(|()| role()).map_err(|fail| match fail {
         Fail::Refused(error) => error,
-        Fail::Store(error) => error.into(),
+        Fail::Store(error) => (*error).into(),
     })
 }
 
@@ -513,7 +513,7 @@ fn check_above(state: &State, parent: u32, between: usize, own: Option<MailboxId
         }
     }
     if depth > MAILBOX_DEPTH {
-        return Err(Error::BadName("nested too deeply").into());
+        return Err(Error::BadName(&"nested too deeply").into());
     }
     Ok(())
 }
@@ -537,23 +537,23 @@ fn height(state: &State, id: MailboxId) -> usize {
 
 fn check_name(name: &str) -> Done<()> {
     let why = if name.is_empty() {
-        "empty"
+        &"empty"
     } else if name.len() > MAILBOX_NAME {
-        "longer than 255 octets"
+        &"longer than 255 octets"
     } else if name.contains('/') {
-        "has a /"
+        &"has a /"
     } else if name
         .chars()
         .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
     {
         // RFC 9051 §5.1, RFC 5198 §2.
-        "has a control character"
+        &"has a control character"
     } else if name.starts_with('\u{feff}') {
         // RFC 5198 §2.
-        "begins with a byte order mark"
+        &"begins with a byte order mark"
     } else if nfc(name.to_owned()) != name {
         // RFC 9051 §5.1; IMAP brings names into it.
-        "is not in Unicode's normal form C"
+        &"is not in Unicode's normal form C"
     } else {
         return Ok(());
     };
@@ -579,7 +579,7 @@ fn make(
     subscribed: bool,
 ) -> Done<MailboxId> {
     if txn.state.mailboxes.len() >= MAILBOXES {
-        return Err(Error::Limit("so many mailboxes").into());
+        return Err(Error::Limit(&"so many mailboxes").into());
     }
     check_name(name)?;
     let id = MailboxId(txn.state.global.next_mailbox);

@@ -74,7 +74,9 @@ use changes::Ring;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 pub use view::View;
 use view::Views;
 
@@ -393,14 +395,8 @@ impl Mail {
         &self,
         expect: Expect,
         run: impl FnOnce(&mut Txn<'_>, &Check) -> fail::Done<T> + Send + 'static,
-    ) -> impl Future<Output = Result<(T, Own)>> {
-        self.write_as(0, move |txn, who| {
-            expect.check(txn)?;
-            let before = txn.state.global.states;
-            let done = run(txn, who)?;
-            let after = txn.state.global.states;
-            Ok((done, Own { before, after }))
-        })
+    ) -> OwnAnswer<'_, T> {
+        OwnAnswer(self.ask(0, self.check(), expect, run))
     }
 
     /// Runs an operation in the writer; the operation checks the rights of whoever asks, by the
@@ -409,9 +405,8 @@ impl Mail {
         &self,
         weight: usize,
         run: impl FnOnce(&mut Txn<'_>, &Check) -> fail::Done<T> + Send + 'static,
-    ) -> impl Future<Output = Result<T>> {
-        let check = self.check();
-        self.answered(weight, check.map(|who| promise(move |txn| run(txn, &who))))
+    ) -> Answer<'_, T> {
+        self.ask(weight, self.check(), Expect::default(), run)
     }
 
     /// Runs an operation that knows nothing of rights: the owner's alone.
@@ -419,37 +414,92 @@ impl Mail {
         &self,
         weight: usize,
         run: impl FnOnce(&mut Txn<'_>) -> fail::Done<T> + Send + 'static,
-    ) -> impl Future<Output = Result<T>> {
-        let promised = match self.door {
+    ) -> Answer<'_, T> {
+        let check = match self.door {
             Some(_) => Err(Error::NoPermission),
-            None => Ok(promise(run)),
+            None => self.check(),
         };
-        self.answered(weight, promised)
+        self.ask(weight, check, Expect::default(), |txn, _owner| run(txn))
     }
 
-    /// Waits for the commit. Made for each type of answer, not for each operation.
-    async fn answered<T>(&self, weight: usize, promised: Result<Promised<T>>) -> Result<T> {
-        let (work, answer) = promised?;
+    /// What is made for each operation: all else is [`Mail::queue`]'s.
+    fn ask<T: Send + 'static>(
+        &self,
+        weight: usize,
+        check: Result<Check>,
+        expect: Expect,
+        run: impl FnOnce(&mut Txn<'_>, &Check) -> fail::Done<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let place = Arc::new(Mutex::new(None));
+        let there = place.clone();
+        let run: Run = Box::new(move |txn, who| {
+            let done = run(txn, who)?;
+            *lock(&there) = Some(done);
+            Ok(())
+        });
+        let commit = Box::pin(self.queue(weight, check, expect, run));
+        Answer { commit, place }
+    }
+
+    /// Waits for the commit.
+    async fn queue(
+        &self,
+        weight: usize,
+        check: Result<Check>,
+        expect: Expect,
+        run: Run,
+    ) -> Result<Own> {
+        let who = check?;
+        let outcome = Arc::new(Mutex::new(Err(Error::Unavailable)));
+        let place = outcome.clone();
+        let work: Work = Box::new(move |txn| {
+            let done = fail::part(watched(txn, &who, expect, run))?;
+            *lock(&place) = done;
+            Ok(())
+        });
         self.store.submit(weight, work).await?;
-        let answer = lock(&answer).take();
-        answer.unwrap_or(Err(Error::Unavailable))
+        std::mem::replace(&mut *lock(&outcome), Err(Error::Unavailable))
     }
 }
 
-/// What the writer runs, and where its answer will be.
-type Promised<T> = (Work, Arc<Mutex<Option<Result<T>>>>);
+/// An operation that puts its answer where it is waited for.
+type Run = Box<dyn FnOnce(&mut Txn<'_>, &Check) -> fail::Done<()> + Send>;
 
-fn promise<T: Send + 'static>(
-    run: impl FnOnce(&mut Txn<'_>) -> fail::Done<T> + Send + 'static,
-) -> Promised<T> {
-    let answer = Arc::new(Mutex::new(None));
-    let place = answer.clone();
-    let work = move |txn: &mut Txn<'_>| {
-        let done = fail::part(run(txn))?;
-        *lock(&place) = Some(done);
-        Ok(())
-    };
-    (Box::new(work), answer)
+/// Runs it, and says what it did to the states.
+fn watched(txn: &mut Txn<'_>, who: &Check, expect: Expect, run: Run) -> fail::Done<Own> {
+    expect.check(txn)?;
+    let before = txn.state.global.states;
+    run(txn, who)?;
+    let after = txn.state.global.states;
+    Ok(Own { before, after })
+}
+
+/// The answer of an operation, which comes when its commit is durable.
+struct Answer<'m, T> {
+    commit: Pin<Box<dyn Future<Output = Result<Own>> + Send + 'm>>,
+    place: Arc<Mutex<Option<T>>>,
+}
+
+/// The same, with what the operation did to the states.
+struct OwnAnswer<'m, T>(Answer<'m, T>);
+
+impl<T> Future for Answer<'_, T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let own = std::task::ready!(self.commit.as_mut().poll(cx));
+        Poll::Ready(own.and_then(|_| lock(&self.place).take().ok_or(Error::Unavailable)))
+    }
+}
+
+impl<T> Future for OwnAnswer<'_, T> {
+    type Output = Result<(T, Own)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(T, Own)>> {
+        let own = std::task::ready!(self.0.commit.as_mut().poll(cx))?;
+        let done = lock(&self.0.place).take();
+        Poll::Ready(done.map(|done| (done, own)).ok_or(Error::Unavailable))
+    }
 }
 
 /// The snapshot of a state. Mailboxes that did not change keep their Arc.

@@ -10,6 +10,7 @@ use super::search::{Prepared, Query};
 use super::walk::{self, Pace, Reached};
 use super::{Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
 use crate::limits;
+use crate::sys::aside;
 use std::sync::Arc;
 
 /// What messages are sorted by.
@@ -257,7 +258,7 @@ impl Mail {
         if keys.entries.len() < 4096 {
             return Ok(keys.sorted());
         }
-        Ok(smol::unblock(move || keys.sorted()).await)
+        Ok(aside(move || keys.sorted()).await)
     }
 
     /// Where a message belongs in a list that is sorted already, counted from 0; `None` where it is

@@ -258,7 +258,7 @@ fn make_room(txn: &mut Txn<'_>) -> Done<()> {
         })
     };
     let oldest = records.iter().find(done).map(|record| record.id);
-    let oldest = oldest.ok_or(Error::Limit("so many submissions under way"))?;
+    let oldest = oldest.ok_or(Error::Limit(&"so many submissions under way"))?;
     records::apply(txn, KIND, Edit::Destroy(oldest))?;
     Ok(())
 }

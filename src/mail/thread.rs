@@ -11,6 +11,7 @@ use super::walk::{self, Pace, Reached};
 use super::{Error, Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
 use crate::limits;
 use crate::mime::{Facts, msgid};
+use crate::sys::aside;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
@@ -660,12 +661,12 @@ impl Mail {
                     let found = builder.read(reader, row)?;
                     builder.add(found);
                     match builder.full {
-                        true => Err(Error::Limit("messages and references in threads")),
+                        true => Err(Error::Limit(&"messages and references in threads")),
                         false => Ok(()),
                     }
                 },
             )
             .await?;
-        Ok(smol::unblock(move || builder.finish()).await)
+        Ok(aside(move || builder.finish()).await)
     }
 }

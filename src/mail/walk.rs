@@ -3,7 +3,7 @@
 
 use super::{Error, Mail, MailboxId, Reader, Result, Row, Uid, UidSet};
 use crate::limits;
-use crate::sys::lock;
+use crate::sys::{self, lock};
 use smol::future::yield_now;
 use smol::lock::{Semaphore, SemaphoreGuard};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -111,7 +111,7 @@ async fn steps(
     let reached = reached.clone();
     // One thread from the first slice to the last: an allocator that keeps memory for each
     // thread would keep it several times.
-    smol::unblock(move || {
+    sys::aside(move || {
         while let Some(from) = next {
             next = step(from)?;
             reached.store(next.unwrap_or(Uid::MAX), Ordering::Relaxed);

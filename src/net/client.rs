@@ -3,6 +3,7 @@
 use super::{Conn, Error};
 use crate::config::{Out, Proxy};
 use crate::limits;
+use crate::sys::aside;
 use async_io::{Async, Timer};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect as connect_socket};
@@ -32,7 +33,7 @@ pub async fn connect(out: &Out, host: &str, port: u16) -> Result<Conn, Error> {
 
 async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let name = host.to_owned();
-    smol::unblock(move || {
+    aside(move || {
         (name.as_str(), port)
             .to_socket_addrs()
             .map(Iterator::collect)

@@ -44,7 +44,7 @@ use crate::mail::outbound::{self, Batch, Envelope, Item, Wish};
 use crate::mail::{self, EmailId, Mail, Put};
 use crate::server::Ctx;
 use crate::smtp::policy;
-use crate::sys::{clock, random};
+use crate::sys::{aside, clock, random};
 use crate::verify::sign::Signer;
 
 /// Keys that sign.
@@ -413,7 +413,7 @@ impl Queue {
             return known.clone();
         }
         let mail = self.ctx.mail.clone();
-        match smol::unblock(move || keys::signers(&mail)).await {
+        match aside(move || keys::signers(&mail)).await {
             Ok(signers) => {
                 let signers = Rc::new(signers);
                 let row = self.mail().get(keys::KEY).ok().flatten();

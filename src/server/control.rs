@@ -9,6 +9,7 @@ use crate::limits;
 use crate::mail::outbound::Order;
 use crate::mail::{self, Mail, Rights};
 use crate::queue::{keys, order};
+use crate::sys::aside;
 use async_io::{Async, Timer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -284,17 +285,17 @@ impl Request {
             }
             Request::Zone(form) => {
                 let (mail, form) = (Arc::clone(mail), form == "form");
-                return smol::unblock(move || super::zone::lines(&mail, form)).await;
+                return aside(move || super::zone::lines(&mail, form)).await;
             }
             Request::Dkim(step) if step == "list" => return keys::list(mail),
             Request::Dkim(step) => {
                 let (mail, step) = (Arc::clone(mail), step.clone());
-                smol::unblock(move || keys::step(&mail, &step)).await?;
+                aside(move || keys::step(&mail, &step)).await?;
             }
             Request::Facts => return super::doctor::facts(auth.config(), mail),
             Request::Status => {
                 let (config, mail) = (auth.config().clone(), Arc::clone(mail));
-                return smol::unblock(move || super::status::lines(&config, &mail)).await;
+                return aside(move || super::status::lines(&config, &mail)).await;
             }
             Request::Clients => return super::clients::Settings::lines(auth.config(), &**mail),
             Request::Link(secret) => return Ok(vec![auth.keep(secret)?]),

@@ -18,7 +18,7 @@ use crate::mail;
 use crate::mail::address::Address;
 use crate::mail::outbound::{Notify, Recipient};
 use crate::net::{self, Conn, Line, TlsConnector};
-use crate::sys::{random, secret};
+use crate::sys::{aside, random, secret};
 
 /// Why a session is of no more use. Whatever was not answered stays in the queue.
 #[derive(Debug)]
@@ -254,7 +254,7 @@ impl Client {
             match &host.token {
                 Some(file) => {
                     let file = file.clone();
-                    let token = smol::unblock(move || secret::read(&file)).await;
+                    let token = aside(move || secret::read(&file)).await;
                     let token = token.map_err(Failure::Secret)?;
                     client.login(user, &token, Some(Mechanism::Xoauth2)).await?;
                 }
@@ -371,7 +371,7 @@ impl Client {
         let mut reply = self.ask(&command, limits::CLIENT_COMMAND).await?;
         while reply.class() == Class::Continue {
             let challenge = reply.lines.first().cloned().unwrap_or_default();
-            let (back, answer) = smol::unblock(move || {
+            let (back, answer) = aside(move || {
                 let answer = login.answer(challenge.trim());
                 (login, answer)
             })

@@ -91,7 +91,7 @@ impl Store {
             look.all(tree, &mut |key, value| sink(op, key, value).map(|()| true))?;
         }
         let row = look.get(Tree::State, &0u32.to_be_bytes())?;
-        let row = row.ok_or_else(|| Error::Damaged("no global row".into()))?;
+        let row = row.ok_or_else(|| Error::damaged(&"no global row"))?;
         Ok(Global::decode(row.value())?.modseq)
     }
 
@@ -277,8 +277,8 @@ impl Rebuild {
                     let row = trees.get(Tree::Msg, &key)?.map(|row| row.value().to_vec());
                     let rest = row.as_deref().and_then(|row| row.get(HEAD..));
                     let Some(rest) = rest else {
-                        return Err(Error::Damaged(
-                            "a message is missing: is this increment on another backup?".into(),
+                        return Err(Error::damaged(
+                            &"a message is missing: is this increment on another backup?",
                         ));
                     };
                     value.extend_from_slice(rest);
@@ -307,7 +307,7 @@ impl Rebuild {
         drop(trees);
         if matches!(durability, Durability::None) {
             let set = txn.set_durability(durability);
-            set.map_err(|e| Error::Damaged(e.to_string()))?;
+            set.map_err(|e| Error::damaged(&e))?;
         }
         txn.commit()?;
         Ok(())
@@ -364,7 +364,7 @@ impl Rebuild {
         let report = super::check(source.open()?, 4 << 20, false)?;
         match report.wrong.first() {
             None => Ok(source),
-            Some(wrong) => Err(Error::Damaged(wrong.clone())),
+            Some(wrong) => Err(Error::damaged(wrong)),
         }
     }
 
@@ -385,11 +385,11 @@ impl Rebuild {
         while let Some(from) = next.take() {
             let mut txn = self.begin()?;
             let set = txn.set_durability(Durability::None);
-            set.map_err(|e| Error::Damaged(e.to_string()))?;
+            set.map_err(|e| Error::damaged(&e))?;
             let mut trees = Trees::new(&txn);
             if from == 0 {
                 let global = trees.get(Tree::State, &0u32.to_be_bytes())?;
-                let global = global.ok_or_else(|| Error::Damaged("it has no end".into()))?;
+                let global = global.ok_or_else(|| Error::damaged(&"it has no end"))?;
                 indexed = Global::decode(global.value())?.indexed;
             }
             let (mut keys, mut dead, mut octets) = (Vec::new(), Vec::new(), 0);
@@ -522,7 +522,7 @@ pub fn squeeze(source: &dyn Source) -> Result<(), Error> {
     let mut db = super::open::raw(source.open()?, SQUEEZE_CACHE)?;
     let done = db.compact().map_err(|error| match error {
         redb::CompactionError::Storage(error) => error.into(),
-        other => Error::Damaged(other.to_string()),
+        other => Error::damaged(&other),
     });
     // What was done so far stands.
     db.close()?;

@@ -14,8 +14,9 @@ pub enum Error {
     Newer(u16, u16),
     /// The file was written by a version from before this one's oldest schema.
     Older,
-    /// The file is not a store, or damaged; says what was found.
-    Damaged(String),
+    /// The file is not a store, or damaged; says what was found. Boxed, so that the error is two words.
+    #[expect(clippy::box_collection)]
+    Damaged(Box<String>),
     /// An I/O error of the operating system.
     Io(io::Error),
     /// The store is closed or reopening.
@@ -44,6 +45,11 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
+    /// The file is not a store, or damaged.
+    pub fn damaged(what: &dyn fmt::Display) -> Error {
+        Error::Damaged(Box::new(what.to_string()))
+    }
+
     /// The same error for another waiter of the same commit.
     pub(super) fn again(&self) -> Error {
         match self {
@@ -73,9 +79,9 @@ impl From<redb::StorageError> for Error {
     fn from(error: redb::StorageError) -> Error {
         match error {
             redb::StorageError::Io(error) => error.into(),
-            redb::StorageError::Corrupted(what) => Error::Damaged(what),
+            redb::StorageError::Corrupted(what) => Error::damaged(&what),
             redb::StorageError::PreviousIo | redb::StorageError::DatabaseClosed => Error::Closed,
-            other => Error::Damaged(other.to_string()),
+            other => Error::damaged(&other),
         }
     }
 }
@@ -86,7 +92,7 @@ impl From<redb::TableError> for Error {
             redb::TableError::Storage(error) => error.into(),
             // Until schema 2 each table had types of its own.
             redb::TableError::TableTypeMismatch { .. } => Error::Older,
-            other => Error::Damaged(other.to_string()),
+            other => Error::damaged(&other),
         }
     }
 }
@@ -95,7 +101,7 @@ impl From<redb::TransactionError> for Error {
     fn from(error: redb::TransactionError) -> Error {
         match error {
             redb::TransactionError::Storage(error) => error.into(),
-            other => Error::Damaged(other.to_string()),
+            other => Error::damaged(&other),
         }
     }
 }
@@ -104,7 +110,7 @@ impl From<redb::CommitError> for Error {
     fn from(error: redb::CommitError) -> Error {
         match error {
             redb::CommitError::Storage(error) => error.into(),
-            other => Error::Damaged(other.to_string()),
+            other => Error::damaged(&other),
         }
     }
 }
@@ -114,7 +120,7 @@ impl From<redb::DatabaseError> for Error {
         match error {
             redb::DatabaseError::Storage(error) => error.into(),
             redb::DatabaseError::DatabaseAlreadyOpen => Error::Locked,
-            other => Error::Damaged(other.to_string()),
+            other => Error::damaged(&other),
         }
     }
 }

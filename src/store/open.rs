@@ -171,12 +171,12 @@ pub(super) fn open(
         _ => Error::from(error),
     })?;
     if disk.is_empty()? {
-        return Err(Error::Damaged("the file is empty".into()));
+        return Err(Error::damaged(&"the file is empty"));
     }
     // On pages that are not what they were, redb panics here and there rather than return an error.
     let load = std::panic::AssertUnwindSafe(|| load(disk, cache, report));
     std::panic::catch_unwind(load)
-        .unwrap_or_else(|_| Err(Error::Damaged("its pages make no sense".into())))
+        .unwrap_or_else(|_| Err(Error::damaged(&"its pages make no sense")))
 }
 
 fn load(disk: Arc<dyn Disk>, cache: usize, report: Reporter) -> Result<(Database, State), Error> {

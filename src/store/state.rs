@@ -143,7 +143,7 @@ impl Global {
         let mut r = Get(fixed);
         let (schema, min_reader) = (r.u16(), r.u16());
         if schema == 0 {
-            return Err(Error::Damaged("no schema number".into()));
+            return Err(Error::damaged(&"no schema number"));
         }
         if min_reader > SCHEMA {
             return Err(Error::Newer(schema, SCHEMA));
@@ -249,7 +249,7 @@ impl State {
     pub(super) fn load(look: &Look) -> Result<State, Error> {
         let global = match look.get(Tree::State, &0u32.to_be_bytes())? {
             Some(row) => Global::decode(row.value())?,
-            None => return Err(Error::Damaged("no global row".into())),
+            None => return Err(Error::damaged(&"no global row")),
         };
         let mut state = State {
             durable: (global.next_email, global.modseq),

@@ -243,7 +243,7 @@ impl<'t> Txn<'t> {
     pub fn next_email(&mut self) -> Result<EmailId, Error> {
         let email = EmailId(self.state.global.next_email);
         if email.0 >= u64::from(u32::MAX) {
-            return Err(Error::Damaged("no email ids are left".into()));
+            return Err(Error::damaged(&"no email ids are left"));
         }
         self.state.global.next_email += 1;
         Ok(email)
@@ -443,5 +443,5 @@ impl<'t> Txn<'t> {
 }
 
 pub(super) fn bad_row(email: EmailId) -> Error {
-    Error::Damaged(format!("the row of email {} cannot be read", email.0))
+    Error::damaged(&format_args!("the row of email {} cannot be read", email.0))
 }

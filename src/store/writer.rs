@@ -153,7 +153,7 @@ impl Writer {
         }
         let outcome = self.ensure_open().and_then(|()| {
             std::panic::catch_unwind(AssertUnwindSafe(|| self.commit(&mut jobs)))
-                .unwrap_or_else(|_| Err(Error::Damaged("an operation panicked".into())))
+                .unwrap_or_else(|_| Err(Error::damaged(&"an operation panicked")))
         });
         if let Err(error) = &outcome {
             trouble("the store could not be written", &error);
@@ -190,7 +190,7 @@ impl Writer {
         let log = work.finish()?;
         if !durable {
             txn.set_durability(Durability::None)
-                .map_err(|e| Error::Damaged(e.to_string()))?;
+                .map_err(|e| Error::damaged(&e))?;
         }
         txn.commit()?;
         drop(db);

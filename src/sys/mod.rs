@@ -2,6 +2,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod activation;
+mod aside;
 pub mod clock;
 pub mod count;
 pub mod log;
@@ -11,6 +12,8 @@ pub mod random;
 pub mod sandbox;
 pub mod secret;
 pub mod users;
+
+pub use aside::{Aside, aside};
 
 /// Locks, also when a thread panicked while it held the lock: every value behind our locks is
 /// whole between any two statements.
