@@ -125,8 +125,8 @@ impl Mail {
     ) -> Result<(Modseq, Own)> {
         let queued = self.write_own(expect, move |txn, who: &Check| {
             who.everywhere()?;
-            make_room(txn)?;
             let mut row = txn.message(submission.email)?.ok_or(Error::NoSuchEmail)?;
+            make_room(txn)?;
             row.head.holds = row.head.holds.saturating_add(1);
             txn.put_message(submission.email, &row)?;
             let rows = outbound::rows(submission.item, submission.email, &envelope, recipients);

@@ -51,6 +51,9 @@ impl Queue {
                 log::warn!("queue: the session with {host} ended early: {failure}");
                 return Ok(());
             }
+            if client.is_over() {
+                return Ok(());
+            }
         }
         client.quit().await;
         Ok(())

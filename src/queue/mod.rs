@@ -51,6 +51,7 @@ use crate::verify::sign::Signer;
 type Signers = Rc<Vec<Signer>>;
 
 /// One batch that is due.
+#[derive(Clone)]
 struct Work {
     item: Item,
     email: EmailId,

@@ -1,7 +1,7 @@
 //! Orders of a person (`pillarbox queue`): written as rows by whoever takes them, obeyed here, since
 //! only the queue changes what is in it.
 use super::{Queue, Work, lane};
-use crate::mail::outbound::{self, Batch, Envelope, Item, Order};
+use crate::mail::outbound::{self, Batch, Envelope, Item, Notify, Order};
 use crate::mail::{self, Mail};
 use crate::mime::DateTime;
 use crate::smtp::client::Outcome;
@@ -72,16 +72,30 @@ impl Queue {
             reply: "taken out of the queue by hand".into(),
         };
         let outcomes = vec![outcome; batch.recipients.len()];
-        let work = Work {
+        let mut work = Work {
             item,
             email,
             domain,
             batch,
             envelope,
         };
-        match self.claim(&work).await? {
-            true => self.settle(work, outcomes, None).await,
-            false => Ok(()),
+        if !self.claim(&work).await? {
+            return Ok(());
+        }
+        let told = self.settle_as(work.clone(), outcomes.clone(), None, true);
+        match told.await {
+            // No room to tell its sender: it goes all the same, or no order behind it would be obeyed.
+            Err(mail::Error::OverQuota | mail::Error::DiskFull) => {
+                log::warn!(
+                    "queue: {:016x} goes without a word to its sender: no room",
+                    item.0
+                );
+                for to in &mut work.batch.recipients {
+                    to.notify = Some(Notify::default());
+                }
+                self.settle_as(work, outcomes, None, true).await
+            }
+            done => done,
         }
     }
 }

@@ -59,20 +59,56 @@ struct Parted {
     waiting: Vec<Recipient>,
     /// For the report.
     told: Vec<Told>,
+    /// What each came to, for the statistics.
+    counted: Vec<usize>,
+}
+
+impl Outcome {
+    /// What it comes to where nothing can be told: a refusal waits.
+    fn leave_untold(&mut self) {
+        match self {
+            Outcome::Taken { reports, .. } => *reports = true,
+            Outcome::Failed { status, reply } => {
+                let (status, reply) = (*status, std::mem::take(reply));
+                *self = Outcome::Later { status, reply };
+            }
+            Outcome::Later { .. } => {}
+        }
+    }
 }
 
 impl Queue {
     /// Takes the outcomes of an attempt into the rows.
     pub(super) async fn settle(
         &self,
+        work: Work,
+        mut outcomes: Vec<Outcome>,
+        remote: Option<&str>,
+    ) -> mail::Result<()> {
+        let told = self.settle_as(work.clone(), outcomes.clone(), remote, true);
+        match told.await {
+            // There is no room for the report. Who has the message must not get it again; the others are
+            // tried again, and it is told then.
+            Err(mail::Error::OverQuota | mail::Error::DiskFull) => {
+                outcomes.iter_mut().for_each(Outcome::leave_untold);
+                self.settle_as(work, outcomes, remote, false).await
+            }
+            done => done,
+        }
+    }
+
+    /// The same, or not. Without `age` it does not count how long it has waited.
+    pub(super) async fn settle_as(
+        &self,
         mut work: Work,
         outcomes: Vec<Outcome>,
         remote: Option<&str>,
+        age: bool,
     ) -> mail::Result<()> {
         let now = clock::now();
         let retry = &self.ctx.config.retry;
-        let expired = schedule::is_expired(retry, work.envelope.created, now);
-        let late = schedule::is_late(retry, &work.batch, work.envelope.created, now);
+        let expired = age && schedule::is_expired(retry, work.envelope.created, now);
+        let late = age && schedule::is_late(retry, &work.batch, work.envelope.created, now);
         let recipients = std::mem::take(&mut work.batch.recipients);
         let mut parted = Parted::default();
         let mut commit = Commit::default();
@@ -89,7 +125,11 @@ impl Queue {
         work.batch.warned |= late;
         let report = self.report(&work, &parted.told, remote).await?;
         let away = self.address(&work, &mut commit, report)?;
-        self.commit(work, commit, away).await.map(drop)
+        self.commit(work, commit, away).await?;
+        for came_to in parted.counted {
+            count::add(count::Of::Sent, came_to, 1);
+        }
+        Ok(())
     }
 
     /// Local recipients of a queued message: into INBOX.
@@ -379,7 +419,7 @@ impl Parted {
             Outcome::Later { .. } if !expired => count::DEFERRED,
             Outcome::Failed { .. } | Outcome::Later { .. } => count::BOUNCED,
         };
-        count::add(count::Of::Sent, came_to, 1);
+        self.counted.push(came_to);
         match outcome {
             Outcome::Taken { reports, reply } => {
                 // RFC 3461 §5.2.2: whoever hands it to a host without DSN reports "relayed".

@@ -215,6 +215,8 @@ pub struct Client {
     line: Vec<u8>,
     /// The certificate said who it is.
     verified: bool,
+    /// It hung up.
+    over: bool,
 }
 
 impl Client {
@@ -243,6 +245,7 @@ impl Client {
             extensions: Extensions::default(),
             line: Vec::new(),
             verified: host.tls != SmarthostTls::None,
+            over: false,
         };
         let greeting = client.reply(limits::CLIENT_GREETING).await?;
         expect("the connection", greeting)?;
@@ -280,6 +283,7 @@ impl Client {
             extensions: Extensions::default(),
             line: Vec::new(),
             verified: how.verified,
+            over: false,
         };
         let greeting = client.reply(limits::CLIENT_GREETING).await?;
         expect("the connection", greeting)?;
@@ -407,12 +411,11 @@ impl Client {
             .iter()
             .any(|it| matches!(it, Outcome::Taken { .. }));
         if !accepted {
-            if at_once {
-                // Nobody takes it: the answer to its octets changes nothing.
-                self.chunk_reply().await?;
+            // Nobody takes it: the answer to its octets changes nothing.
+            self.over = self.over || at_once && self.chunk_reply().await.is_err();
+            if !self.over {
+                self.reset().await;
             }
-            // MAIL may have been accepted: the next message needs a clean start.
-            self.ask("RSET", limits::CLIENT_COMMAND).await?;
             return Ok(outcomes);
         }
         if chunk && !at_once {
@@ -430,9 +433,20 @@ impl Client {
             }
         }
         if refused {
-            self.ask("RSET", limits::CLIENT_COMMAND).await?;
+            self.reset().await;
         }
         Ok(outcomes)
+    }
+
+    /// The next message needs a clean start: MAIL may have been accepted. Some refuse and hang up, and have
+    /// refused all the same.
+    async fn reset(&mut self) {
+        self.over = self.ask("RSET", limits::CLIENT_COMMAND).await.is_err();
+    }
+
+    /// Whether the server hung up behind the last message.
+    pub fn is_over(&self) -> bool {
+        self.over
     }
 
     /// Why this server can never take this message as it is. A message is not rewritten on the way
@@ -519,12 +533,14 @@ impl Client {
         let sender = self.reply(limits::CLIENT_COMMAND).await?;
         let mut outcomes = Vec::with_capacity(message.recipients.len());
         for _ in message.recipients {
-            let reply = self.reply(limits::CLIENT_COMMAND).await?;
-            // Behind a refused MAIL, the answers to RCPT say nothing.
-            outcomes.push(match sender.class() {
-                Class::Done => self.rcpt_outcome(&reply),
-                _ => self.outcome(&sender),
-            });
+            if sender.class() == Class::Done {
+                let reply = self.reply(limits::CLIENT_COMMAND).await?;
+                outcomes.push(self.rcpt_outcome(&reply));
+                continue;
+            }
+            // Behind a refused MAIL, the answers to RCPT say nothing, if they come at all.
+            self.over = self.over || self.reply(limits::CLIENT_COMMAND).await.is_err();
+            outcomes.push(self.outcome(&sender));
         }
         Ok(outcomes)
     }

@@ -756,3 +756,93 @@ fn local_recipients_of_jmap_are_delivered() {
     assert!(wait_for_inbox(&server, 3)[2].contains("Status: 5.1.1\r\n"));
     wait_for_empty_queue(&server);
 }
+
+/// Who is still to be tried, with every batch of the queue.
+fn waiting(server: &Server) -> Vec<String> {
+    let mut all = Vec::new();
+    let reader = server.mail().reader().unwrap();
+    let scan = reader.scan(outbound::BATCHES, |_, row| {
+        let batch = outbound::Batch::decode(row).unwrap();
+        all.extend(batch.recipients.iter().map(|to| to.address.to_string()));
+        true
+    });
+    scan.unwrap();
+    all
+}
+
+#[test]
+fn no_room_for_a_bounce_sends_nothing_twice() {
+    let fake = Fake::start(USUAL, |_, line| {
+        line.starts_with("RCPT TO:<eve")
+            .then(|| "550 5.1.1 no such user".into())
+    });
+    let smarthost = fake.smarthost();
+    let mut server = Server::with(|config| {
+        config.smarthost = Some(smarthost);
+        // The message fits, a report about it does not.
+        config.quota = Some(900);
+    });
+    let both = ["<bob@else.where>", "<eve@else.where>"];
+    submit(&mut logged_in(&server), FROM, &both, "x");
+    fake.wait(1);
+    let asked = || {
+        let lines = fake.lines();
+        let rcpt = lines.iter().filter(|line| line.starts_with("RCPT TO:<eve"));
+        rcpt.count()
+    };
+    retry_until(|| asked() > 2);
+    assert_eq!(fake.count(), 1, "bob has it");
+    assert_eq!(waiting(&server), ["eve@else.where"]);
+    // Once there is room, its sender hears of it.
+    server.restart_with(|config| config.quota = None);
+    retry_until(|| !texts(&server).is_empty());
+    wait_for_empty_queue(&server);
+    assert!(texts(&server)[0].contains("eve@else.where"));
+    assert_eq!(fake.count(), 1);
+}
+
+#[test]
+fn no_room_for_a_report_keeps_nobody_from_dropping() {
+    let fake = Fake::start(USUAL, |_, line| {
+        line.starts_with("RCPT TO:<eve")
+            .then(|| "450 4.2.1 not now".into())
+    });
+    let smarthost = fake.smarthost();
+    let server = Server::with(|config| {
+        config.smarthost = Some(smarthost);
+        config.quota = Some(900);
+    });
+    let mut client = logged_in(&server);
+    submit(&mut client, FROM, &["<eve@else.where>"], "x");
+    fake.wait_for_connections(1);
+    // The queue is busy with it at first, and does what it was told when it is not.
+    let drop = pillarbox::queue::order::give(server.mail(), outbound::Order::Drop, "all");
+    assert_eq!(smol::block_on(drop).unwrap(), 1);
+    wait_for_empty_queue(&server);
+    submit(
+        &mut client,
+        FROM,
+        &["<bob@else.where>"],
+        "the queue goes on",
+    );
+    fake.wait(1);
+}
+
+#[test]
+fn a_server_that_refuses_and_hangs_up_has_refused() {
+    for step in ["MAIL", "RCPT", "."] {
+        let gone = std::sync::atomic::AtomicBool::new(false);
+        let fake = Fake::start(USUAL, move |_, line| {
+            if line.starts_with(step) {
+                gone.store(true, std::sync::atomic::Ordering::SeqCst);
+                return Some("554 5.7.1 we do not want that".into());
+            }
+            gone.load(std::sync::atomic::Ordering::SeqCst)
+                .then(String::new)
+        });
+        let server = server(fake.smarthost());
+        submit(&mut logged_in(&server), FROM, &["<bob@else.where>"], "x");
+        assert!(wait_for_inbox(&server, 1)[0].contains("we do not want that"));
+        wait_for_empty_queue(&server);
+    }
+}
