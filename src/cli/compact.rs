@@ -1,5 +1,5 @@
 //! `pillarbox compact`: gives the space back that deleted mail left in the file.
-use super::{existing_db_path, open_existing, print};
+use super::{behind_links, existing_db_path, open_existing, print};
 use crate::server::{Failure, Kind, control};
 use crate::store::{self, FileSource, Files};
 use argh::{ArgsInfo, FromArgs};
@@ -35,6 +35,7 @@ impl Compact {
             ));
         }
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        let db = behind_links(db);
         let (mail, _) = open_existing(&db)?;
         let done = self.compact(&db, &mail);
         smol::block_on(mail.close());

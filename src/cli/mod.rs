@@ -194,6 +194,11 @@ fn existing_db_path(flag: Option<&str>) -> Result<PathBuf, Failure> {
     }
 }
 
+/// Where the file is that is to be replaced: not the link that leads to it.
+fn behind_links(db: PathBuf) -> PathBuf {
+    std::fs::canonicalize(&db).unwrap_or(db)
+}
+
 /// Opens a store.
 fn open(db: &Path, options: Options) -> Result<Arc<Mail>, Failure> {
     Mail::open(db, options).map_err(|e| Failure::of_store(db, &e))

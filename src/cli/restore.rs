@@ -1,5 +1,5 @@
 //! `pillarbox restore`: a store out of backups.
-use super::{db_path, print};
+use super::{behind_links, db_path, print};
 use crate::keep::{backup, restore, unusable};
 use crate::mail::Mail;
 use crate::mail::outbound::Order;
@@ -43,7 +43,7 @@ impl Restore {
             ));
         }
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-        let db = db_path(self.db.as_deref());
+        let db = behind_links(db_path(self.db.as_deref()));
         let there = db.exists();
         if there && !self.replace {
             return Err(Failure::new(

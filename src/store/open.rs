@@ -6,6 +6,7 @@ use super::state::State;
 use super::tables::{self, Look, Tree, Trees};
 use redb::{Database, ReadableDatabase};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,7 +59,7 @@ pub trait Folder: Send + Sync + 'static {
     fn source(&self, path: &Path) -> Arc<dyn Source>;
     /// Is there one?
     fn exists(&self, path: &Path) -> bool;
-    /// Gives a file another's name.
+    /// Gives a file another's name, and where there is one its owner.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Takes a file away.
     fn remove(&self, path: &Path) -> io::Result<()>;
@@ -80,6 +81,10 @@ impl Folder for Files {
         path.exists()
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if let Ok(old) = std::fs::metadata(to) {
+            // Where root does it: the server runs as somebody else. Others may give nothing away.
+            let _ = std::os::unix::fs::lchown(from, Some(old.uid()), Some(old.gid()));
+        }
         std::fs::rename(from, to)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {

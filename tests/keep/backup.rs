@@ -291,6 +291,34 @@ fn compacting_gives_space_back() {
 }
 
 #[test]
+fn what_is_made_anew_stays_where_and_whose_it_was() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let dir = init();
+    let (link, real) = (dir.join("mail.redb"), dir.join("disk/real.redb"));
+    std::fs::create_dir(dir.join("disk")).unwrap();
+    std::fs::rename(&link, &real).unwrap();
+    std::os::unix::fs::symlink("disk/real.redb", &link).unwrap();
+    // Only root can give it away, and only then it matters.
+    let owner = match chown(&real, Some(65_534), None) {
+        Ok(()) => 65_534,
+        Err(_) => std::fs::metadata(&real).unwrap().uid(),
+    };
+    for args in [
+        &["backup", "--to", "b"][..],
+        &["compact"],
+        &["restore", "--replace", "b"],
+    ] {
+        let before = std::fs::metadata(&real).unwrap().ino();
+        let (code, _, err) = pillarbox(dir.path(), args, "");
+        assert_eq!(code, 0, "{err}");
+        let about = std::fs::metadata(&real).unwrap();
+        assert_eq!(about.ino() == before, args[0] == "backup", "{args:?}");
+        assert_eq!(about.uid(), owner, "{args:?}");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+}
+
+#[test]
 fn verify_tells_of_damage() {
     let dir = init();
     fill(&dir, "A", 0, 100);
