@@ -112,17 +112,23 @@ impl Failure {
             ),
             store::Error::Damaged(what) => Failure::new(
                 Kind::Damaged,
-                format!("{db} is damaged: {what}; restore it from a backup"),
+                format!(
+                    "{db} is damaged: {what}; restore it from a backup, or save what can be read with `pillarbox salvage`"
+                ),
             ),
             store::Error::Io(e) if matches!(e.kind(), InvalidData | UnexpectedEof) => Failure::new(
                 Kind::Damaged,
                 format!(
-                    "{db} is not a pillarbox store, or is damaged ({e}): use another --db, or restore it from a backup"
+                    "{db} is not a pillarbox store, or is damaged ({e}): use another --db, restore it from a backup, or save what can be read with `pillarbox salvage`"
                 ),
             ),
             store::Error::DiskFull => Failure::new(
                 Kind::Store,
                 format!("{db} cannot be opened: the disk is full; free some space"),
+            ),
+            store::Error::Io(e) if e.kind() == NotFound && path.is_symlink() => Failure::new(
+                Kind::Store,
+                format!("{db} is a link to a file that is not there: is its disk mounted?"),
             ),
             store::Error::Io(e) if e.kind() == NotFound => Failure::new(
                 Kind::Store,

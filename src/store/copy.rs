@@ -205,12 +205,9 @@ impl Rebuild {
     pub fn create(folder: Arc<dyn Folder>, path: &Path, skips: bool) -> Result<Rebuild, Error> {
         let temporary = beside(path, REBUILD);
         let disk = folder.create(&temporary)?;
-        open::format(disk.clone())?;
-        // Formatting gave the lock back.
-        let disk = folder.source(&temporary).open().unwrap_or(disk);
-        let db = open::raw(disk.clone(), 4 << 20)?;
-        Ok(Rebuild {
-            db: Some(db),
+        // From here on it goes again when it comes to nothing.
+        let mut rebuild = Rebuild {
+            db: None,
             disk,
             folder,
             path: path.to_owned(),
@@ -220,7 +217,13 @@ impl Rebuild {
             rows: Vec::new(),
             octets: 0,
             named: None,
-        })
+        };
+        open::format(rebuild.disk.clone())?;
+        // Formatting gave the lock back.
+        let locked = rebuild.folder.source(&rebuild.temporary).open();
+        rebuild.disk = locked.unwrap_or(rebuild.disk.clone());
+        rebuild.db = Some(open::raw(rebuild.disk.clone(), 4 << 20)?);
+        Ok(rebuild)
     }
 
     /// What follows is an increment on what came before.

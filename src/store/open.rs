@@ -78,7 +78,8 @@ impl Folder for Files {
         Arc::new(FileSource(path.to_owned()))
     }
     fn exists(&self, path: &Path) -> bool {
-        path.exists()
+        // A link that leads nowhere does: its disk is not mounted, and nothing may take its place.
+        path.symlink_metadata().is_ok()
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         if let Ok(old) = std::fs::metadata(to) {
@@ -110,12 +111,26 @@ pub fn beside(path: &Path, end: &str) -> PathBuf {
 pub fn create(folder: &dyn Folder, path: &Path) -> Result<(), Error> {
     let temporary = beside(path, ".new");
     let disk = folder.create(&temporary)?;
+    let made = finish(folder, path, &temporary, disk);
+    if made.is_err() {
+        // It takes room, perhaps the last that there was.
+        let _ = folder.remove(&temporary);
+    }
+    made
+}
+
+fn finish(
+    folder: &dyn Folder,
+    path: &Path,
+    temporary: &Path,
+    disk: Arc<dyn Disk>,
+) -> Result<(), Error> {
     if folder.exists(path) {
         return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
     }
     format(disk.clone())?;
     disk.sync()?;
-    folder.rename(&temporary, path)?;
+    folder.rename(temporary, path)?;
     Ok(folder.sync(path)?)
 }
 

@@ -319,6 +319,47 @@ fn what_is_made_anew_stays_where_and_whose_it_was() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_left_alone() {
+    let dir = init();
+    fine(&dir, &["backup", "--to", "b"]);
+    // The disk is not mounted.
+    let link = dir.join("link.redb");
+    std::os::unix::fs::symlink("disk/mail.redb", &link).unwrap();
+    for args in [
+        &["serve", "--try", "--db", "link.redb", "--domain", "x.test"][..],
+        &["init", "--db", "link.redb", "--domain", "x.test"],
+        &["restore", "--db", "link.redb", "b"],
+    ] {
+        let (code, _, err) = run(&dir, args);
+        assert_eq!(code, 4, "{args:?}: {err}");
+        assert!(err.contains("is its disk mounted?"), "{args:?}: {err}");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+}
+
+#[test]
+fn what_comes_to_nothing_takes_no_room() {
+    let dir = init();
+    fine(&dir, &["backup", "--to", "b"]);
+    let before = names(&dir);
+    for args in ["init --db n.redb --domain x.test", "restore --db r.redb b"] {
+        // Nothing grows beyond 32 KiB, as if the disk were full.
+        let script = format!("trap '' XFSZ; ulimit -f 64; exec \"$0\" {args}");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_pillarbox")]);
+        let done = shell.current_dir(dir.path()).output().unwrap();
+        assert!(!done.status.success(), "{done:?}");
+        assert_eq!(names(&dir), before, "{done:?}");
+    }
+}
+
+/// What is in the directory.
+fn names(dir: &TempDir) -> BTreeSet<std::ffi::OsString> {
+    let entries = fs::read_dir(dir.path()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name()).collect()
+}
+
+#[test]
 fn verify_tells_of_damage() {
     let dir = init();
     fill(&dir, "A", 0, 100);
