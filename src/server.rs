@@ -28,7 +28,7 @@ use crate::auth::{Auth, Client, Grant, Protocol};
 use crate::config::{Config, Listen, Role};
 use crate::dns::Resolver;
 use crate::limits;
-use crate::mail::Mail;
+use crate::mail::{Mail, Uid};
 use crate::net::census::Census;
 use crate::net::listener::{self, Handler, Shared};
 use crate::net::tls::Tls;
@@ -251,6 +251,9 @@ impl Server {
             shutdown,
         };
         ctx.jmap.open(&ctx.mail);
+        if !sys::clock::is_set() {
+            sys::clock::not_before(newest(&ctx));
+        }
         status::started();
         let mut server = Server {
             ctx,
@@ -288,8 +291,8 @@ impl Server {
         Ok(server)
     }
 
-    /// The thread of the outbound queue, of web push, of notifications and of who looks after all. It ends with the sessions; whatever it is at then is tried
-    /// again at the next start.
+    /// The thread of the outbound queue, of web push, of notifications and of who looks after all. It ends
+    /// with the sessions; whatever it is at then is tried again at the next start.
     fn start_queue(&self) -> Result<JoinHandle<()>, Failure> {
         let (ctx, halt) = (self.ctx.clone(), self.shared.halt.clone());
         let tls = self.tls.clone();
@@ -368,6 +371,22 @@ impl Server {
         aside(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         self.ctx.mail.close().await;
     }
+}
+
+/// The newest time that the store knows: what ended before it has ended, whatever the clock shows.
+fn newest(ctx: &Ctx) -> u32 {
+    let used = ctx.auth.apps().iter().map(|app| app.used()).max();
+    let mut newest = used.unwrap_or(0);
+    // A store that cannot be read is told of elsewhere.
+    if let Ok(reader) = ctx.mail.reader() {
+        for mailbox in &ctx.mail.meta().mailboxes {
+            let _ = reader.rows_back(mailbox.id, 1, Uid::MAX, |row| {
+                newest = newest.max(row.saved);
+                false
+            });
+        }
+    }
+    newest
 }
 
 fn no_thread(e: &io::Error) -> Failure {

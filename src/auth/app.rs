@@ -7,6 +7,7 @@ use super::record::{Keys, STORED};
 use crate::limits;
 use crate::mail::Principal;
 use crate::net::Shutdown;
+use crate::sys::clock;
 use crate::sys::random::{self, NoRandom};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -156,9 +157,12 @@ impl App {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Notes a use. Returns whether the stored time is a day old.
+    /// Notes a use, if the clock is set. Returns whether the stored time is a day old.
     pub(super) fn note_used(&self, now: i64) -> bool {
         let now = u32::try_from(now).unwrap_or(0);
+        if !clock::is_real(now) {
+            return false;
+        }
         self.used.store(now, Ordering::Relaxed);
         now.saturating_sub(self.stored.load(Ordering::Relaxed)) >= limits::LAST_USED
     }
@@ -297,7 +301,9 @@ mod tests {
             server: [2; 32],
         };
         let app = Arc::new(App::new(&new, keys, 17));
-        app.note_used(5000);
+        app.note_used(100);
+        assert_eq!(app.used(), 0);
+        app.note_used(1_800_000_000);
         let again = decode(&encode(std::slice::from_ref(&app)));
         assert_eq!(again, [app]);
         let again = again.first().unwrap();

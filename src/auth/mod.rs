@@ -60,8 +60,8 @@ impl Grant {
     /// When a session of this log-in has to end: the app password expires then.
     pub fn deadline(&self) -> Option<Instant> {
         let expires = self.app.as_ref()?.principal.expires?;
-        let left = i64::from(expires).saturating_sub(now());
-        Some(Instant::now() + Duration::from_secs(u64::try_from(left).unwrap_or(0)))
+        let left = expires.saturating_sub(clock::at_least());
+        Some(Instant::now() + Duration::from_secs(u64::from(left)))
     }
 
     /// The user's name, with the app password's for the log.

@@ -120,6 +120,9 @@ fn when(text: &str, now: u32) -> Result<u32, String> {
     let wrong = || format!("--expires wants 12h, 30d, 8w, 1y or 2030-12-31, not {text:?}");
     let at = match day(text) {
         Some(day) => u32::try_from(day.midnight().assume_utc().unix_timestamp()).ok(),
+        None if !clock::is_real(now) => {
+            return Err("the clock is not set: give --expires a day, like 2030-12-31".into());
+        }
         None => {
             let (number, unit) = text
                 .split_at_checked(text.len().saturating_sub(1))

@@ -172,6 +172,8 @@ pub struct Output {
     path: PathBuf,
     part: PathBuf,
     at: u64,
+    /// It has its name: what goes by the other one now is another's.
+    whole: bool,
 }
 
 impl Output {
@@ -181,13 +183,23 @@ impl Output {
     /// The system's.
     pub fn new(folder: Arc<dyn Folder>, path: &Path) -> Done<Output> {
         let part = beside(path, ".part");
-        let disk = folder.create(&part).map_err(|e| unusable(path, &e))?;
+        let disk = folder.create(&part).map_err(|e| match e.kind() {
+            io::ErrorKind::WouldBlock => Failure::new(
+                Kind::Locked,
+                format!(
+                    "another backup goes to {}: wait for its end",
+                    path.display()
+                ),
+            ),
+            _ => unusable(path, &e),
+        })?;
         Ok(Output {
             folder,
             disk,
             path: path.to_owned(),
             part,
             at: 0,
+            whole: false,
         })
     }
 }
@@ -206,6 +218,7 @@ impl Target for Output {
     fn finish(&mut self) -> Done<Vec<String>> {
         let done = self.disk.sync();
         let done = done.and_then(|()| self.folder.rename(&self.part, &self.path));
+        self.whole = done.is_ok();
         let done = done.and_then(|()| self.folder.sync(&self.path));
         done.map_err(|e| unusable(&self.path, &e))?;
         Ok(Vec::new())
@@ -214,7 +227,38 @@ impl Target for Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // Nothing is there any more where it got its name.
-        let _ = self.folder.remove(&self.part);
+        if !self.whole {
+            let _ = self.folder.remove(&self.part);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Files;
+
+    #[test]
+    fn two_backups_to_one_file() {
+        let name = format!("pillarbox-two-backups-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let output = || Output::new(Arc::new(Files), &path);
+        let mut first = output().unwrap();
+        first.octets(b"first").unwrap();
+        let refused = output().err().unwrap();
+        assert!(refused.message.contains("another backup"), "{refused}");
+        first.finish().unwrap();
+        // One that begins now is not the first one's to take away.
+        let mut second = output().unwrap();
+        drop(first);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        second.octets(b"second").unwrap();
+        second.finish().unwrap();
+        drop(second);
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        // One that fails takes its own away.
+        drop(output().unwrap());
+        assert!(!beside(&path, ".part").exists());
+        std::fs::remove_file(&path).unwrap();
     }
 }

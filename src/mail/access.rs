@@ -14,9 +14,9 @@
 //! the email: `w` and `s` are asked for in the mailbox through which they are changed, over JMAP in
 //! all mailboxes that are seen (RFC 8621 §2), and a copy keeps them whatever the rights in the target.
 //! And an email that is also in mailboxes that the principal cannot read shows only the others.
-use super::{Error, Flags, Mail, MailboxId, Meta, Result, now};
+use super::{Error, Flags, Mail, MailboxId, Meta, Result};
 use crate::store::{DataType, Mbox, State};
-use crate::sys::lock;
+use crate::sys::{clock, lock};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -171,7 +171,7 @@ impl Principal {
 
     /// Neither ended nor expired.
     pub fn is_alive(&self) -> bool {
-        !self.ended.load(Ordering::SeqCst) && self.expires.is_none_or(|at| now() < at)
+        !self.ended.load(Ordering::SeqCst) && self.expires.is_none_or(|at| clock::at_least() < at)
     }
 
     /// Its rights by a mailbox's list.

@@ -30,6 +30,11 @@ impl Item {
             u64::from(created) << 32 | u64::from(u32::from_be_bytes(tail)),
         ))
     }
+
+    /// When it was handed in, in seconds since 1970, as the clock was.
+    pub fn made(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
 }
 
 /// How much TLS matters to the sender (RFC 8689).
@@ -186,7 +191,7 @@ pub fn own(
 ) -> Commit {
     let envelope = Envelope {
         // An item begins with the second in which it was made.
-        created: (item.0 >> 32) as u32,
+        created: item.made(),
         tls,
         ..Envelope::default()
     };

@@ -68,7 +68,7 @@ struct Due {
     remote: BTreeMap<String, Vec<Work>>,
     /// When the first of the others is due.
     next: Option<u32>,
-    /// Envelopes from before the clock was set: their time begins now.
+    /// Envelopes from before the clock was set, and batches that were to wait then: their time begins now.
     dated: Vec<Put>,
 }
 
@@ -259,16 +259,18 @@ impl Queue {
 
     /// Makes everything due.
     async fn rush(&self) -> mail::Result<()> {
+        let now = clock::now();
         let mut puts = Vec::new();
         self.mail().reader()?.scan(outbound::BATCHES, |key, row| {
+            let parsed = outbound::parse_batch_key(key).zip(Batch::decode(row));
+            let Some(((item, domain), mut batch)) = parsed.filter(|(_, batch)| !batch.held) else {
+                return true;
+            };
             // What waits for a time that its sender set is not late.
-            let hasty = |batch: &Batch| batch.attempts > 0 || batch.due <= clock::now();
-            let batch = Batch::decode(row).filter(|batch| !batch.held);
-            if let Some(mut batch) = batch.filter(hasty) {
+            let asked = batch.due > now || schedule::anew(&batch, item.made(), now).is_some();
+            if batch.attempts > 0 || !asked {
                 // A lane that is at it now writes its row back itself.
-                let busy = outbound::parse_batch_key(key)
-                    .is_some_and(|(_, domain)| self.is_busy(&self.lane_of(&domain, &batch)));
-                if !busy {
+                if !self.is_busy(&self.lane_of(&domain, &batch)) {
                     batch.due = 0;
                     puts.push((key.to_vec(), Some(batch.encode())));
                 }
@@ -313,14 +315,18 @@ impl Queue {
             |due: &mut Due, at: u32| due.next = Some(due.next.map_or(at, |next| next.min(at)));
         reader.scan(outbound::BATCHES, |key, row| {
             let parsed = outbound::parse_batch_key(key).zip(Batch::decode(row));
-            let Some(((item, domain), batch)) = parsed else {
+            let Some(((item, domain), mut batch)) = parsed else {
                 log::error!("queue: a damaged row is left alone");
                 return true;
             };
             if batch.held {
                 return true;
             }
-            let made = (item.0 >> 32) as u32;
+            let made = item.made();
+            if let Some(at) = schedule::anew(&batch, made, now) {
+                batch.due = at;
+                due.dated.push((key.to_vec(), Some(batch.encode())));
+            }
             if !schedule::is_due(&self.ctx.config.retry, &batch, made, now) {
                 later(&mut due, batch.due);
                 return true;

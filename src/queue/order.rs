@@ -145,7 +145,7 @@ pub fn waiting(mail: &Mail, patience: u32) -> mail::Result<Waiting> {
             return true;
         };
         // An item begins with the second in which it was made.
-        let age = clock::age((item.0 >> 32) as u32);
+        let age = clock::age(item.made());
         waiting.batches += 1;
         waiting.held += usize::from(batch.held);
         waiting.oldest = waiting.oldest.max(age);

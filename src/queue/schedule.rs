@@ -26,6 +26,13 @@ pub fn is_undated(created: u32, now: u32) -> bool {
     created < clock::FIRST && now >= clock::FIRST
 }
 
+/// When a batch is to leave that waits for what its sender said (RFC 4865 §4.1) by a clock that was not set
+/// and is now: as long as was said, from now on. None: it is not such a one.
+pub fn anew(batch: &Batch, made: u32, now: u32) -> Option<u32> {
+    let asked = batch.attempts == 0 && batch.due > made && is_undated(batch.due, now);
+    asked.then(|| now.saturating_add(batch.due - made))
+}
+
 /// Whether a batch of an item made at `made` is to be tried. What was put off for longer than it can be was
 /// put off by a clock that was ahead, or before a reboot to 1970. But what its sender wants to leave later
 /// (RFC 4865 §4.1, RFC 8621 §7.5) does not leave because the clock is not set.

@@ -317,7 +317,7 @@ impl Queue {
         let id = random::octets::<12>().map_err(|_| mail::Error::Unavailable)?;
         let id: String = id.iter().map(|octet| format!("{octet:02x}")).collect();
         // An item begins with the second in which it was made, if that was known.
-        let made = (work.item.0 >> 32) as u32;
+        let made = work.item.made();
         let arrived = match schedule::is_undated(made, work.envelope.created) {
             true => work.envelope.created,
             false => work.envelope.created.min(made),

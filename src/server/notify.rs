@@ -7,7 +7,7 @@
 use super::Ctx;
 use crate::config::{Notify, NotifyWith, Out};
 use crate::limits;
-use crate::mail::{Flags, Mail, Modseq, Role, Uid};
+use crate::mail::{self, Flags, Mail, Modseq, Role, Uid};
 use crate::mime::{Address, words};
 use crate::net::{Target, TlsConnector, fetch, tls};
 use crate::sys::{count, secret};
@@ -97,15 +97,22 @@ pub(super) async fn run(ctx: Rc<Ctx>, mut told: Told) {
     loop {
         let changed = ctx.mail.hub().listen();
         let now = Told::now(&ctx.mail);
-        if now.uidnext == told.uidnext || news(&ctx.mail, &told).is_none() {
-            told = now;
-            changed.await;
-            continue;
-        }
-        // What comes with it is told with it.
-        Timer::after(wait(&to, failures)).await;
-        // Read or taken away meanwhile.
-        let Some(news) = news(&ctx.mail, &told) else {
+        match news(&ctx.mail, &told) {
+            // What comes with it is told with it.
+            Ok(Some(_)) => Timer::after(wait(&to, failures)).await,
+            Ok(None) => {
+                told = now;
+                changed.await;
+                continue;
+            }
+            // It stays to be told.
+            Err(error) => {
+                log::warn!("--notify-url: {error}");
+                Timer::after(to.retry).await
+            }
+        };
+        // Read or taken away meanwhile, or still not to be had.
+        let Ok(Some(news)) = news(&ctx.mail, &told) else {
             continue;
         };
         let sent = Box::pin(post(&ctx, &to, &news, &mut connector)).await;
@@ -134,35 +141,35 @@ fn wait(to: &Notify, failures: u32) -> Duration {
 }
 
 /// Unread messages that are new in INBOX and in the store: what was moved there is no news.
-fn news(mail: &Mail, told: &Told) -> Option<News> {
+fn news(mail: &Mail, told: &Told) -> mail::Result<Option<News>> {
     let upto = Told::now(mail);
     let meta = mail.meta();
-    let inbox = meta.by_role(Role::Inbox)?;
-    let reader = mail.reader().ok()?;
+    let inbox = meta.by_role(Role::Inbox);
+    let Some(inbox) = inbox.filter(|_| upto.uidnext != told.uidnext) else {
+        return Ok(None);
+    };
+    let reader = mail.reader()?;
     let mut emails = Vec::new();
     let mut count = 0;
-    let look = reader.rows_back(
-        inbox.id,
-        told.uidnext,
-        upto.uidnext.saturating_sub(1),
-        |row| {
-            if !row.flags.has(Flags::SEEN) {
-                count += 1;
-                if emails.len() < limits::NOTIFY_LOOKED {
-                    emails.push(row.email);
-                }
+    let last = upto.uidnext.saturating_sub(1);
+    reader.rows_back(inbox.id, told.uidnext, last, |row| {
+        if !row.flags.has(Flags::SEEN) {
+            count += 1;
+            if emails.len() < limits::NOTIFY_LOOKED {
+                emails.push(row.email);
             }
-            true
-        },
-    );
-    look.ok()?;
+        }
+        true
+    })?;
     let mut some = Vec::new();
     for email in emails {
-        let message = reader.message(email).ok().flatten();
+        // One that cannot be read is counted.
+        let Ok(message) = reader.message(email) else {
+            continue;
+        };
         match message.filter(|message| message.created > told.modseq) {
             None => count -= 1,
             Some(message) if some.len() < limits::NOTIFY_LISTED => {
-                // One that cannot be read is counted.
                 let Some(view) = message.view() else { continue };
                 let from = view.addresses(0).unwrap_or_default();
                 let subject = view.subject().unwrap_or_default();
@@ -175,12 +182,12 @@ fn news(mail: &Mail, told: &Told) -> Option<News> {
             Some(_) => {}
         }
     }
-    (count > 0).then_some(News {
+    Ok((count > 0).then_some(News {
         upto,
         count,
         unread: inbox.counters.unseen,
         some,
-    })
+    }))
 }
 
 fn sender(address: &Address) -> String {

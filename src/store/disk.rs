@@ -45,7 +45,7 @@ impl FileDisk {
 
     /// Creates an empty file, readable by the owner alone; one that exists is emptied.
     pub fn create(path: &Path) -> io::Result<FileDisk> {
-        use std::os::unix::fs::OpenOptionsExt;
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
         let mut options = OpenOptions::new();
         options
             .read(true)
@@ -53,9 +53,15 @@ impl FileDisk {
             .create(true)
             .truncate(false)
             .mode(0o600);
-        let disk = FileDisk::lock(options.open(path)?)?;
-        disk.0.set_len(0)?;
-        Ok(disk)
+        loop {
+            let disk = FileDisk::lock(options.open(path)?)?;
+            // Whoever had it locked until now may have given it another name: then it is theirs.
+            let (ours, there) = (disk.0.metadata()?, path.metadata());
+            if there.is_ok_and(|it| (it.dev(), it.ino()) == (ours.dev(), ours.ino())) {
+                disk.0.set_len(0)?;
+                return Ok(disk);
+            }
+        }
     }
 
     fn lock(file: File) -> io::Result<FileDisk> {

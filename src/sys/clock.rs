@@ -1,5 +1,6 @@
 //! The time of day.
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// 2025-01-01: before the first release.
@@ -27,6 +28,22 @@ pub fn now() -> u32 {
 /// Whether the clock shows a time since the first release: boards without a battery start in 1970.
 pub fn is_set() -> bool {
     is_real(now())
+}
+
+/// The newest time that the store knows.
+static KNOWN: AtomicU32 = AtomicU32::new(0);
+
+/// Says that it was this late before.
+pub fn not_before(at: u32) {
+    KNOWN.fetch_max(at, Ordering::Relaxed);
+}
+
+/// The same as [`now`]; but where the clock is not set, not earlier than it ever was: for what has an end.
+pub fn at_least() -> u32 {
+    match (now(), KNOWN.load(Ordering::Relaxed)) {
+        (now, known) if !is_real(now) => known.max(now),
+        (now, _) => now,
+    }
 }
 
 /// Whether this was read from a clock that was set.

@@ -1,12 +1,12 @@
 //! A board without a battery: it starts in 1970, serves, and all is well when the time is known.
-use super::{TempDir, once};
+use super::{QUIET, TempDir, once};
 use crate::cli::run::Run;
 use crate::harness::{Client, PATIENCE};
 use crate::smtp::fake::{Fake, USUAL};
 use std::fs;
 use std::time::{Duration, Instant};
 
-const FLAGS: [&str; 22] = [
+const FLAGS: [&str; 10] = [
     "serve",
     "--imap",
     "127.0.0.1:0",
@@ -14,25 +14,15 @@ const FLAGS: [&str; 22] = [
     "127.0.0.1:0",
     "--submission",
     "127.0.0.1:0",
-    "--submissions",
-    "off",
-    "--imaps",
-    "off",
-    "--pop3",
-    "off",
-    "--pop3s",
-    "off",
-    "--http",
-    "off",
-    "--https",
-    "off",
     "--verify",
     "off",
     "--dkim=off",
 ];
 
 fn start(dir: &TempDir, settings: &[&str], more: &[&str]) -> Run {
-    let run = Run::start_with_env(dir.path(), settings, &[&FLAGS[..], more].concat());
+    // All but --smtp and --submission.
+    let args = [&FLAGS, &QUIET[4..], more].concat();
+    let run = Run::start_with_env(dir.path(), settings, &args);
     run.ready();
     run
 }
@@ -163,4 +153,80 @@ fn a_boot_in_1970() {
         last[0] > after[0] && last[2] == after[2] + 1,
         "{after:?} {last:?}"
     );
+}
+
+/// Whether the log-in works.
+fn enters(run: &Run, password: &str) -> bool {
+    let mut c = Client::connect(run.addr("imap"));
+    c.expect("* OK");
+    c.send(&format!("a LOGIN me {}", password.trim()));
+    c.until("a ").pop().unwrap().starts_with("a OK")
+}
+
+#[test]
+fn an_expired_password_stays_so_in_1970() {
+    let dir = TempDir::new();
+    let init = once(&dir, &["init", "--domain", "example.org"]);
+    assert_eq!(init.0, 0, "{}", init.2);
+    let app = |more: &[&str]| {
+        let (code, out, err) = once(&dir, &[&["app-password", "add"], more].concat());
+        assert_eq!(code, 0, "{err}");
+        out
+    };
+    let (short, long) = (
+        app(&["short", "--expires", "12h"]),
+        app(&["long", "--expires", "2099-12-31"]),
+    );
+    let run = start(&dir, &["X=1"], &[]);
+    assert!(enters(&run, &short) && enters(&run, &long));
+    run.stop();
+    // A day later mail comes: that is the newest time in the store.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let later = format!("PILLARBOX_CLOCK={}", now.unwrap().as_secs() + 86_400);
+    let run = start(&dir, &[&later], &[]);
+    assert!(!enters(&run, &short));
+    deliver(&run);
+    run.stop();
+    let run = start(&dir, &["PILLARBOX_CLOCK=100"], &[]);
+    assert!(!enters(&run, &short) && enters(&run, &long));
+    run.stop();
+    // It was used, but nobody knows when.
+    let (_, list, _) = once(&dir, &["app-password", "list"]);
+    assert!(!list.contains("1970"), "{list}");
+}
+
+#[test]
+fn mail_held_in_1970_waits_as_long_when_the_clock_is_set() {
+    let dir = TempDir::new();
+    fs::write(dir.join("secret"), "correct horse\n").unwrap();
+    let private: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(dir.join("secret"), private).unwrap();
+    let first = ["--domain", "example.org", "--password-file", "secret"];
+    let run = start(&dir, &["PILLARBOX_CLOCK=100"], &first);
+    let mut out = Client::connect(run.addr("submission"));
+    out.expect("220");
+    out.ask("EHLO x", "250 ");
+    out.ask("AUTH PLAIN AG1lAGNvcnJlY3QgaG9yc2U=", "235");
+    out.ask("MAIL FROM:<me@example.org> HOLDFOR=90000", "250");
+    out.ask("RCPT TO:<me@example.org>", "250");
+    out.ask("DATA", "354");
+    out.send_raw(b"Subject: later\r\n\r\nHello.\r\n.\r\n");
+    out.expect("250");
+    run.stop();
+    let run = start(&dir, &["X=1"], &[]);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let (_, list, _) = once(&dir, &["queue", "list"]);
+        let seconds = list.split_once("next in ").map(|(_, rest)| rest);
+        let seconds = seconds.expect(&list).split(' ').next().unwrap();
+        // More than a day: it does not leave while this test runs.
+        if (86_400..=90_000).contains(&seconds.parse().unwrap()) {
+            break;
+        }
+        assert!(Instant::now() < until, "{list}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (_, list, _) = once(&dir, &["queue", "list"]);
+    assert!(list.contains("0 attempts"), "{list}");
+    run.stop();
 }

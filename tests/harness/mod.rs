@@ -61,6 +61,20 @@ impl Drop for TempDir {
     }
 }
 
+/// A TLS server for 127.0.0.1, whose certificate is in `ca.pem` of this directory.
+pub fn trusted(dir: &TempDir) -> Arc<rustls::ServerConfig> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(dir.join("ca.pem"), made.cert.pem()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.unwrap());
+    Arc::new(config.unwrap())
+}
+
 /// A running server.
 pub struct Server {
     inner: Option<server::Server>,

@@ -1,6 +1,6 @@
 //! PushSubscription (RFC 8620 §7.2): a push service of our own, spoken to over TLS.
 use super::{Jmap, import};
-use crate::harness::{Server, TempDir};
+use crate::harness::{Server, TempDir, trusted};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::{aead, agreement, hmac};
@@ -43,22 +43,13 @@ struct Service {
 
 impl Service {
     fn start() -> Service {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let dir = TempDir::new();
-        std::fs::write(dir.join("ca.pem"), made.cert.pem()).unwrap();
-        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key.unwrap())
-            .unwrap();
+        let config = trusted(&dir);
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let (sender, posts) = channel();
         let answers = Arc::new(Mutex::new(Vec::new()));
-        let (config, script) = (Arc::new(config), Arc::clone(&answers));
+        let script = Arc::clone(&answers);
         std::thread::spawn(move || {
             for socket in socket.incoming() {
                 let _ = serve(socket.unwrap(), &config, &script, &sender);

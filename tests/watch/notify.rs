@@ -1,5 +1,5 @@
 //! `--notify-url`: a service of our own is told of new mail, and never more than it may know.
-use crate::harness::{Client, PASSWORD, PATIENCE, Server, TempDir, USER};
+use crate::harness::{Client, PASSWORD, PATIENCE, Server, TempDir, USER, trusted};
 use pillarbox::config::{Notify, NotifyWith, Role};
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -270,18 +270,8 @@ fn a_service_in_trouble() {
 
 #[test]
 fn over_tls_with_a_certificate_that_is_trusted() {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let dir = TempDir::new();
-    std::fs::write(dir.join("ca.pem"), made.cert.pem()).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.unwrap())
-        .unwrap();
-    let service = start(Some(Arc::new(config)));
+    let service = start(Some(trusted(&dir)));
     let server = Server::with(|config| {
         config.tls_ca = Some(dir.join("ca.pem"));
         config.notify = Some(Notify {
