@@ -1,5 +1,6 @@
 //! `pillarbox backup`: the whole store as one file, while it serves.
 use super::{existing_db_path, job};
+use crate::keep::progress::Progress;
 use crate::keep::{Done, Said, Target, backup, unusable};
 use crate::server::Failure;
 use crate::store::Files;
@@ -52,7 +53,7 @@ impl Backup {
             &db,
             "backup",
             &since.to_string(),
-            &mut output,
+            &mut Progress::new(&mut output),
             &mut |mail, target| {
                 backup::run(mail, since, target)?;
                 target.finish()

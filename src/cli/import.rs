@@ -73,6 +73,15 @@ impl Import {
                  input",
             ));
         }
+        let is_server =
+            |path: &&String| path.starts_with("imaps://") || path.starts_with("imap://");
+        let given = self.password_file.is_some() || self.token_file.is_some();
+        if given && self.path.iter().filter(is_server).count() > 1 {
+            return Err(Failure::usage(
+                "--password-file and --token-file are for one server: another one should not see them; import \
+                 from one after the other",
+            ));
+        }
         let db = existing_db_path(self.db.as_deref())?;
         let sources = self.path.iter().map(|path| self.source(path));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;

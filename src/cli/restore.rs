@@ -1,5 +1,6 @@
 //! `pillarbox restore`: a store out of backups.
 use super::{behind_links, db_path, print};
+use crate::keep::progress::{Bar, Counted};
 use crate::keep::{backup, restore, unusable};
 use crate::mail::Mail;
 use crate::mail::outbound::Order;
@@ -102,11 +103,18 @@ fn read_all(files: &[String], rebuild: &mut Rebuild) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A backup, which shows how far it was read.
 pub(super) fn open(file: &str) -> Result<Box<dyn Read>, Failure> {
     if file == "/dev/stdin" {
-        return Ok(Box::new(io::stdin().lock()));
+        return Ok(counted(io::stdin(), 0));
     }
     let path = Path::new(file);
     let opened = File::open(path).map_err(|e| unusable(path, &e))?;
-    Ok(Box::new(BufReader::with_capacity(128 * 1024, opened)))
+    let total = opened.metadata().map_or(0, |about| about.len());
+    Ok(counted(opened, total))
+}
+
+fn counted(file: impl Read + 'static, total: u64) -> Box<dyn Read> {
+    let bar = Bar::new(total);
+    Box::new(BufReader::with_capacity(128 * 1024, Counted { file, bar }))
 }

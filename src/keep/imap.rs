@@ -6,7 +6,7 @@
 mod link;
 pub mod wire;
 
-use super::progress::Progress;
+use super::progress::{Progress, say};
 use super::source::Options;
 use super::{Done, Said, Target, place};
 use crate::limits;
@@ -142,7 +142,7 @@ impl Way<'_> {
             let text = [&self.job.origin.host, ": ", why, more].concat();
             return Err(Failure::new(Kind::Other, text));
         }
-        log::warn!("{}: {why}; trying again", self.job.origin.host);
+        say(&[&self.job.origin.host, ": ", why, "; trying again"].concat());
         std::thread::sleep(Duration::from_secs(1 << (self.fails - 1)));
         Ok(())
     }
@@ -204,7 +204,7 @@ impl Way<'_> {
             Ok(())
         })?;
         for name in left_out {
-            eprintln!("pillarbox: {name} is left out: it holds what others hold");
+            say(&(name + " is left out: it holds what others hold"));
         }
         under_inbox(&mut listed);
         Ok(listed)
@@ -232,10 +232,7 @@ impl Way<'_> {
         });
         match done {
             Err(Stop::Refused(why)) => {
-                eprintln!(
-                    "\rpillarbox: {} cannot be opened: {why}",
-                    shown(&folder.name)
-                );
+                say(&[&shown(&folder.name), " cannot be opened: ", &why].concat());
                 self.missed += 1;
                 return Ok(None);
             }
@@ -375,7 +372,7 @@ impl Way<'_> {
     /// A message did not come.
     fn lost(&mut self, folder: &Folder, uid: u32, why: &str) {
         let name = shown(&folder.name);
-        eprintln!("\rpillarbox: {name}, UID {uid}: the other server {why}");
+        say(&format!("{name}, UID {uid}: the other server {why}"));
         self.missed += 1;
     }
 

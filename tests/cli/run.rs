@@ -49,6 +49,15 @@ impl Run {
         Run::with_input(command, dir, Stdio::from(OwnedFd::from(socket)), "")
     }
 
+    /// At a terminal of so many columns, where both outputs go.
+    pub fn start_on_terminal(dir: &Path, columns: u16, args: &[&str]) -> Run {
+        let binary = env!("CARGO_BIN_EXE_pillarbox");
+        let run = format!("stty cols {columns}; exec '{binary}' {}", args.join(" "));
+        let mut command = Command::new("script");
+        command.args(["-q", "-e", "-c", &run, "/dev/null"]);
+        Run::of(command, dir, "")
+    }
+
     /// With so few file descriptors.
     pub fn start_with_descriptors(dir: &Path, args: &[&str], descriptors: u32) -> Run {
         let mut command = Command::new("/bin/sh");

@@ -277,3 +277,51 @@ fn nothing_is_noted_before_it_is_done() {
     let count = |path: &str| meta.by_path(path).map(|found| found.counters.total);
     assert_eq!((count("One"), count("Two")), (Some(1), Some(1)));
 }
+
+#[test]
+fn a_password_is_for_one_server() {
+    let dir = init();
+    let servers = ["imaps://anna@a.example", "imap://anna@b.example"];
+    let args = ["import", "--password-file", "pw"];
+    let (code, _, err) = super::run(&dir, &[&args[..], &servers].concat());
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("for one server"), "{err}");
+}
+
+#[test]
+fn a_bar_on_a_terminal_and_none_elsewhere() {
+    let dir = init();
+    let text = "x".repeat(70) + "\n";
+    let message = "From: a@example.net\nSubject: large\n\n".to_owned() + &text.repeat(10_000);
+    fs::create_dir(dir.join("m")).unwrap();
+    for n in 0..4 {
+        fs::write(dir.join(&format!("m/{n}.eml")), &message).unwrap();
+    }
+    let (code, _, err) = super::run(&dir, &["import", "m"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+
+    let shown = |args: &[&str]| {
+        let (code, out, err) = Run::start_on_terminal(dir.path(), 70, args).finish();
+        assert_eq!(code, 0, "{out}{err}");
+        let plain = |c: char| c == '\r' || c == '\n' || c == ' ' || c.is_ascii_graphic();
+        assert!(out.chars().all(plain), "{out:?}");
+        let parts: Vec<String> = out.split(['\r', '\n']).map(str::to_owned).collect();
+        assert!(parts.iter().all(|part| part.len() < 70), "{out:?}");
+        // Wiped before what is said in the end.
+        let last = parts.iter().rposition(|part| part.contains("/s, "));
+        let last = last.expect(&out);
+        assert_eq!(parts[last + 1], " ".repeat(69), "{out:?}");
+        parts
+    };
+    let parts = shown(&["import", "--into", "Again", "m"]);
+    let bar = |part: &String| part.starts_with('[') && part.contains("-] ");
+    let known = |part: &String| part.contains(" % of 2773 KiB, ") && part.contains(" left");
+    assert!(parts.iter().any(|it| bar(it) && known(it)), "{parts:?}");
+    // How much a backup is to be is not known before, but how much there is to read of one is.
+    let parts = shown(&["backup", "--to", "b"]);
+    assert!(!parts.iter().any(bar), "{parts:?}");
+    let parts = shown(&["verify", "b"]);
+    assert!(parts.iter().any(bar), "{parts:?}");
+    let parts = shown(&["export", "--to", "out"]);
+    assert!(!parts.iter().any(bar), "{parts:?}");
+}
