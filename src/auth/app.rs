@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(again, [app]);
         let again = again.first().unwrap();
         assert_eq!(again.protocols.to_string(), "imap,smtp");
-        assert_eq!((again.used(), again.created), (5000, 17));
+        assert_eq!((again.used(), again.created), (1_800_000_000, 17));
         assert_eq!(again.principal.expires, Some(77));
         assert!(!again.principal.everywhere && !again.is_unsaved());
         assert!(decode(b"\nx\n1 - imap 1 0 AA== AA== n\n\xff").is_empty());
