@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn run(args: &[&str]) -> Result<Vec<String>, String> {
-        prepare(args.iter().map(OsString::from)).map_err(|e| e.message)
+        prepare(args.iter().map(OsString::from)).map_err(Failure::message)
     }
 
     #[test]

@@ -104,7 +104,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("pillarbox: {failure}");
-            ExitCode::from(failure.kind as u8)
+            ExitCode::from(failure.kind() as u8)
         }
     }
 }

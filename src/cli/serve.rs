@@ -452,11 +452,7 @@ impl Serve {
         config.sent_copy = self.sent_copy;
         config.tls_reports = self.tls_reports;
         config.out = self.out()?;
-        config.sign = match self.dkim.as_str() {
-            "on" => true,
-            "off" => false,
-            other => return Err(Failure::usage(format!("--dkim {other}: it is on or off"))),
-        };
+        config.sign = switch("--dkim", &self.dkim)?;
         config.retry = self.retry()?;
         config.dnsbl = zones(&self.dnsbl);
         config.dnswl = zones(&self.dnswl);
@@ -473,34 +469,20 @@ impl Serve {
         config.dns = Result::from_iter(self.dns.iter().map(|value| resolver(value)))?;
         config.dns_trusted = self.dns_trusted;
         config.tls_ca.clone_from(&self.tls_ca);
-        config.mta_sts = match self.mta_sts.as_str() {
-            "off" => None,
-            "testing" => Some("testing"),
-            "enforce" => Some("enforce"),
-            other => {
-                let why = format!("--mta-sts {other}: it is testing, enforce or off");
-                return Err(Failure::usage(why));
-            }
+        let mta_sts = ["testing", "enforce", "off"];
+        config.mta_sts = match word("--mta-sts", &self.mta_sts, &mta_sts)? {
+            2 => None,
+            at => mta_sts.get(at).copied(),
         };
-        config.verify = match self.verify.as_str() {
-            "wan" => Verify::Wan,
-            "all" => Verify::All,
-            "off" => Verify::Off,
-            other => {
-                return Err(Failure::usage(format!(
-                    "--verify {other}: it is wan, all or off"
-                )));
-            }
+        config.verify = match word("--verify", &self.verify, &["wan", "all", "off"])? {
+            0 => Verify::Wan,
+            1 => Verify::All,
+            _ => Verify::Off,
         };
-        config.dmarc = match self.dmarc.as_str() {
-            "junk" => Dmarc::Junk,
-            "reject" => Dmarc::Reject,
-            "ignore" => Dmarc::Ignore,
-            other => {
-                return Err(Failure::usage(format!(
-                    "--dmarc {other}: it is junk, reject or ignore"
-                )));
-            }
+        config.dmarc = match word("--dmarc", &self.dmarc, &["junk", "reject", "ignore"])? {
+            0 => Dmarc::Junk,
+            1 => Dmarc::Reject,
+            _ => Dmarc::Ignore,
         };
         config.imap_without = imap_without(&self.imap_without)?;
         config.pop3 = Pop3 {
@@ -509,11 +491,7 @@ impl Serve {
             apop: self.apop,
         };
         config.http = self.http_settings()?;
-        config.warn.on = match self.warn.as_str() {
-            "on" => true,
-            "off" => false,
-            other => return Err(Failure::usage(format!("--warn {other}: it is on or off"))),
-        };
+        config.warn.on = switch("--warn", &self.warn)?;
         let level = |mib| mebibytes("--warn-disk", mib, 0, 1 << 30);
         config.warn.disk = self.warn_disk.map(level).transpose()?;
         config.warn.logins = self.warn_logins;
@@ -590,12 +568,7 @@ impl Serve {
 
     fn retry(&self) -> Result<crate::config::Retry, Failure> {
         let within = |flag: &str, value: u32, most: u32| {
-            if (1..=most).contains(&value) {
-                return Ok(value);
-            }
-            Err(Failure::usage(format!(
-                "{flag} {value}: it is between 1 and {most}"
-            )))
+            within(flag, u64::from(value), (1, u64::from(most)), "").map(|_| value)
         };
         let first = within("--queue-retry", self.queue_retry, 86_400)?;
         Ok(crate::config::Retry {
@@ -631,16 +604,12 @@ impl Serve {
             };
         };
         let (host, port) = host_port("--smarthost", value)?;
-        let tls = match (self.smarthost_tls.as_deref(), port) {
-            (Some("starttls"), _) => SmarthostTls::StartTls,
-            (Some("tls"), _) | (None, Some(465)) => SmarthostTls::Tls,
-            (Some("none"), _) => SmarthostTls::None,
-            (None, _) => SmarthostTls::StartTls,
-            (Some(other), _) => {
-                return Err(Failure::usage(format!(
-                    "--smarthost-tls {other}: it is starttls, tls or none"
-                )));
-            }
+        let usual = if port == Some(465) { "tls" } else { "starttls" };
+        let tls = self.smarthost_tls.as_deref().unwrap_or(usual);
+        let tls = match word("--smarthost-tls", tls, &["starttls", "tls", "none"])? {
+            0 => SmarthostTls::StartTls,
+            1 => SmarthostTls::Tls,
+            _ => SmarthostTls::None,
         };
         let port = port.unwrap_or(if tls == SmarthostTls::Tls { 465 } else { 587 });
         let token = self.smarthost_token_file.as_ref().map(PathBuf::from);
@@ -707,24 +676,14 @@ impl Serve {
         };
         server::notify::target(url)
             .map_err(|why| Failure::usage(format!("--notify-url: {why}")))?;
-        let with = match self.notify_with.as_str() {
-            "nothing" => NotifyWith::Nothing,
-            "sender" => NotifyWith::Sender,
-            "subject" => NotifyWith::Subject,
-            "preview" => NotifyWith::Preview,
-            other => {
-                let why = "it is nothing, sender, subject or preview";
-                return Err(Failure::usage(format!("--notify-with {other}: {why}")));
-            }
+        let with = ["nothing", "sender", "subject", "preview"];
+        let with = match word("--notify-with", &self.notify_with, &with)? {
+            0 => NotifyWith::Nothing,
+            1 => NotifyWith::Sender,
+            2 => NotifyWith::Subject,
+            _ => NotifyWith::Preview,
         };
-        let json = match self.notify_format.as_str() {
-            "ntfy" => false,
-            "json" => true,
-            other => {
-                let why = format!("--notify-format {other}: it is ntfy or json");
-                return Err(Failure::usage(why));
-            }
-        };
+        let json = word("--notify-format", &self.notify_format, &["ntfy", "json"])? == 1;
         let file = self.notify_auth_file.as_deref();
         let authorization = file.map(server::notify::authorization).transpose();
         Ok(Some(Notify {

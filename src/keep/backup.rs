@@ -246,7 +246,7 @@ mod tests {
         let mut first = output().unwrap();
         first.octets(b"first").unwrap();
         let refused = output().err().unwrap();
-        assert!(refused.message.contains("another backup"), "{refused}");
+        assert!(refused.message().contains("another backup"));
         first.finish().unwrap();
         // One that begins now is not the first one's to take away.
         let mut second = output().unwrap();

@@ -46,10 +46,13 @@ pub async fn order(config: &Config, mail: &Mail, text: &str) -> Result<Vec<Strin
         _ => return Err(format!("there is no alias {address}")),
     }
     let mut account = Account::recall(mail)
-        .map_err(|e| e.message)?
+        .map_err(super::Failure::message)?
         .unwrap_or_default();
     account.aliases.clone_from(&list);
-    account.remember(mail).await.map_err(|e| e.message)?;
+    account
+        .remember(mail)
+        .await
+        .map_err(super::Failure::message)?;
     config.aliases.set(list);
     // The alias holds, whatever becomes of this: the next that asks for identities mends them.
     if let Err(error) = crate::jmap::settle_identities(mail, config).await {

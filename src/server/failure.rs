@@ -61,21 +61,25 @@ impl Kind {
 }
 
 /// One clear sentence and an exit code.
+///
+/// A pointer: it is handed on through many hands, and seldom made.
 #[derive(Debug)]
-pub struct Failure {
-    /// What kind.
-    pub kind: Kind,
-    /// What was wrong, with which flag or file, and what to do.
-    pub message: String,
-}
+pub struct Failure(Box<(Kind, String)>);
 
 impl Failure {
     /// Of this kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Failure {
-        Failure {
-            kind,
-            message: message.into(),
-        }
+        Failure(Box::new((kind, message.into())))
+    }
+
+    /// What kind.
+    pub fn kind(&self) -> Kind {
+        self.0.0
+    }
+
+    /// What was wrong, with which flag or file, and what to do.
+    pub fn message(self) -> String {
+        self.0.1
     }
 
     /// Wrong flags.
@@ -155,7 +159,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.1)
     }
 }
 

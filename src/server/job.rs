@@ -39,7 +39,7 @@ pub fn start(
             ),
             Err(e) => {
                 log::warn!("{verb} did not come to its end: {e}");
-                let _ = frame::put(&mut stream, b'x', e.message.as_bytes());
+                let _ = frame::put(&mut stream, b'x', e.message().as_bytes());
             }
         }
     })?;

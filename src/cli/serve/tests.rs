@@ -3,7 +3,7 @@ use crate::config::Pop3Delete;
 
 fn config(args: &[&str]) -> Result<Config, String> {
     let serve = Serve::from_args(&["serve"], args).map_err(|e| e.output)?;
-    serve.config().map_err(|e| e.message)
+    serve.config().map_err(Failure::message)
 }
 
 #[test]

@@ -217,27 +217,44 @@ pub(super) fn header_field(field: &str) -> Result<(String, String), Failure> {
 }
 
 pub(super) fn mebibytes(flag: &str, value: u64, least: u64, most: u64) -> Result<u64, Failure> {
-    if (least..=most).contains(&value) {
-        return Ok(value << 20);
-    }
-    Err(Failure::usage(format!(
-        "{flag} {value}: it is between {least} and {most} MiB"
-    )))
+    within(flag, value, (least, most), " MiB").map(|mib| mib << 20)
 }
 
 pub(super) fn seconds(flag: &str, value: u64) -> Result<Duration, Failure> {
-    if (1..=86_400).contains(&value) {
-        return Ok(Duration::from_secs(value));
-    }
-    Err(Failure::usage(format!(
-        "{flag} {value}: it is between 1 and 86400 seconds"
-    )))
+    within(flag, value, (1, 86_400), " seconds").map(Duration::from_secs)
 }
 
 pub(super) fn at_least_one(flag: &str, value: usize) -> Result<usize, Failure> {
-    if value > 0 {
-        Ok(value)
-    } else {
-        Err(Failure::usage(format!("{flag} 0: it is at least 1")))
+    within(flag, value as u64, (1, u64::MAX), "").map(|_| value)
+}
+
+/// A number of these.
+pub(super) fn within(
+    flag: &str,
+    value: u64,
+    (least, most): (u64, u64),
+    unit: &str,
+) -> Result<u64, Failure> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
     }
+    let range = match most {
+        u64::MAX => format!("at least {least}"),
+        _ => format!("between {least} and {most}{unit}"),
+    };
+    Err(Failure::usage(format!("{flag} {value}: it is {range}")))
+}
+
+/// One of these words.
+pub(super) fn word(flag: &str, value: &str, words: &[&str]) -> Result<usize, Failure> {
+    words.iter().position(|it| *it == value).ok_or_else(|| {
+        let (last, first) = words.split_last().unwrap_or((&"", &[]));
+        let first = first.join(", ");
+        Failure::usage(format!("{flag} {value}: it is {first} or {last}"))
+    })
+}
+
+/// `on` or `off`.
+pub(super) fn switch(flag: &str, value: &str) -> Result<bool, Failure> {
+    word(flag, value, &["on", "off"]).map(|at| at == 0)
 }
