@@ -201,7 +201,7 @@ impl Auth {
     }
 
     /// The configuration that it was opened with.
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> &Arc<Config> {
         &self.config
     }
 

@@ -1,7 +1,7 @@
 //! `pillarbox alias`: further own addresses, one per shop.
 use super::act::{Action, act, parse};
 use crate::server::Failure;
-use crate::server::control::Request;
+use crate::server::control::{Request, Verb};
 use argh::{ArgsInfo, FromArgs};
 
 /// Make, list, switch off and on, and remove further own addresses: one per shop, each switched off alone.
@@ -43,7 +43,7 @@ impl AliasCommand {
         } else {
             "Changed."
         };
-        let request = Request::Alias(verb.to_owned() + " " + &address);
+        let request = Request::new(Verb::Alias, &[verb, " ", &address].concat());
         act(self.db.as_deref(), &request, done, |line| {
             line.replacen("on ", "on   ", 1)
                 .replacen("off ", "off  ", 1)

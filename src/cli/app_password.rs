@@ -3,7 +3,7 @@ use super::act::{Action, act, parse};
 use crate::auth::Protocols;
 use crate::mail::Rights;
 use crate::server::Failure;
-use crate::server::control::{AppAdd, Request};
+use crate::server::control::{AppAdd, Request, Verb};
 use crate::sys::clock;
 use argh::{ArgsInfo, FromArgs};
 use time::{Date, Month, OffsetDateTime};
@@ -64,14 +64,14 @@ impl AppPassword {
         }
         let db = self.db.as_deref();
         match verb {
-            "add" => act(
+            "add" => act(db, &wanted(&self, name)?.request(), "", str::to_owned),
+            "revoke" => act(
                 db,
-                &Request::AppAdd(wanted(&self, name)?),
-                "",
+                &Request::new(Verb::AppRevoke, &name),
+                "Revoked.",
                 str::to_owned,
             ),
-            "revoke" => act(db, &Request::AppRevoke(name), "Revoked.", str::to_owned),
-            _ => act(db, &Request::AppList, "", row),
+            _ => act(db, &Request::new(Verb::AppList, ""), "", row),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{existing_db_path, print, qr};
 use crate::auth::Protocols;
 use crate::http::url;
 use crate::server::clients::{Settings, Way};
-use crate::server::control::{self, AppAdd, Request};
+use crate::server::control::{self, AppAdd, Request, Verb};
 use crate::server::{Failure, Kind};
 use argh::{ArgsInfo, FromArgs};
 use serde_json::json;
@@ -47,11 +47,12 @@ impl ClientConfig {
             return Err(Failure::usage("--for and --name go with --qr"));
         }
         let db = existing_db_path(self.db.as_deref())?;
-        let answer = control::ask(&db, &Request::Clients)?;
+        let request = Request::new(Verb::Clients, "");
+        let answer = control::ask(&db, &request)?;
         let running = answer.is_some();
         let lines = match answer {
             Some(lines) => lines,
-            None => perform(&db, &Request::Clients)?,
+            None => perform(&db, &request)?,
         };
         let settings = Settings::read(&lines);
         if !running {
@@ -90,7 +91,7 @@ impl ClientConfig {
             mailboxes: None,
             expires: None,
         };
-        let secret = perform(&db, &Request::AppAdd(add))?.concat();
+        let secret = perform(&db, &add.request())?.concat();
         let text = reader(&Asked {
             db: &db,
             settings: &settings,
@@ -159,7 +160,7 @@ fn deltachat(asked: &Asked<'_>) -> Result<String, Failure> {
 
 /// A link to the profile with the password in it.
 fn apple(asked: &Asked<'_>) -> Result<String, Failure> {
-    let key = perform(asked.db, &Request::Link(asked.secret.to_owned()))?.concat();
+    let key = perform(asked.db, &Request::new(Verb::Link, asked.secret))?.concat();
     Ok([&asked.settings.web, "/apple.mobileconfig?key=", &key].concat())
 }
 

@@ -1,7 +1,7 @@
 //! `pillarbox dkim`: the keys that sign, and new ones in their place.
 use super::act::{Action, act, parse};
 use crate::server::Failure;
-use crate::server::control::Request;
+use crate::server::control::{Request, Verb};
 use argh::{ArgsInfo, FromArgs};
 
 /// List the DKIM keys, or exchange them: `rotate` makes new ones to publish (`pillarbox dns`), `switch` signs
@@ -39,7 +39,7 @@ impl DkimCommand {
         };
         act(
             self.db.as_deref(),
-            &Request::Dkim(step.to_owned()),
+            &Request::new(Verb::Dkim, step),
             done,
             str::to_owned,
         )

@@ -2,7 +2,7 @@
 use super::passwd::perform;
 use super::{existing_db_path, print};
 use crate::server::Failure;
-use crate::server::control::Request;
+use crate::server::control::{Request, Verb};
 use argh::{ArgsInfo, FromArgs};
 
 /// Print the DNS records to publish, as lines of a zone file: MX, SPF, DKIM, DMARC, MTA-STS, TLS
@@ -23,7 +23,7 @@ impl Dns {
     pub(super) fn run(self) -> Result<(), Failure> {
         let form = if self.form { "form" } else { "zone" };
         let db = existing_db_path(self.db.as_deref())?;
-        for line in perform(&db, &Request::Zone(form.into()))? {
+        for line in perform(&db, &Request::new(Verb::Zone, form))? {
             print(&format!("{line}\n"));
         }
         Ok(())

@@ -2,7 +2,7 @@
 use super::passwd::perform;
 use super::{existing_db_path, print};
 use crate::dns::Resolver;
-use crate::server::control::{self, Request};
+use crate::server::control::{self, Request, Verb};
 use crate::server::doctor::{Facts, Grade, examine, free, lies_on};
 use crate::server::{Failure, Kind};
 use crate::sys::clock;
@@ -34,11 +34,12 @@ pub struct Doctor {
 impl Doctor {
     pub(super) fn run(self) -> Result<(), Failure> {
         let db = existing_db_path(self.db.as_deref())?;
-        let answer = control::ask(&db, &Request::Facts)?;
+        let request = Request::new(Verb::Facts, "");
+        let answer = control::ask(&db, &request)?;
         let running = answer.is_some();
         let lines = match answer {
             Some(lines) => lines,
-            None => perform(&db, &Request::Facts)?,
+            None => perform(&db, &request)?,
         };
         let mut facts = Facts::read(&lines);
         facts.running = running;

@@ -1,6 +1,6 @@
 //! `pillarbox passwd`: a new password, with the server up or down.
 use super::{existing_db_path, open_existing, print, secret};
-use crate::server::control::{self, Request};
+use crate::server::control::{self, Request, Verb};
 use crate::server::{Failure, Kind};
 use crate::sys;
 use argh::{ArgsInfo, FromArgs};
@@ -33,9 +33,9 @@ impl Passwd {
     pub(super) fn run(self) -> Result<(), Failure> {
         let db = existing_db_path(self.db.as_deref())?;
         let request = match (self.apop, self.remove) {
-            (true, true) => Request::Apop(String::new()),
-            (true, false) => Request::Apop(self.read("New APOP secret")?),
-            (false, false) => Request::Password(self.read("New password")?),
+            (true, true) => Request::new(Verb::Apop, ""),
+            (true, false) => Request::new(Verb::Apop, &self.read("New APOP secret")?),
+            (false, false) => Request::new(Verb::Password, &self.read("New password")?),
             (false, true) => return Err(Failure::usage("--remove goes with --apop only")),
         };
         perform(&db, &request)?;

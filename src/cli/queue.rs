@@ -1,7 +1,7 @@
 //! `pillarbox queue`: what waits to be sent, and what a person wants done with it.
 use super::act::{Action, act, parse};
 use crate::server::Failure;
-use crate::server::control::Request;
+use crate::server::control::{Request, Verb};
 use argh::{ArgsInfo, FromArgs};
 
 /// Look at the mail that waits to be sent; retry, hold or drop it. The list shows id/domain, attempts and
@@ -37,10 +37,15 @@ impl QueueCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         let db = self.db.as_deref();
         match parse("queue", &ACTIONS, self.action)? {
-            ("list", _) => act(db, &Request::QueueList, "Nothing waits.", str::to_owned),
-            ("show", id) => act(db, &Request::QueueShow(id), "", str::to_owned),
+            ("list", _) => act(
+                db,
+                &Request::new(Verb::QueueList, ""),
+                "Nothing waits.",
+                str::to_owned,
+            ),
+            ("show", id) => act(db, &Request::new(Verb::QueueShow, &id), "", str::to_owned),
             (order, which) => {
-                let request = Request::QueueOrder(order.to_owned() + " " + &which);
+                let request = Request::new(Verb::QueueOrder, &[order, " ", &which].concat());
                 act(db, &request, "", |count| format!("Ordered for {count}."))
             }
         }

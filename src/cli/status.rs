@@ -3,7 +3,7 @@ use super::passwd::perform;
 use super::{existing_db_path, print};
 use crate::mime::DateTime;
 use crate::server::Failure;
-use crate::server::control::Request;
+use crate::server::control::{Request, Verb};
 use argh::{ArgsInfo, FromArgs};
 
 /// Show how much mail there is, came and went, what waits in the queue, who is connected, the size of the store,
@@ -29,7 +29,7 @@ pub struct Status {
 impl Status {
     pub(super) fn run(self) -> Result<(), Failure> {
         let db = existing_db_path(self.db.as_deref())?;
-        let lines = perform(&db, &Request::Status)?;
+        let lines = perform(&db, &Request::new(Verb::Status, ""))?;
         let mut text = String::new();
         if self.metrics {
             for line in &lines {

@@ -2,7 +2,7 @@
 use super::act::{Action, act, parse};
 use super::app_password::date;
 use crate::server::Failure;
-use crate::server::control::Request;
+use crate::server::control::{Request, Verb};
 use argh::{ArgsInfo, FromArgs};
 
 /// Make, list and revoke bearer tokens for JMAP clients. A token is printed once and cannot be shown again;
@@ -32,9 +32,14 @@ impl TokenCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         let db = self.db.as_deref();
         match parse("token", &ACTIONS, self.action)? {
-            ("add", name) => act(db, &Request::TokenAdd(name), "", str::to_owned),
-            ("revoke", name) => act(db, &Request::TokenRevoke(name), "Revoked.", str::to_owned),
-            _ => act(db, &Request::TokenList, "", row),
+            ("add", name) => act(db, &Request::new(Verb::TokenAdd, &name), "", str::to_owned),
+            ("revoke", name) => act(
+                db,
+                &Request::new(Verb::TokenRevoke, &name),
+                "Revoked.",
+                str::to_owned,
+            ),
+            _ => act(db, &Request::new(Verb::TokenList, ""), "", row),
         }
     }
 }

@@ -29,37 +29,37 @@ use std::time::Duration;
 /// A Unix socket's path has 108 octets, the last being NUL (unix(7)).
 const PATH: usize = 107;
 
-/// What can be asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// A new password.
-    Password(String),
-    /// A secret for APOP; empty removes it.
-    Apop(String),
-    /// A new token of this name; the answer is the token.
-    TokenAdd(String),
+/// What can be asked. Those with an argument say what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// A new password: it.
+    Password,
+    /// A secret for APOP: it; empty removes it.
+    Apop,
+    /// A new token: its name. The answer is the token.
+    TokenAdd,
     /// The tokens' names, with the second of their making.
     TokenList,
     /// No more of this name.
-    TokenRevoke(String),
-    /// A new app password; the answer is the secret.
-    AppAdd(AppAdd),
+    TokenRevoke,
+    /// A new app password: [`AppAdd`]. The answer is the secret.
+    AppAdd,
     /// The app passwords, a line each: made, last used, expiry, protocols, mailboxes, name.
     AppList,
     /// No more of this name.
-    AppRevoke(String),
+    AppRevoke,
     /// What `pillarbox alias` wants: its action and an address.
-    Alias(String),
+    Alias,
     /// What waits in the queue, a line each.
     QueueList,
-    /// Everything about one item of it.
-    QueueShow(String),
+    /// Everything about one item of it: its id.
+    QueueShow,
     /// `order which`: retry, hold or drop; `all`, an id, or `id/domain`.
-    QueueOrder(String),
+    QueueOrder,
     /// The DNS records to publish: `zone` for lines of a zone file, `form` for a web form.
-    Zone(String),
+    Zone,
     /// `list`, or a step of the DKIM keys' exchange.
-    Dkim(String),
+    Dkim,
     /// What the server knows of itself, for `doctor`.
     Facts,
     /// How the server is: lines of a name and a number.
@@ -67,7 +67,39 @@ pub enum Request {
     /// What a mail program has to be told, as [`super::clients`] writes it.
     Clients,
     /// An app password's secret, to be given once to whoever has the answer.
-    Link(String),
+    Link,
+}
+
+/// As they are called on the socket.
+const VERBS: [(&str, Verb); 18] = [
+    ("password", Verb::Password),
+    ("apop", Verb::Apop),
+    ("token-add", Verb::TokenAdd),
+    ("token-list", Verb::TokenList),
+    ("token-revoke", Verb::TokenRevoke),
+    ("app-add", Verb::AppAdd),
+    ("app-list", Verb::AppList),
+    ("app-revoke", Verb::AppRevoke),
+    ("alias", Verb::Alias),
+    ("queue-list", Verb::QueueList),
+    ("queue-show", Verb::QueueShow),
+    ("queue-order", Verb::QueueOrder),
+    ("zone", Verb::Zone),
+    ("dkim", Verb::Dkim),
+    ("facts", Verb::Facts),
+    ("status", Verb::Status),
+    ("clients", Verb::Clients),
+    ("link", Verb::Link),
+];
+
+/// What is said to a request that is none.
+const UNKNOWN: &str = "the running server does not know this request; is it another version?";
+
+/// What is asked, with its argument; empty where it has none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request {
+    verb: Verb,
+    argument: String,
 }
 
 /// An app password to be made.
@@ -84,8 +116,9 @@ pub struct AppAdd {
 }
 
 impl AppAdd {
-    /// Lines: name, protocols, expiry, and if it is limited `only`, then one per mailbox.
-    fn encode(&self) -> String {
+    /// The request for it. Lines: name, protocols, expiry, and if it is limited `only`, then one per
+    /// mailbox.
+    pub fn request(&self) -> Request {
         let expires = self.expires.map_or("-".into(), |at| at.to_string());
         let mut text = format!("{}\n{}\n{expires}\n", self.name, self.protocols);
         if self.mailboxes.is_some() {
@@ -94,7 +127,7 @@ impl AppAdd {
         for (path, rights) in self.mailboxes.iter().flatten() {
             text.push_str(&format!("{rights} {path}\n"));
         }
-        text
+        Request::new(Verb::AppAdd, &text)
     }
 
     fn decode(text: &str) -> Option<AppAdd> {
@@ -177,65 +210,35 @@ fn app_line(app: &App, mail: &Mail) -> String {
 }
 
 impl Request {
+    /// This one, with its argument.
+    pub fn new(verb: Verb, argument: &str) -> Request {
+        Request {
+            verb,
+            argument: argument.to_owned(),
+        }
+    }
+
     /// Makes an RSA key, for which a small board needs a minute or more, or may read all of the store.
     fn takes_long(&self) -> bool {
-        match self {
-            Request::Zone(_) | Request::Status => true,
-            Request::Dkim(step) => step != "list",
+        match self.verb {
+            Verb::Zone | Verb::Status => true,
+            Verb::Dkim => self.argument != "list",
             _ => false,
         }
     }
 
     fn encode(&self) -> String {
-        let (verb, argument) = match self {
-            Request::Password(password) => ("password", password.clone()),
-            Request::Apop(secret) => ("apop", secret.clone()),
-            Request::TokenAdd(name) => ("token-add", name.clone()),
-            Request::TokenList => ("token-list", String::new()),
-            Request::TokenRevoke(name) => ("token-revoke", name.clone()),
-            Request::AppAdd(add) => ("app-add", add.encode()),
-            Request::AppList => ("app-list", String::new()),
-            Request::AppRevoke(name) => ("app-revoke", name.clone()),
-            Request::Alias(order) => ("alias", order.clone()),
-            Request::QueueList => ("queue-list", String::new()),
-            Request::QueueShow(id) => ("queue-show", id.clone()),
-            Request::QueueOrder(order) => ("queue-order", order.clone()),
-            Request::Zone(form) => ("zone", form.clone()),
-            Request::Dkim(step) => ("dkim", step.clone()),
-            Request::Facts => ("facts", String::new()),
-            Request::Status => ("status", String::new()),
-            Request::Clients => ("clients", String::new()),
-            Request::Link(secret) => ("link", secret.clone()),
-        };
-        format!("{verb} {}\n", STANDARD.encode(argument))
+        let name = VERBS.iter().find(|(_, verb)| *verb == self.verb);
+        line(name.map_or("", |(name, _)| name), &self.argument)
     }
 
     fn decode(line: &str) -> Option<Request> {
-        let (verb, argument) = line
-            .trim_end()
-            .split_once(' ')
-            .unwrap_or((line.trim_end(), ""));
-        let argument = String::from_utf8(STANDARD.decode(argument).ok()?).ok()?;
-        Some(match verb {
-            "password" => Request::Password(argument),
-            "apop" => Request::Apop(argument),
-            "token-add" => Request::TokenAdd(argument),
-            "token-list" => Request::TokenList,
-            "token-revoke" => Request::TokenRevoke(argument),
-            "app-add" => Request::AppAdd(AppAdd::decode(&argument)?),
-            "app-list" => Request::AppList,
-            "app-revoke" => Request::AppRevoke(argument),
-            "alias" => Request::Alias(argument),
-            "queue-list" => Request::QueueList,
-            "queue-show" => Request::QueueShow(argument),
-            "queue-order" => Request::QueueOrder(argument),
-            "zone" => Request::Zone(argument),
-            "dkim" => Request::Dkim(argument),
-            "facts" => Request::Facts,
-            "status" => Request::Status,
-            "clients" => Request::Clients,
-            "link" => Request::Link(argument),
-            _ => return None,
+        let line = line.trim_end();
+        let (name, argument) = line.split_once(' ').unwrap_or((line, ""));
+        let (_, verb) = VERBS.iter().find(|(known, _)| *known == name)?;
+        Some(Request {
+            verb: *verb,
+            argument: String::from_utf8(STANDARD.decode(argument).ok()?).ok()?,
         })
     }
 
@@ -244,36 +247,40 @@ impl Request {
     /// # Errors
     /// A sentence.
     pub async fn run(&self, auth: &Auth, mail: &Arc<Mail>) -> Result<Vec<String>, String> {
-        match self {
-            Request::Password(password) => auth.set_password(password, false).await?,
-            Request::Apop(secret) => {
-                auth.set_apop(Some(secret.as_str()).filter(|s| !s.is_empty()))
-                    .await?;
+        let argument = self.argument.as_str();
+        match self.verb {
+            Verb::Password => auth.set_password(argument, false).await?,
+            Verb::Apop => {
+                let secret = Some(argument).filter(|s| !s.is_empty());
+                auth.set_apop(secret).await?;
             }
-            Request::TokenAdd(name) => return Ok(vec![auth.add_token(name).await?]),
-            Request::TokenList => {
+            Verb::TokenAdd => return Ok(vec![auth.add_token(argument).await?]),
+            Verb::TokenList => {
                 let tokens = auth.tokens();
                 return Ok(tokens
                     .iter()
                     .map(|t| format!("{} {}", t.created, t.name))
                     .collect());
             }
-            Request::TokenRevoke(name) => auth.revoke_token(name).await?,
-            Request::AppAdd(add) => return Ok(vec![add.run(auth, mail).await?]),
-            Request::AppList => {
+            Verb::TokenRevoke => auth.revoke_token(argument).await?,
+            Verb::AppAdd => {
+                let add = AppAdd::decode(argument).ok_or(UNKNOWN)?;
+                return Ok(vec![add.run(auth, mail).await?]);
+            }
+            Verb::AppList => {
                 let apps = auth.apps();
                 return Ok(apps.iter().map(|app| app_line(app, mail)).collect());
             }
-            Request::AppRevoke(name) => {
-                auth.revoke_app(name).await?;
-                let forgotten = mail.forget_identifier(name).await;
+            Verb::AppRevoke => {
+                auth.revoke_app(argument).await?;
+                let forgotten = mail.forget_identifier(argument).await;
                 forgotten.map_err(|e| format!("revoked; its rights are still listed: {e}"))?;
             }
-            Request::Alias(text) => return super::aliases::order(auth.config(), mail, text).await,
-            Request::QueueList => return order::list(mail).map_err(|e| e.to_string()),
-            Request::QueueShow(id) => return order::show(mail, id),
-            Request::QueueOrder(text) => {
-                let (order, which) = text.split_once(' ').unwrap_or((text, ""));
+            Verb::Alias => return super::aliases::order(auth.config(), mail, argument).await,
+            Verb::QueueList => return order::list(mail).map_err(|e| e.to_string()),
+            Verb::QueueShow => return order::show(mail, argument),
+            Verb::QueueOrder => {
+                let (order, which) = argument.split_once(' ').unwrap_or((argument, ""));
                 let order = Order::parse(order).ok_or("this order is not known")?;
                 return match order::give(mail, order, which).await {
                     Ok(0) => Err(format!(
@@ -283,25 +290,28 @@ impl Request {
                     Err(e) => Err(e.to_string()),
                 };
             }
-            Request::Zone(form) => {
-                let (mail, form) = (Arc::clone(mail), form == "form");
-                return aside(move || super::zone::lines(&mail, form)).await;
-            }
-            Request::Dkim(step) if step == "list" => return keys::list(mail),
-            Request::Dkim(step) => {
-                let (mail, step) = (Arc::clone(mail), step.clone());
-                aside(move || keys::step(&mail, &step)).await?;
-            }
-            Request::Facts => return super::doctor::facts(auth.config(), mail),
-            Request::Status => {
+            Verb::Dkim if argument == "list" => return keys::list(mail),
+            Verb::Zone | Verb::Dkim | Verb::Status => {
+                let (verb, argument) = (self.verb, argument.to_owned());
                 let (config, mail) = (auth.config().clone(), Arc::clone(mail));
-                return aside(move || super::status::lines(&config, &mail)).await;
+                return aside(move || match verb {
+                    Verb::Zone => super::zone::lines(&mail, argument == "form"),
+                    Verb::Dkim => keys::step(&mail, &argument).map(|()| Vec::new()),
+                    _ => super::status::lines(&config, &mail),
+                })
+                .await;
             }
-            Request::Clients => return super::clients::Settings::lines(auth.config(), &**mail),
-            Request::Link(secret) => return Ok(vec![auth.keep(secret)?]),
+            Verb::Facts => return super::doctor::facts(auth.config(), mail),
+            Verb::Clients => return super::clients::Settings::lines(auth.config(), &**mail),
+            Verb::Link => return Ok(vec![auth.keep(argument)?]),
         }
         Ok(Vec::new())
     }
+}
+
+/// A request as it is sent.
+fn line(verb: &str, argument: &str) -> String {
+    [verb, " ", &STANDARD.encode(argument), "\n"].concat()
 }
 
 /// The socket's path for a store.
@@ -434,7 +444,7 @@ async fn answer(
             let _turn = turn.lock().await;
             request.run(auth, mail).await
         }
-        None => Err("the running server does not know this request; is it another version?".into()),
+        None => Err(UNKNOWN.into()),
     };
     let reply = match done {
         Ok(lines) => std::iter::once("ok\n".to_owned())
@@ -469,17 +479,13 @@ fn silent(e: io::Error) -> Failure {
 /// # Errors
 /// As for [`ask`].
 pub fn open(db: &Path, verb: &str, argument: &str) -> Result<Option<UnixStream>, Failure> {
-    let line = format!("{verb} {}\n", STANDARD.encode(argument));
-    let Some(mut stream) = connect(db, &line)? else {
+    let Some(mut stream) = connect(db, &line(verb, argument))? else {
         return Ok(None);
     };
     let mut answer = [0; 3];
     stream.read_exact(&mut answer).map_err(silent)?;
     if answer != *b"ok\n" {
-        return Err(Failure::new(
-            Kind::Control,
-            "the running server does not know this request; is it another version?",
-        ));
+        return Err(Failure::new(Kind::Control, UNKNOWN));
     }
     stream.set_read_timeout(None).map_err(silent)?;
     Ok(Some(stream))
@@ -517,32 +523,26 @@ pub fn ask(db: &Path, request: &Request) -> Result<Option<Vec<String>>, Failure>
 mod tests {
     use super::*;
 
-    fn app(mailboxes: Option<Vec<(String, Rights)>>) -> Request {
-        Request::AppAdd(AppAdd {
-            name: "my phone".into(),
-            protocols: Protocols::ALL,
-            expires: mailboxes.is_some().then_some(77),
-            mailboxes,
-        })
-    }
-
     #[test]
     fn requests_round_trip() {
-        for request in [
-            Request::Password("a b\nc".into()),
-            Request::Apop(String::new()),
-            Request::TokenAdd("my phone".into()),
-            Request::TokenList,
-            Request::TokenRevoke("ü".into()),
-            Request::AppList,
-            Request::AppRevoke("x".into()),
-            app(None),
-            app(Some(vec![
-                ("INBOX".into(), Rights::READ),
-                ("a b".into(), Rights::ALL),
-            ])),
+        for (verb, argument) in [
+            (Verb::Password, "a b\nc"),
+            (Verb::Apop, ""),
+            (Verb::TokenRevoke, "\u{fc}"),
+            (Verb::Link, "x"),
         ] {
+            let request = Request::new(verb, argument);
             assert_eq!(Request::decode(&request.encode()), Some(request));
+        }
+        let limited = vec![("INBOX".into(), Rights::READ), ("a b".into(), Rights::ALL)];
+        for mailboxes in [None, Some(limited)] {
+            let add = AppAdd {
+                name: "my phone".into(),
+                protocols: Protocols::ALL,
+                expires: mailboxes.is_some().then_some(77),
+                mailboxes,
+            };
+            assert_eq!(AppAdd::decode(&add.request().argument), Some(add));
         }
         for bad in ["", "x", "password !", "password /w=="] {
             assert_eq!(Request::decode(bad), None);

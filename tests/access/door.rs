@@ -6,7 +6,7 @@ use crate::jmap::Jmap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pillarbox::config::Role;
-use pillarbox::server::control::Request;
+use pillarbox::server::control::{Request, Verb};
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -46,7 +46,7 @@ fn it_is_as_good_as_the_password_until_it_is_revoked() {
     Imap::connect(&server).no(&format!("LOGIN {USER} \"{PASSWORD}\""));
     server.restart();
     Imap::connect(&server).ok(&format!("LOGIN {USER} {secret}"));
-    let listed = run(&server, &Request::AppList).unwrap();
+    let listed = run(&server, &Request::new(Verb::AppList, "")).unwrap();
     let columns: Vec<&str> = listed[0].split('\t').collect();
     assert_eq!(
         columns[2..],
@@ -56,20 +56,24 @@ fn it_is_as_good_as_the_password_until_it_is_revoked() {
     assert!(used.abs_diff(now()) < 60);
     // The last use is known after a restart, though it was not worth a write of its own.
     server.restart();
-    let again = run(&server, &Request::AppList).unwrap();
+    let again = run(&server, &Request::new(Verb::AppList, "")).unwrap();
     assert_eq!(again[0].split('\t').nth(1), Some(columns[1]));
     revoke(&server, "my phone");
     let reply = Imap::connect(&server).no(&format!("LOGIN {USER} {secret}"));
     assert!(reply.tagged.contains("[AUTHENTICATIONFAILED]"));
-    assert!(run(&server, &Request::AppRevoke("my phone".into())).is_err());
-    assert!(run(&server, &Request::AppList).unwrap().is_empty());
+    assert!(run(&server, &Request::new(Verb::AppRevoke, "my phone")).is_err());
+    assert!(
+        run(&server, &Request::new(Verb::AppList, ""))
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
 fn nothing_is_left_of_a_revoked_one() {
     let server = Server::start();
     app(&server, "tablet", "imap", Some("INBOX:lrswit"));
-    let listed = run(&server, &Request::AppList).unwrap();
+    let listed = run(&server, &Request::new(Verb::AppList, "")).unwrap();
     assert!(listed[0].contains("\tINBOX:lrswit\ttablet"));
     revoke(&server, "tablet");
     let secret = app(&server, "tablet", "imap", Some("Drafts:lr"));
@@ -89,7 +93,7 @@ fn nothing_is_left_of_a_revoked_one() {
             mailboxes: boxes.map(|b: &str| vec![(b.to_owned(), pillarbox::mail::Rights::ALL)]),
             expires: None,
         };
-        assert!(run(&server, &Request::AppAdd(add)).is_err(), "{name}");
+        assert!(run(&server, &add.request()).is_err(), "{name}");
     }
 }
 

@@ -8,7 +8,7 @@ mod scram;
 use crate::harness::Server;
 use pillarbox::auth::Protocols;
 use pillarbox::mail::Rights;
-use pillarbox::server::control::{AppAdd, Request};
+use pillarbox::server::control::{AppAdd, Request, Verb};
 
 /// Makes an app password as the command does; `mailboxes` is `INBOX:lr,...`. Returns the secret.
 pub fn app(server: &Server, name: &str, protocols: &str, mailboxes: Option<&str>) -> String {
@@ -27,17 +27,17 @@ fn app_until(
         let (path, rights) = item.rsplit_once(':').unwrap();
         (path.to_owned(), Rights::parse(rights).unwrap())
     };
-    let request = Request::AppAdd(AppAdd {
+    let add = AppAdd {
         name: name.into(),
         protocols: Protocols::parse(protocols).unwrap(),
         mailboxes: mailboxes.map(|list| list.split(',').map(mailbox).collect()),
         expires,
-    });
-    run(server, &request).unwrap().concat()
+    };
+    run(server, &add.request()).unwrap().concat()
 }
 
 fn revoke(server: &Server, name: &str) {
-    run(server, &Request::AppRevoke(name.into())).unwrap();
+    run(server, &Request::new(Verb::AppRevoke, name)).unwrap();
 }
 
 fn run(server: &Server, request: &Request) -> Result<Vec<String>, String> {

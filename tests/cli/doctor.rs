@@ -5,7 +5,7 @@ use crate::harness::dns::Dns;
 use pillarbox::config::Role;
 use pillarbox::dns::Resolver;
 use pillarbox::server::account::Account;
-use pillarbox::server::control::Request;
+use pillarbox::server::control::{Request, Verb};
 use pillarbox::server::doctor::{Facts, Finding, Grade, examine};
 
 const IP: &str = "203.0.113.5";
@@ -24,7 +24,7 @@ fn sound() -> (Server, Facts, Zone) {
         aliases: Vec::new(),
     };
     smol::block_on(account.remember(&**server.mail())).unwrap();
-    let lines = smol::block_on(Request::Facts.run(server.auth(), server.mail()));
+    let lines = smol::block_on(Request::new(Verb::Facts, "").run(server.auth(), server.mail()));
     let mut facts = Facts::read(&lines.unwrap());
     facts.running = true;
     facts.now = 1_800_000_000;
@@ -353,7 +353,8 @@ fn by_the_way_that_mail_goes() {
         aliases: Vec::new(),
     };
     smol::block_on(account.remember(&**server.mail())).unwrap();
-    let lines = smol::block_on(Request::Facts.run(server.auth(), server.mail())).unwrap();
+    let lines =
+        smol::block_on(Request::new(Verb::Facts, "").run(server.auth(), server.mail())).unwrap();
     let out = Facts::read(&lines).out;
     assert_eq!(out.source, server.config().out.source);
     let proxy = out.proxy.unwrap();

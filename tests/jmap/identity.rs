@@ -125,7 +125,8 @@ fn follow_the_flags() {
 fn an_alias_has_an_identity_while_it_is_on() {
     let server = Server::start();
     let order = |text: &str| {
-        let request = pillarbox::server::control::Request::Alias(text.into());
+        use pillarbox::server::control::{Request, Verb};
+        let request = Request::new(Verb::Alias, text);
         smol::block_on(request.run(server.auth(), server.mail())).unwrap();
     };
     let mut jmap = Jmap::new(&server);

@@ -2,7 +2,7 @@
 use super::{hello, logged_in, talk, texts, to_data};
 use crate::harness::{Client, Server};
 use pillarbox::config::Role;
-use pillarbox::server::control::Request;
+use pillarbox::server::control::{Request, Verb};
 
 #[test]
 fn the_users_addresses() {
@@ -93,7 +93,7 @@ fn an_alias_is_made_and_switched_off_while_sessions_go_on() {
         config.domains.push("example.net".into());
     });
     let order = |text: &str| {
-        let request = Request::Alias(text.into());
+        let request = Request::new(Verb::Alias, text);
         smol::block_on(request.run(server.auth(), server.mail())).unwrap();
     };
     let mut client = hello(&server, Role::Smtp);
