@@ -8,7 +8,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-pub use bytes::{Blob, Bytes, open, scan, size};
+pub use bytes::{Blob, Bytes, open, scan, size, write};
 
 use super::request::{turn, unread};
 use super::site::Site;
@@ -109,13 +109,9 @@ async fn fetch(exchange: &Exchange<Site>) -> Result<Response, Problem> {
     account(exchange)?;
     let missing = || Problem::new(StatusCode::NOT_FOUND, "There is no blob with this id.");
     let text = exchange.params.get(1).map_or("", String::as_str);
-    let id = BlobId::parse(text).ok_or_else(missing)?;
-    let mail = &exchange.site.mail;
-    let blob = open(mail, &id)
-        .await
-        .map_err(refused)?
-        .ok_or_else(missing)?;
-    let tag = format!("\"{id}\"");
+    let blob = open(&exchange.site.mail, text).await.map_err(refused)?;
+    let blob = blob.ok_or_else(missing)?;
+    let tag = format!("\"{}\"", blob.id);
     let head = describe(exchange, &tag);
     if exchange
         .field("if-none-match")

@@ -3,6 +3,7 @@ use serde_json::{Map, Value, json};
 
 use super::method::blob;
 use super::websocket;
+use crate::jmap::wire::json::put;
 use crate::limits;
 use crate::mime::casemap::Collation;
 
@@ -81,8 +82,9 @@ pub fn is_registered(uri: &str) -> bool {
 /// The `capabilities` of the session (RFC 8620 §2).
 pub fn session(max_upload: u64, base: &str) -> Map<String, Value> {
     let mut map = Map::new();
-    map.insert(
-        Capability::Core.uri().into(),
+    put(
+        &mut map,
+        Capability::Core.uri(),
         json!({
             "maxSizeUpload": max_upload,
             "maxConcurrentUpload": limits::JMAP_UPLOADS,
@@ -94,9 +96,10 @@ pub fn session(max_upload: u64, base: &str) -> Map<String, Value> {
             "collationAlgorithms": Collation::NAMES,
         }),
     );
-    map.insert(Capability::Mail.uri().into(), json!({}));
-    map.insert(
-        "urn:ietf:params:jmap:websocket".into(),
+    put(&mut map, Capability::Mail.uri(), json!({}));
+    put(
+        &mut map,
+        "urn:ietf:params:jmap:websocket",
         json!({ "url": websocket::url(base), "supportsPush": true }),
     );
     for capability in [
@@ -114,9 +117,10 @@ pub fn session(max_upload: u64, base: &str) -> Map<String, Value> {
 /// The `accountCapabilities` (RFC 8621 §1.3.1).
 pub fn account(max_message: u64, top_level: bool) -> Map<String, Value> {
     let mut map = Map::new();
-    map.insert(Capability::Core.uri().into(), json!({}));
-    map.insert(
-        Capability::Mail.uri().into(),
+    put(&mut map, Capability::Core.uri(), json!({}));
+    put(
+        &mut map,
+        Capability::Mail.uri(),
         json!({
             "maxMailboxesPerEmail": null,
             "maxMailboxDepth": MAILBOX_DEPTH,
@@ -126,8 +130,9 @@ pub fn account(max_message: u64, top_level: bool) -> Map<String, Value> {
             "mayCreateTopLevelMailbox": top_level,
         }),
     );
-    map.insert(
-        Capability::Blob.uri().into(),
+    put(
+        &mut map,
+        Capability::Blob.uri(),
         json!({
             "maxSizeBlobSet": max_message,
             "maxDataSources": limits::JMAP_SOURCES,
@@ -135,12 +140,13 @@ pub fn account(max_message: u64, top_level: bool) -> Map<String, Value> {
             "supportedDigestAlgorithms": blob::DIGESTS.map(|(name, _)| name),
         }),
     );
-    map.insert(Capability::Vacation.uri().into(), json!({}));
-    map.insert(Capability::Quota.uri().into(), json!({}));
-    map.insert(Capability::Mdn.uri().into(), json!({}));
+    put(&mut map, Capability::Vacation.uri(), json!({}));
+    put(&mut map, Capability::Quota.uri(), json!({}));
+    put(&mut map, Capability::Mdn.uri(), json!({}));
     let delay = limits::SEND_DELAY.to_string();
-    map.insert(
-        Capability::Submission.uri().into(),
+    put(
+        &mut map,
+        Capability::Submission.uri(),
         json!({
             "maxDelayedSend": limits::SEND_DELAY,
             "submissionExtensions": {

@@ -100,53 +100,67 @@ pub fn parse_state(text: &str, now: Modseq) -> Result<Modseq, MethodError> {
 }
 
 /// What an engine error is to a method as a whole.
-pub fn method_error(error: mail::Error) -> MethodError {
-    use mail::Error::{
-        BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
-        MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoPermission, NoSuchEmail, NoSuchMailbox,
-        NotAnnotated, OverQuota, ParentLoop, RoleTaken, StateMismatch, TooLarge, TooManyKeywords,
-        Unavailable,
-    };
-    let kind = match &error {
-        CannotCalculate => "cannotCalculateChanges",
-        StateMismatch => "stateMismatch",
-        NoPermission => "forbidden",
-        DiskFull | Unavailable => "serverUnavailable",
-        NoSuchMailbox | NoSuchEmail | BadName(_) | BadKeyword | MailboxExists
-        | MailboxHasChildren | MailboxNotEmpty | InboxStays | RoleTaken | ParentLoop
-        | NoMailboxes | TooLarge(_) | OverQuota | TooManyKeywords | Limit(_) | NotAnnotated(_) => {
-            "serverFail"
-        }
-    };
-    MethodError::new(kind).because(error.to_string())
+impl From<mail::Error> for MethodError {
+    fn from(error: mail::Error) -> MethodError {
+        use mail::Error::{
+            BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
+            MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoPermission, NoSuchEmail,
+            NoSuchMailbox, NotAnnotated, OverQuota, ParentLoop, RoleTaken, StateMismatch, TooLarge,
+            TooManyKeywords, Unavailable,
+        };
+        let kind = match &error {
+            CannotCalculate => "cannotCalculateChanges",
+            StateMismatch => "stateMismatch",
+            NoPermission => "forbidden",
+            DiskFull | Unavailable => "serverUnavailable",
+            NoSuchMailbox | NoSuchEmail | BadName(_) | BadKeyword | MailboxExists
+            | MailboxHasChildren | MailboxNotEmpty | InboxStays | RoleTaken | ParentLoop
+            | NoMailboxes | TooLarge(_) | OverQuota | TooManyKeywords | Limit(_)
+            | NotAnnotated(_) => "serverFail",
+        };
+        MethodError::new(kind).because(&error.to_string())
+    }
 }
 
 /// What an engine error is to one record of a /set (RFC 8620 §5.3, RFC 8621 §2.5, §4.6).
-pub fn set_error(error: mail::Error) -> SetError {
-    use mail::Error::{
-        BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
-        MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoPermission, NoSuchEmail, NoSuchMailbox,
-        NotAnnotated, OverQuota, ParentLoop, RoleTaken, StateMismatch, TooLarge, TooManyKeywords,
-        Unavailable,
-    };
-    let why = error.to_string();
-    match error {
-        NoSuchEmail => SetError::new("notFound"),
-        NoSuchMailbox => SetError::property("mailboxIds", why),
-        NoMailboxes => SetError::property("mailboxIds", why),
-        MailboxExists | BadName(_) => SetError::property("name", why),
-        RoleTaken => SetError::property("role", why),
-        ParentLoop => SetError::property("parentId", why),
-        StateMismatch => SetError::new("stateMismatch").because(why),
-        BadKeyword => SetError::property("keywords", why),
-        MailboxHasChildren => SetError::new("mailboxHasChild").because(why),
-        MailboxNotEmpty => SetError::new("mailboxHasEmail").because(why),
-        InboxStays | NoPermission => SetError::new("forbidden").because(why),
-        TooLarge(_) => SetError::new("tooLarge").because(why),
-        // A full disk is a quota that nobody set: the client can make room.
-        OverQuota | DiskFull => SetError::new("overQuota").because(why),
-        TooManyKeywords => SetError::new("tooManyKeywords").because(why),
-        Limit(_) | NotAnnotated(_) => SetError::new("overQuota").because(why),
-        Unavailable | CannotCalculate => SetError::new("serverUnavailable").because(why),
+impl From<mail::Error> for SetError {
+    fn from(error: mail::Error) -> SetError {
+        use mail::Error::{
+            BadKeyword, BadName, CannotCalculate, DiskFull, InboxStays, Limit, MailboxExists,
+            MailboxHasChildren, MailboxNotEmpty, NoMailboxes, NoPermission, NoSuchEmail,
+            NoSuchMailbox, NotAnnotated, OverQuota, ParentLoop, RoleTaken, StateMismatch, TooLarge,
+            TooManyKeywords, Unavailable,
+        };
+        let why = error.to_string();
+        // A kind, or the property that is wrong.
+        let told = match error {
+            NoSuchEmail => return SetError::new("notFound"),
+            NoSuchMailbox | NoMailboxes => Err("mailboxIds"),
+            MailboxExists | BadName(_) => Err("name"),
+            RoleTaken => Err("role"),
+            ParentLoop => Err("parentId"),
+            BadKeyword => Err("keywords"),
+            StateMismatch => Ok("stateMismatch"),
+            MailboxHasChildren => Ok("mailboxHasChild"),
+            MailboxNotEmpty => Ok("mailboxHasEmail"),
+            InboxStays | NoPermission => Ok("forbidden"),
+            TooLarge(_) => Ok("tooLarge"),
+            // A full disk is a quota that nobody set: the client can make room.
+            OverQuota | DiskFull => Ok("overQuota"),
+            TooManyKeywords => Ok("tooManyKeywords"),
+            Limit(_) | NotAnnotated(_) => Ok("overQuota"),
+            Unavailable | CannotCalculate => Ok("serverUnavailable"),
+        };
+        match told {
+            Ok(kind) => SetError::new(kind).because(&why),
+            Err(property) => SetError::property(property, &why),
+        }
+    }
+}
+
+/// What keeps a method from its work keeps it from one record's, too.
+impl From<MethodError> for SetError {
+    fn from(error: MethodError) -> SetError {
+        SetError::new("serverUnavailable").because(error.kind())
     }
 }

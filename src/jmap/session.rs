@@ -6,11 +6,13 @@ use super::capability::{self, Capability};
 use super::site::Site;
 use super::wire::id::ACCOUNT;
 use crate::http::{Exchange, Response, problem};
+use crate::jmap::wire::json::put;
 
 /// Answers a GET of the session.
 pub async fn get(exchange: Exchange<Site>) -> Response {
     let mut session = object(&exchange.site, &exchange.base);
-    session.insert("state".into(), state(&session).into());
+    let state = state(&session);
+    put(&mut session, "state", state);
     problem::json(StatusCode::OK, &Value::Object(session))
 }
 
@@ -24,7 +26,7 @@ pub fn object(site: &Site, base: &str) -> Map<String, Value> {
     if let Some(vapid) = site.ctx.jmap.vapid() {
         // RFC 9749 §3.
         let key = json!({ "applicationServerKey": vapid.public });
-        capabilities.insert("urn:ietf:params:jmap:webpush-vapid".into(), key);
+        put(&mut capabilities, "urn:ietf:params:jmap:webpush-vapid", key);
     }
     let session = json!({
         "capabilities": capabilities,

@@ -17,6 +17,7 @@ use super::site::Site;
 use super::wire::frame::{self, Frame, Opcode};
 use super::wire::json;
 use crate::http::{Duplex, Exchange, Problem, Response, websocket};
+use crate::jmap::wire::json::put;
 use crate::limits;
 use crate::mail::{Modseq, Principal};
 
@@ -270,8 +271,8 @@ impl Session {
     /// RFC 8887 §4.3.4.
     async fn refuse(&mut self, problem: Problem, id: Option<Value>) -> Result<(), End> {
         let mut map = problem.into_map();
-        map.insert("@type".into(), "RequestError".into());
-        map.insert("requestId".into(), id.unwrap_or_default());
+        put(&mut map, "@type", "RequestError");
+        put(&mut map, "requestId", id.unwrap_or_default());
         self.send(Opcode::Text, Value::Object(map).to_string().as_bytes())
             .await
     }

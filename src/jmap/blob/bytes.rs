@@ -4,12 +4,15 @@
 //! At most 64 KiB are held for each level of nesting, and no read transaction across an await.
 use crate::jmap::wire::id::BlobId;
 use crate::limits;
-use crate::mail::{Mail, Message, Result};
-use crate::mime::transfer::Decoder;
+use crate::mail::{BodyWriter, Mail, Message, Result, Staged};
+use crate::mime::build::Piece;
+use crate::mime::transfer::{Base64, Decoder};
 use crate::mime::{Kind, Part, Scanner, Structure};
 
 /// A blob that exists.
 pub struct Blob {
+    /// Its name.
+    pub id: BlobId,
     /// Its octets.
     pub bytes: Bytes,
     /// How many.
@@ -167,6 +170,30 @@ impl Bytes {
         out.truncate(max);
         Ok(out)
     }
+
+    /// Adds everything to a body.
+    pub async fn pour(mut self, mail: &Mail, writer: &mut BodyWriter) -> Result<()> {
+        let mut piece = Vec::new();
+        while self.next(mail, &mut piece)? {
+            writer.push(&piece).await?;
+            piece.clear();
+        }
+        Ok(())
+    }
+
+    /// The same in base64.
+    async fn encode(mut self, mail: &Mail, writer: &mut BodyWriter) -> Result<()> {
+        let mut encoder = Base64::default();
+        let (mut plain, mut encoded) = (Vec::new(), Vec::new());
+        while self.next(mail, &mut plain)? {
+            encoder.push(&plain, &mut encoded);
+            writer.push(&encoded).await?;
+            plain.clear();
+            encoded.clear();
+        }
+        encoder.finish(&mut encoded);
+        writer.push(&encoded).await
+    }
 }
 
 /// A decoder of the same encoding at the start of a body.
@@ -178,30 +205,44 @@ fn fresh(decoder: &Decoder) -> Decoder {
     }
 }
 
+/// Writes a message that was put together, piece by piece.
+pub async fn write(mail: &Mail, pieces: Vec<Piece<Bytes>>) -> Result<Staged> {
+    let mut writer = mail.body(None)?;
+    for piece in pieces {
+        match piece {
+            Piece::Octets(octets) => writer.push(&octets).await?,
+            Piece::Raw(bytes) => bytes.pour(mail, &mut writer).await?,
+            Piece::Base64(bytes) => bytes.encode(mail, &mut writer).await?,
+        }
+    }
+    writer.finish(&[]).await
+}
+
 /// The octets behind an id; `None` when there are none.
-pub async fn open(mail: &Mail, id: &BlobId) -> Result<Option<Blob>> {
+pub async fn open(mail: &Mail, id: &str) -> Result<Option<Blob>> {
+    let Some(id) = BlobId::parse(id) else {
+        return Ok(None);
+    };
     let Some(message) = mail.reader()?.message(id.root)? else {
         return Ok(None);
     };
-    let mut blob = Blob {
-        bytes: Bytes::whole(&message),
-        size: message.size.into(),
-    };
+    let (mut bytes, mut octets) = (Bytes::whole(&message), message.size.into());
     for (level, index) in id.parts.iter().enumerate() {
         let structure = match level {
             0 => message.structure(),
-            _ => scan(mail, blob.bytes.again()).await?,
+            _ => scan(mail, bytes.again()).await?,
         };
         let part = structure.parts.get(usize::from(*index));
         let Some(part) = part.filter(|part| part.kind != Kind::Multipart) else {
             return Ok(None);
         };
-        blob = Blob {
-            bytes: blob.bytes.part(part),
-            size: size(part),
-        };
+        (bytes, octets) = (bytes.part(part), size(part));
     }
-    Ok(Some(blob))
+    Ok(Some(Blob {
+        id,
+        bytes,
+        size: octets,
+    }))
 }
 
 /// Octets of a part when decoded.

@@ -7,6 +7,7 @@ use crate::jmap::context::{Context, account, parse_state, state};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id::ACCOUNT;
+use crate::jmap::wire::json::put;
 use crate::limits;
 
 /// What happened to the objects of a type.
@@ -24,15 +25,15 @@ pub async fn changes(context: &mut Context, mut args: Args, kind: &dyn Type) -> 
     let changes = &changed.changes;
     let ids = |ids: &[u64]| ids.iter().map(|id| kind.show(*id).into()).collect();
     let mut map = Map::new();
-    map.insert("accountId".into(), ACCOUNT.into());
-    map.insert("oldState".into(), since.into());
-    map.insert("newState".into(), state(changes.modseq).into());
-    map.insert("hasMoreChanges".into(), changes.more.into());
-    map.insert("created".into(), Value::Array(ids(&changes.created)));
-    map.insert("updated".into(), Value::Array(ids(&changes.updated)));
-    map.insert("destroyed".into(), Value::Array(ids(&changes.destroyed)));
+    put(&mut map, "accountId", ACCOUNT);
+    put(&mut map, "oldState", since);
+    put(&mut map, "newState", state(changes.modseq));
+    put(&mut map, "hasMoreChanges", changes.more);
+    put(&mut map, "created", Value::Array(ids(&changes.created)));
+    put(&mut map, "updated", Value::Array(ids(&changes.updated)));
+    put(&mut map, "destroyed", Value::Array(ids(&changes.destroyed)));
     if let Some(properties) = changed.properties {
-        map.insert("updatedProperties".into(), properties);
+        put(&mut map, "updatedProperties", properties);
     }
     Ok(map)
 }

@@ -25,10 +25,10 @@ use super::get::Get;
 use super::kind::{Changed, Objects, Question, Type, done};
 use super::{Answer, Running};
 use crate::jmap::context::Context;
-use crate::jmap::context::method_error;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id::{self, BlobId};
+use crate::jmap::wire::json::put;
 use crate::mail::{Added, DataType, EmailId, Flags, Modseq, Reader, Row};
 
 /// The type.
@@ -76,7 +76,7 @@ impl Type for Emails {
 /// The memberships of an email that JMAP shows: those without `\Deleted` (RFC 8621 §4.1.1). None:
 /// there is no such email.
 pub fn visible(reader: &Reader, email: EmailId) -> Result<Vec<Row>, MethodError> {
-    let mut rows = reader.memberships(email).map_err(method_error)?;
+    let mut rows = reader.memberships(email)?;
     rows.retain(|row| !row.flags.has(Flags::DELETED));
     Ok(rows)
 }
@@ -84,12 +84,9 @@ pub fn visible(reader: &Reader, email: EmailId) -> Result<Vec<Row>, MethodError>
 /// What the client does not know of an email that it had made (RFC 8621 §4.6, §4.8).
 fn made(added: &Added) -> Map<String, Value> {
     let mut map = Map::new();
-    map.insert("id".into(), id::email(added.email).into());
-    map.insert(
-        "blobId".into(),
-        BlobId::whole(added.email).to_string().into(),
-    );
-    map.insert("threadId".into(), id::thread(added.thread).into());
-    map.insert("size".into(), added.size.into());
+    put(&mut map, "id", id::email(added.email));
+    put(&mut map, "blobId", BlobId::whole(added.email).to_string());
+    put(&mut map, "threadId", id::thread(added.thread));
+    put(&mut map, "size", added.size);
     map
 }

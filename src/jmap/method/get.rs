@@ -9,6 +9,7 @@ use crate::jmap::context::{Context, account, state};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id::ACCOUNT;
+use crate::jmap::wire::json::{list_or_null, or_null, put};
 use crate::limits;
 
 /// Objects between two turns of the other sessions.
@@ -55,11 +56,11 @@ pub async fn get(context: &mut Context, mut args: Args, kind: &dyn Type) -> Answ
     }
     let mut map = Map::new();
     if kind.is_of_account() {
-        map.insert("accountId".into(), ACCOUNT.into());
-        map.insert("state".into(), state(now).into());
+        put(&mut map, "accountId", ACCOUNT);
+        put(&mut map, "state", state(now));
     }
-    map.insert("list".into(), list.into());
-    map.insert("notFound".into(), missing.into());
+    put(&mut map, "list", list);
+    put(&mut map, "notFound", missing);
     Ok(map)
 }
 
@@ -79,14 +80,9 @@ pub struct Get {
 impl Get {
     /// Takes the standard arguments.
     fn parse(context: &Context, args: &mut Args) -> Result<Get, MethodError> {
-        let ids = args.texts("ids")?.map(|ids| unique(context, ids));
-        if ids.as_ref().is_some_and(|ids| ids.len() > limits::JMAP_GET) {
-            return Err(
-                MethodError::new("requestTooLarge").because("more ids than maxObjectsInGet")
-            );
-        }
+        let ids = args.texts("ids")?;
         Ok(Get {
-            ids,
+            ids: ids.map(|ids| unique(context, ids)).transpose()?,
             properties: args.texts("properties")?,
         })
     }
@@ -100,7 +96,7 @@ impl Get {
         for name in wanted {
             let found = known.iter().find(|k| *k == name);
             let found = found
-                .ok_or_else(|| MethodError::invalid(format!("there is no property {name:?}")))?;
+                .ok_or_else(|| MethodError::invalid(&format!("there is no property {name:?}")))?;
             if !out.contains(found) {
                 out.push(found);
             }
@@ -109,8 +105,56 @@ impl Get {
     }
 }
 
+/// What a /parse found (RFC 8621 §4.9).
+#[derive(Default)]
+pub struct Found {
+    parsed: Map<String, Value>,
+    not_parsable: Vec<Value>,
+    not_found: Vec<Value>,
+}
+
+impl Found {
+    /// Puts a blob where it belongs: there may be none, and in one no such object.
+    pub fn add(
+        &mut self,
+        context: &mut Context,
+        id: String,
+        object: Option<Option<Map<String, Value>>>,
+    ) -> Result<(), MethodError> {
+        match object {
+            Some(Some(object)) => {
+                let object = Value::Object(object);
+                context.spend_on(&object)?;
+                self.parsed.insert(id, object);
+            }
+            Some(None) => self.not_parsable.push(id.into()),
+            None => self.not_found.push(id.into()),
+        }
+        Ok(())
+    }
+
+    /// The response.
+    pub fn answer(self) -> Map<String, Value> {
+        let mut map = Map::new();
+        put(&mut map, "accountId", ACCOUNT);
+        put(&mut map, "parsed", or_null(self.parsed));
+        put(&mut map, "notParsable", list_or_null(self.not_parsable));
+        put(&mut map, "notFound", list_or_null(self.not_found));
+        map
+    }
+}
+
+/// Each id once, creation ids replaced; not too many.
+pub fn unique(context: &Context, ids: Vec<String>) -> Result<Vec<String>, MethodError> {
+    let ids = once(context, ids);
+    if ids.len() > limits::JMAP_GET {
+        return Err(MethodError::new("requestTooLarge").because("more ids than maxObjectsInGet"));
+    }
+    Ok(ids)
+}
+
 /// Each id once, creation ids replaced.
-pub fn unique(context: &Context, ids: Vec<String>) -> Vec<String> {
+pub fn once(context: &Context, ids: Vec<String>) -> Vec<String> {
     let mut seen = HashSet::new();
     ids.iter()
         .map(|id| context.resolve(id).to_owned())

@@ -11,10 +11,11 @@ use super::get::Get;
 use super::kind::{Objects, Type};
 use super::records::{self, Data};
 use crate::config::Config;
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
+use crate::jmap::wire::json::put;
 use crate::mail::{self, DataType, Edit, Error, Expect, Mail, Record};
 
 const PROPERTIES: [&str; 8] = [
@@ -84,10 +85,8 @@ fn default(name: &str) -> Value {
 /// All identities, those of the own addresses made where they are missing.
 pub async fn all(context: &Context) -> Result<Vec<Identity>, MethodError> {
     let mail = &context.mail;
-    settle(mail, &context.site.ctx.config)
-        .await
-        .map_err(method_error)?;
-    let records = mail.records(DataType::Identity).map_err(method_error)?;
+    settle(mail, &context.site.ctx.config).await?;
+    let records = mail.records(DataType::Identity)?;
     Ok(records.iter().filter_map(Identity::of).collect())
 }
 
@@ -126,8 +125,8 @@ fn mend(mut missing: Vec<String>, records: &[Record]) -> Vec<Edit> {
     }
     edits.extend(missing.into_iter().map(|address| {
         let mut data = Map::new();
-        data.insert("email".into(), address.into());
-        data.insert(OWN.into(), true.into());
+        put(&mut data, "email", address);
+        put(&mut data, OWN, true);
         Edit::Create(records::octets(data))
     }));
     edits

@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use super::Running;
 use super::get::Get;
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
+use crate::jmap::wire::json::put;
 use crate::mail::{DataType, Modseq, ObjectChanges};
 
 /// A type of objects. To these methods an id is a number; only the type knows how it is written.
@@ -61,7 +62,7 @@ pub trait Type: Sync {
         max: usize,
     ) -> Running<'a, Changed> {
         let changes = context.mail.record_changes(self.data(), since, max);
-        done(changes.map(Changed::from).map_err(method_error))
+        done(changes.map(Changed::from).map_err(MethodError::from))
     }
 
     /// Takes filter, sort and what else only this type has of a /query; the types without one are in
@@ -123,7 +124,7 @@ impl<T> Objects for Few<T> {
 pub fn object(names: &[&str], value: &mut dyn FnMut(&str) -> Value) -> Map<String, Value> {
     let mut map = Map::new();
     for name in names {
-        map.insert((*name).to_owned(), value(name));
+        put(&mut map, name, value(name));
     }
     map
 }

@@ -11,7 +11,7 @@ pub use set::set;
 use super::Running;
 use super::get::Get;
 use super::kind::{Changed, Few, Objects, Question, Type, done};
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
@@ -99,13 +99,17 @@ impl Type for Mailboxes {
         max: usize,
     ) -> Running<'a, Changed> {
         let changes = context.mail.mailbox_changes(since, max);
-        done(changes.map_err(method_error).map(|(changes, only_counts)| {
-            let counts = only_counts && !changes.updated.is_empty();
-            Changed {
-                changes: changes.map(|mailbox| mailbox.0.into()),
-                properties: Some(if counts { json!(COUNTS) } else { Value::Null }),
-            }
-        }))
+        done(
+            changes
+                .map_err(MethodError::from)
+                .map(|(changes, only_counts)| {
+                    let counts = only_counts && !changes.updated.is_empty();
+                    Changed {
+                        changes: changes.map(|mailbox| mailbox.0.into()),
+                        properties: Some(if counts { json!(COUNTS) } else { Value::Null }),
+                    }
+                }),
+        )
     }
 
     fn question(
@@ -144,7 +148,7 @@ pub async fn count(context: &Context, mailbox: &Mailbox) -> Result<Counts, Metho
         return Ok(*counts);
     }
     let counts = counts::count(&context.mail, mailbox.id);
-    let counts = counts.await.map_err(method_error)?;
+    let counts = counts.await?;
     context
         .site
         .counts

@@ -14,6 +14,7 @@ use crate::jmap::wire::args::Args;
 use crate::jmap::wire::date;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id;
+use crate::jmap::wire::json::put;
 use crate::limits;
 use crate::mail::{DataType, Modseq};
 use crate::mime::date::utc_date;
@@ -89,11 +90,11 @@ impl Kind for Editor {
         let code = random::octets::<16>().map(u128::from_ne_bytes);
         let code = code.map_err(|_| SetError::new("serverUnavailable"))?;
         let mut data = Data::new();
-        data.insert("by".into(), self.by.as_str().into());
-        data.insert("code".into(), format!("{code:032x}").into());
-        data.insert("expires".into(), latest().into());
+        put(&mut data, "by", self.by.as_str());
+        put(&mut data, "code", format!("{code:032x}"));
+        put(&mut data, "expires", latest());
         for (name, value) in given {
-            let wrong = |why: &str| SetError::property(&name, format!("{name} {why}"));
+            let wrong = |why: &str| SetError::property(&name, &format!("{name} {why}"));
             match name.as_str() {
                 "deviceClientId" => {
                     let fits = value
@@ -139,7 +140,7 @@ impl Kind for Editor {
     }
 
     fn set(&self, data: &mut Data, name: &str, value: Value) -> Result<(), SetError> {
-        let wrong = |why: &str| Err(SetError::property(name, format!("{name} {why}")));
+        let wrong = |why: &str| Err(SetError::property(name, &format!("{name} {why}")));
         match name {
             "expires" => {
                 let at = match &value {
@@ -149,7 +150,7 @@ impl Kind for Editor {
                         None => return wrong("must be a UTCDate or null"),
                     },
                 };
-                data.insert("expires".into(), at.max(0).into());
+                put(data, "expires", at.max(0));
             }
             "types" => {
                 let name = |name: &Value| name.as_str().is_some_and(|name| name.len() <= 100);
@@ -159,11 +160,11 @@ impl Kind for Editor {
                 if !fits && !value.is_null() {
                     return wrong("must be a list of names or null");
                 }
-                data.insert("types".into(), value);
+                put(data, "types", value);
             }
             // §7.2.2: the code, or nothing.
             "verificationCode" if data.get("code") == Some(&value) => {
-                data.insert("since".into(), self.now.into());
+                put(data, "since", self.now);
             }
             "verificationCode" => return wrong("is another one"),
             "deviceClientId" | "url" | "keys" => return wrong("cannot be changed"),

@@ -8,6 +8,7 @@ use crate::jmap::context::{Context, account, parse_state, state};
 use crate::jmap::wire::args::{Args, MAX_INT};
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id::ACCOUNT;
+use crate::jmap::wire::json::put;
 use crate::limits;
 
 /// The ids that a filter holds for, in order.
@@ -26,17 +27,17 @@ pub async fn query(context: &mut Context, mut args: Args, kind: &dyn Type) -> An
     let ids = results.iter().skip(start).take(window.most());
     let ids: Vec<Value> = ids.map(|id| kind.show(*id).into()).collect();
     let mut map = Map::new();
-    map.insert("accountId".into(), ACCOUNT.into());
-    map.insert("queryState".into(), state(now).into());
-    map.insert("canCalculateChanges".into(), true.into());
-    map.insert("position".into(), start.into());
-    map.insert("ids".into(), ids.into());
+    put(&mut map, "accountId", ACCOUNT);
+    put(&mut map, "queryState", state(now));
+    put(&mut map, "canCalculateChanges", true);
+    put(&mut map, "position", start);
+    put(&mut map, "ids", ids);
     if window.total {
         let total = counted.map_or(results.len(), |total| total as usize);
-        map.insert("total".into(), total.into());
+        put(&mut map, "total", total);
     }
     if window.limit.is_none_or(|asked| asked > limits::JMAP_QUERY) {
-        map.insert("limit".into(), limits::JMAP_QUERY.into());
+        put(&mut map, "limit", limits::JMAP_QUERY);
     }
     Ok(map)
 }
@@ -75,17 +76,18 @@ pub async fn query_changes(context: &mut Context, mut args: Args, kind: &dyn Typ
         return Err(MethodError::new("tooManyChanges"));
     }
     let mut map = Map::new();
-    map.insert("accountId".into(), ACCOUNT.into());
-    map.insert("oldQueryState".into(), since.into());
-    map.insert(
-        "newQueryState".into(),
-        state(meta.states.of(kind.data())).into(),
+    put(&mut map, "accountId", ACCOUNT);
+    put(&mut map, "oldQueryState", since);
+    put(
+        &mut map,
+        "newQueryState",
+        state(meta.states.of(kind.data())),
     );
     if total {
-        map.insert("total".into(), count.into());
+        put(&mut map, "total", count);
     }
-    map.insert("removed".into(), removed.into());
-    map.insert("added".into(), added.into());
+    put(&mut map, "removed", removed);
+    put(&mut map, "added", added);
     Ok(map)
 }
 

@@ -8,7 +8,7 @@ use super::get::Get;
 use super::kind::{self, Changed, Few, Need, Objects, Question, Type, done};
 use super::records::Data;
 use crate::jmap::capability::Capability;
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::filter::{self, Filter};
@@ -102,7 +102,7 @@ impl Type for Quotas {
         let updated = changed(context, since);
         // They change together: there is no state in between.
         let updated = updated.and_then(|updated| match updated.len() > max {
-            true => Err(method_error(Error::CannotCalculate)),
+            true => Err(Error::CannotCalculate.into()),
             false => Ok(updated),
         });
         done(updated.map(|updated| Changed {
@@ -130,9 +130,9 @@ fn all(context: &Context) -> Vec<u64> {
 
 /// What is used changes all at once. Who comes from before the limits themselves changed begins anew.
 fn changed(context: &Context, since: Modseq) -> Result<Vec<u64>, MethodError> {
-    let noted = quota::noted(&context.mail).map_err(method_error)?;
+    let noted = quota::noted(&context.mail)?;
     if since > context.mail.meta().modseq || since < noted {
-        return Err(method_error(Error::CannotCalculate));
+        return Err(Error::CannotCalculate.into());
     }
     match since < context.mail.meta().states.of(DataType::Quota) {
         true => Ok(all(context)),
@@ -152,12 +152,12 @@ impl Wanted {
         let filter = Filter::parse(args.value("filter"), &mut |name, wanted| {
             let text = wanted.as_str();
             let text =
-                text.ok_or_else(|| MethodError::invalid(format!("filter {name} is a string")))?;
+                text.ok_or_else(|| MethodError::invalid(&format!("filter {name} is a string")))?;
             match name {
                 "name" | "scope" | "resourceType" | "type" => {
                     Ok((name.to_owned(), text.to_owned()))
                 }
-                _ => Err(MethodError::new("unsupportedFilter").because(format!("{name:?}"))),
+                _ => Err(MethodError::new("unsupportedFilter").because(&format!("{name:?}"))),
             }
         })?;
         // Both have one name; the first comparator about what is used decides.
@@ -166,7 +166,7 @@ impl Wanted {
             match by.property.as_str() {
                 "name" => {}
                 "used" => by_used = by_used.or(Some(by.ascending)),
-                _ => return Err(MethodError::new("unsupportedSort").because(by.property)),
+                _ => return Err(MethodError::new("unsupportedSort").because(&by.property)),
             }
         }
         Ok(Wanted { filter, by_used })

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use super::Running;
 use super::kind::{Few, Objects, done, object};
 use super::set::Set;
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::wire::error::{MethodError, SetError};
-use crate::jmap::wire::patch::{self, Change};
+use crate::jmap::wire::{json, patch};
 use crate::mail::{DataType, Edit, Mail, Record};
 
 /// What a record holds.
@@ -56,7 +56,7 @@ pub fn objects<'a>(
 ) -> Running<'a, Box<dyn Objects>> {
     let all = match mail.records(of) {
         Ok(all) => all,
-        Err(error) => return done(Err(method_error(error))),
+        Err(error) => return done(Err(error.into())),
     };
     let all = all.iter().filter_map(|it| Some((it.id, data(it)?)));
     Few::at_hand(all.filter(|(_, data)| seen(data)).collect(), value)
@@ -71,9 +71,9 @@ pub async fn set(
 ) -> Result<(), MethodError> {
     let (mut names, mut made) = (Vec::new(), Vec::new());
     for (name, object) in std::mem::take(&mut set.create) {
-        let created = match object {
-            Value::Object(given) => kind.create(given.clone()).map(|data| (given, data)),
-            _ => Err(SetError::new("invalidProperties").because("it must be an object")),
+        let created = match json::object(object, "it must be an object") {
+            Ok(given) => kind.create(given.clone()).map(|data| (given, data)),
+            Err(error) => Err(error),
         };
         match created {
             Ok((given, data)) => {
@@ -99,7 +99,7 @@ pub async fn set(
         Ok((std::mem::take(&mut plan.edits), plan))
     };
     let edited = mail.edit_records(kind.of(), set.done.next(), run).await;
-    let ((plan, ids), own) = edited.map_err(method_error)?;
+    let ((plan, ids), own) = edited?;
     set.done.own(&own);
     let fit = names.len() - plan.full;
     for (at, ((name, given), data)) in names.iter().zip(&made).enumerate() {
@@ -176,15 +176,10 @@ impl Plan {
 
     /// Properties that became something else than the client said.
     fn update(&mut self, id: u64, mut data: Data, patch: Value) -> Result<Data, SetError> {
-        let Value::Object(patch) = patch else {
-            return Err(SetError::new("invalidPatch").because("a patch is an object"));
-        };
         let before = data.clone();
         let mut told = Data::new();
         for (name, change) in patch::parse(patch)? {
-            let Change::Whole(value) = change else {
-                return Err(SetError::new("invalidPatch").because(format!("{name} has no members")));
-            };
+            let value = change.whole(&name)?;
             // RFC 8620 §5.3: what cannot change may be sent as it is.
             if self.kind.value(id, &data, &name) == value {
                 continue;

@@ -1,11 +1,15 @@
 //! What every /set has in common (RFC 8620 §5.3).
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::Answer;
-use crate::jmap::context::{Context, account, method_error, set_error, state};
+use super::get::once;
+use crate::jmap::context::{Context, account, state};
 use crate::jmap::wire::args::{Args, is_id};
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id::ACCOUNT;
+use crate::jmap::wire::json::{list_or_null, or_null, put};
 use crate::limits;
 use crate::mail::{self, DataType, Error, Expect, Modseq, Own};
 
@@ -39,9 +43,7 @@ impl Set {
                 MethodError::new("requestTooLarge").because("more objects than maxObjectsInSet")
             );
         }
-        if let Some(bad) = create.keys().find(|id| !is_id(id)) {
-            return Err(MethodError::invalid(format!("{bad:?} is no creation id")));
-        }
+        check_new(&create, "")?;
         let update = update.into_iter().collect();
         Ok(Set {
             create,
@@ -53,12 +55,8 @@ impl Set {
 
     /// Refuses updates of what will be destroyed (`willDestroy`) and repeated ids.
     pub fn settle(&mut self, context: &Context) {
-        let mut seen = std::collections::HashSet::new();
-        self.destroy = std::mem::take(&mut self.destroy)
-            .into_iter()
-            .map(|id| context.resolve(&id).to_owned())
-            .filter(|id| seen.insert(id.clone()))
-            .collect();
+        self.destroy = once(context, std::mem::take(&mut self.destroy));
+        let seen: HashSet<String> = self.destroy.iter().cloned().collect();
         for (id, patch) in std::mem::take(&mut self.update) {
             let id = context.resolve(&id).to_owned();
             if seen.contains(&id) {
@@ -67,6 +65,17 @@ impl Set {
                 self.update.push((id, patch));
             }
         }
+    }
+}
+
+/// Refuses creation ids that are none, and, saying `more`, too many of them.
+pub fn check_new(create: &Map<String, Value>, more: &str) -> Result<(), MethodError> {
+    if create.len() > limits::JMAP_SET {
+        return Err(MethodError::new("requestTooLarge").because(more));
+    }
+    match create.keys().find(|id| !is_id(id)) {
+        Some(bad) => Err(MethodError::invalid(&format!("{bad:?} is no creation id"))),
+        None => Ok(()),
     }
 }
 
@@ -182,7 +191,7 @@ impl Done {
                 let each = ids.iter().map(|_| Err(Error::StateMismatch));
                 (each.collect(), None)
             }
-            Err(error) => return Err(method_error(error)),
+            Err(error) => return Err(error.into()),
         };
         if let Some(own) = own {
             self.own(&own);
@@ -191,8 +200,8 @@ impl Done {
             match (result, gone) {
                 (Ok(()), false) => self.updated(id),
                 (Ok(()), true) => self.destroyed(id),
-                (Err(error), false) => self.not_updated(id, set_error(error)),
-                (Err(error), true) => self.not_destroyed(id, set_error(error)),
+                (Err(error), false) => self.not_updated(id, error.into()),
+                (Err(error), true) => self.not_destroyed(id, error.into()),
             }
         }
         Ok(())
@@ -200,20 +209,27 @@ impl Done {
 
     /// An object was not made.
     pub fn not_created(&mut self, name: &str, error: SetError) {
-        self.stale |= error == stale();
-        self.not_created.insert(name.to_owned(), error.into());
+        self.look(&error);
+        put(&mut self.not_created, name, error);
     }
 
     /// An object was not changed.
     pub fn not_updated(&mut self, id: &str, error: SetError) {
-        self.stale |= error == stale();
-        self.not_updated.insert(id.to_owned(), error.into());
+        self.look(&error);
+        put(&mut self.not_updated, id, error);
     }
 
     /// An object is still there.
     pub fn not_destroyed(&mut self, id: &str, error: SetError) {
-        self.stale |= error == stale();
-        self.not_destroyed.insert(id.to_owned(), error.into());
+        self.look(&error);
+        put(&mut self.not_destroyed, id, error);
+    }
+
+    /// Whether others changed objects of the type between two operations of one call that was to find
+    /// a certain state. What is done by then is done (RFC 8620 §5.3: each record on its own), the rest
+    /// is not.
+    fn look(&mut self, error: &SetError) {
+        self.stale |= error.kind() == "stateMismatch";
     }
 
     /// The response of a /set. Every key is there, null where empty: some clients insist.
@@ -224,20 +240,16 @@ impl Done {
             return Err(MethodError::new("stateMismatch"));
         }
         let before = (!self.mixed).then(|| state(self.before));
-        let destroyed = match self.destroyed.is_empty() {
-            true => Value::Null,
-            false => Value::Array(self.destroyed),
-        };
         let mut map = Map::new();
-        map.insert("accountId".into(), ACCOUNT.into());
-        map.insert("oldState".into(), before.into());
-        map.insert("newState".into(), state(self.now).into());
-        map.insert("created".into(), or_null(self.created));
-        map.insert("updated".into(), or_null(self.updated));
-        map.insert("destroyed".into(), destroyed);
-        map.insert("notCreated".into(), or_null(self.not_created));
-        map.insert("notUpdated".into(), or_null(self.not_updated));
-        map.insert("notDestroyed".into(), or_null(self.not_destroyed));
+        put(&mut map, "accountId", ACCOUNT);
+        put(&mut map, "oldState", before);
+        put(&mut map, "newState", state(self.now));
+        put(&mut map, "created", or_null(self.created));
+        put(&mut map, "updated", or_null(self.updated));
+        put(&mut map, "destroyed", list_or_null(self.destroyed));
+        put(&mut map, "notCreated", or_null(self.not_created));
+        put(&mut map, "notUpdated", or_null(self.not_updated));
+        put(&mut map, "notDestroyed", or_null(self.not_destroyed));
         Ok(map)
     }
 
@@ -257,19 +269,5 @@ impl Done {
             map.remove(name);
         }
         Ok(map)
-    }
-}
-
-/// Others changed objects of the type between two operations of one call that was to find a certain
-/// state. What is done by then is done (RFC 8620 §5.3: each record on its own), the rest is not.
-fn stale() -> SetError {
-    set_error(Error::StateMismatch)
-}
-
-fn or_null(map: Map<String, Value>) -> Value {
-    if map.is_empty() {
-        Value::Null
-    } else {
-        Value::Object(map)
     }
 }

@@ -5,12 +5,12 @@ use super::Answer;
 use super::email::{filter, visible};
 use super::get::unique;
 use crate::jmap::blob::Bytes;
-use crate::jmap::context::{Context, account, method_error};
+use crate::jmap::context::{Context, account};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::filter::Filter;
 use crate::jmap::wire::id::{self, ACCOUNT};
-use crate::limits;
+use crate::jmap::wire::json::{list_or_null, put};
 use crate::mail::{Mail, Message, Result};
 use crate::mime::Part;
 use crate::mime::casemap::{self, fold};
@@ -28,13 +28,9 @@ const WINDOW: usize = 16 * 1024;
 pub async fn get(context: &mut Context, mut args: Args) -> Answer {
     account(&mut args, "accountId", "accountNotFound")?;
     let wanted = args.value("filter");
-    let ids = args.texts("emailIds")?;
-    let ids = ids.ok_or_else(|| MethodError::invalid("emailIds must be an array of ids"))?;
+    let ids = args.ids("emailIds")?;
     args.finish()?;
-    let ids = unique(context, ids);
-    if ids.len() > limits::JMAP_GET {
-        return Err(MethodError::new("requestTooLarge").because("more ids than maxObjectsInGet"));
-    }
+    let ids = unique(context, ids)?;
     let meta = context.mail.meta();
     // What Email/query would refuse is refused here.
     filter::parse(context, &meta.keywords, wanted.clone())?;
@@ -45,22 +41,16 @@ pub async fn get(context: &mut Context, mut args: Args) -> Answer {
             missing.push(Value::from(text));
             continue;
         };
-        let (subject, preview) =
-            snippet(&context.mail, &message, &needles).map_err(method_error)?;
+        let (subject, preview) = snippet(&context.mail, &message, &needles)?;
         let object = json!({ "emailId": text, "subject": subject, "preview": preview });
         context.spend_on(&object)?;
         list.push(object);
         smol::future::yield_now().await;
     }
     let mut map = Map::new();
-    map.insert("accountId".into(), ACCOUNT.into());
-    map.insert("list".into(), list.into());
-    let missing = if missing.is_empty() {
-        Value::Null
-    } else {
-        missing.into()
-    };
-    map.insert("notFound".into(), missing);
+    put(&mut map, "accountId", ACCOUNT);
+    put(&mut map, "list", list);
+    put(&mut map, "notFound", list_or_null(missing));
     Ok(map)
 }
 
@@ -68,11 +58,11 @@ fn message(context: &Context, text: &str) -> std::result::Result<Option<Message>
     let Some(email) = id::to_email(text) else {
         return Ok(None);
     };
-    let reader = context.mail.reader().map_err(method_error)?;
+    let reader = context.mail.reader()?;
     if visible(&reader, email)?.is_empty() {
         return Ok(None);
     }
-    reader.message(email).map_err(method_error)
+    Ok(reader.message(email)?)
 }
 
 /// The words to mark, folded as the search folds them.

@@ -14,7 +14,7 @@ pub use set::set;
 use super::get::{Get, unnamed};
 use super::kind::{Few, Objects, Question, Type, done};
 use super::{Answer, Running};
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
@@ -61,7 +61,7 @@ impl Type for Submissions {
         match context.mail.submissions() {
             Ok(all) if get.ids.is_none() && all.len() > limits::JMAP_GET => done(Err(unnamed())),
             Ok(all) => Few::at_hand(all, value),
-            Err(error) => done(Err(method_error(error))),
+            Err(error) => done(Err(error.into())),
         }
     }
 

@@ -5,7 +5,7 @@ use super::Running;
 use super::email::visible;
 use super::get::Get;
 use super::kind::{Changed, Objects, Type, done, object};
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id;
@@ -44,7 +44,7 @@ impl Type for Threads {
     ) -> Running<'a, Changed> {
         Box::pin(async move {
             let changes = context.mail.thread_changes(since, max).await;
-            let changes = changes.map_err(method_error)?;
+            let changes = changes?;
             Ok(changes.map(|thread| thread.0.into()).into())
         })
     }
@@ -64,7 +64,7 @@ impl Objects for Threads {
         let Ok(thread) = u32::try_from(id).map(ThreadId) else {
             return Ok(None);
         };
-        let reader = context.mail.reader().map_err(method_error)?;
+        let reader = context.mail.reader()?;
         let emails = emails(&reader, thread)?;
         let ids = || emails.iter().map(|email| id::email(*email)).collect();
         let there = !emails.is_empty();
@@ -80,7 +80,7 @@ impl Objects for Threads {
 /// The emails of a thread that JMAP shows, oldest first.
 fn emails(reader: &Reader, thread: ThreadId) -> Result<Vec<EmailId>, MethodError> {
     let mut out = Vec::new();
-    for email in reader.thread(thread).map_err(method_error)? {
+    for email in reader.thread(thread)? {
         if let Some(row) = visible(reader, email)?.first() {
             out.push((row.internaldate, email));
         }

@@ -7,11 +7,11 @@ use super::Running;
 use super::get::Get;
 use super::kind::{Few, Objects, Type, done};
 use super::set::Set;
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::date;
 use crate::jmap::wire::error::SetError;
-use crate::jmap::wire::patch::{self, Change};
+use crate::jmap::wire::patch;
 use crate::limits;
 use crate::mail::vacation::Vacation;
 use crate::mail::{DataType, Edit, Record};
@@ -76,7 +76,7 @@ impl Type for Vacations {
     ) -> Running<'a, Box<dyn Objects>> {
         match Vacation::of(&context.mail) {
             Ok(vacation) => Few::at_hand(vec![(0, vacation)], value),
-            Err(error) => done(Err(method_error(error))),
+            Err(error) => done(Err(error.into())),
         }
     }
 }
@@ -100,7 +100,7 @@ pub async fn set(context: &mut Context, mut args: Args) -> Answer {
         }
         let plan = move |records: &[Record]| Ok(plan(records, patch));
         let edited = context.mail.edit_records(KIND, set.done.next(), plan);
-        let ((outcome, _), own) = edited.await.map_err(method_error)?;
+        let ((outcome, _), own) = edited.await?;
         set.done.own(&own);
         match outcome {
             Ok(()) => set.done.updated(&id),
@@ -130,15 +130,10 @@ fn plan(records: &[Record], patch: Value) -> (Vec<Edit>, Result<(), SetError>) {
 
 /// The object after a patch; None where that changes nothing.
 fn update(old: Vacation, patch: Value) -> Result<Option<Vacation>, SetError> {
-    let Value::Object(patch) = patch else {
-        return Err(SetError::new("invalidPatch").because("a patch is an object"));
-    };
     let mut new = old.clone();
     for (name, change) in patch::parse(patch)? {
-        let Change::Whole(given) = change else {
-            return Err(SetError::new("invalidPatch").because(format!("{name} has no members")));
-        };
-        let wrong = |why: &str| SetError::property(&name, format!("{name} {why}"));
+        let given = change.whole(&name)?;
+        let wrong = |why: &str| SetError::property(&name, &format!("{name} {why}"));
         let when = || match &given {
             Value::Null => Ok(None),
             given => match given.as_str().and_then(date::parse_utc) {

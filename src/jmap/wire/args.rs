@@ -101,6 +101,17 @@ impl Args {
         }
     }
 
+    /// The same, required.
+    pub fn required_object(&mut self, name: &str) -> Result<Map<String, Value>, MethodError> {
+        self.object(name)?.ok_or_else(|| wrong(name, "an object"))
+    }
+
+    /// `Id[]`, required.
+    pub fn ids(&mut self, name: &str) -> Result<Vec<String>, MethodError> {
+        self.texts(name)?
+            .ok_or_else(|| wrong(name, "an array of ids"))
+    }
+
     /// Everything that is left.
     pub fn into_map(self) -> Map<String, Value> {
         self.0
@@ -110,13 +121,13 @@ impl Args {
     pub fn finish(self) -> Result<(), MethodError> {
         match self.0.keys().next() {
             None => Ok(()),
-            Some(name) => Err(MethodError::invalid(format!("unknown argument {name:?}"))),
+            Some(name) => Err(MethodError::invalid(&format!("unknown argument {name:?}"))),
         }
     }
 }
 
 fn wrong(name: &str, want: &str) -> MethodError {
-    MethodError::invalid(format!("{name} must be {want}"))
+    MethodError::invalid(&format!("{name} must be {want}"))
 }
 
 /// Whether a text fits the Id type (RFC 8620 §1.2).

@@ -169,7 +169,8 @@ mod tests {
     use serde_json::json;
 
     fn of(value: Value) -> Result<Filter<(String, Value)>, &'static str> {
-        Filter::parse(value, &mut |name, value| Ok((name.to_owned(), value))).map_err(|e| e.kind())
+        Filter::parse(value, &mut |name, value| Ok((name.to_owned(), value)))
+            .map_err(|e| &*e.kind().to_owned().leak())
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::fmt;
 use serde_core::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::error::SetError;
+
 /// Why a text was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub enum JsonError {
@@ -29,6 +31,39 @@ pub fn parse(text: &[u8], budget: usize) -> Result<Value, JsonError> {
             JsonError::Syntax(error.to_string())
         }
     })
+}
+
+/// Sets a member of an object.
+pub fn put(map: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
+    set(map, name, value.into());
+}
+
+fn set(map: &mut Map<String, Value>, name: &str, value: Value) {
+    map.insert(name.to_owned(), value);
+}
+
+/// The members of an object; `why` says what is one.
+pub fn object(value: Value, why: &str) -> Result<Map<String, Value>, SetError> {
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(SetError::new("invalidProperties").because(why)),
+    }
+}
+
+/// An object, or null where it is empty.
+pub fn or_null(map: Map<String, Value>) -> Value {
+    match map.is_empty() {
+        true => Value::Null,
+        false => Value::Object(map),
+    }
+}
+
+/// A list, or null where it is empty.
+pub fn list_or_null(list: Vec<Value>) -> Value {
+    match list.is_empty() {
+        true => Value::Null,
+        false => Value::Array(list),
+    }
 }
 
 /// Deserializes one value and pays for it.

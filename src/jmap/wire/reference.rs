@@ -19,7 +19,7 @@ pub fn resolve(
     for name in names {
         let plain = name.trim_start_matches('#').to_owned();
         if args.contains_key(&plain) {
-            return Err(MethodError::invalid(format!(
+            return Err(MethodError::invalid(&format!(
                 "both {plain} and {name} are given"
             )));
         }
@@ -62,7 +62,7 @@ fn look_up(reference: &Value, responses: &[Invocation]) -> Result<Value, MethodE
         .find(|r| r.id == result_of)
         .ok_or_else(|| failed("no earlier response has this call id"))?;
     if response.name != name {
-        return Err(failed(format!("the response is {:?}", response.name)));
+        return Err(failed(&format!("the response is {:?}", response.name)));
     }
     let tokens = tokens(path).ok_or_else(|| failed("the path is no JSON Pointer"))?;
     match tokens.split_first() {
@@ -75,7 +75,7 @@ fn look_up(reference: &Value, responses: &[Invocation]) -> Result<Value, MethodE
     }
 }
 
-fn failed(why: impl Into<String>) -> MethodError {
+fn failed(why: &str) -> MethodError {
     MethodError::new("invalidResultReference").because(why)
 }
 
@@ -148,7 +148,7 @@ mod tests {
     fn ids(responses: &[Invocation], reference: Value) -> Result<Value, &'static str> {
         let mut args = Map::new();
         args.insert("#ids".into(), reference);
-        resolve(&mut args, responses, &mut 1000).map_err(|e| e.kind())?;
+        resolve(&mut args, responses, &mut 1000).map_err(|e| &*e.kind().to_owned().leak())?;
         Ok(args.remove("ids").unwrap())
     }
 

@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use super::{Answer, DIGESTS};
 use crate::jmap::blob::open;
-use crate::jmap::context::{Context, account, method_error};
+use crate::jmap::context::{Context, account};
 use crate::jmap::method::get::unique;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
-use crate::jmap::wire::id::{ACCOUNT, BlobId};
-use crate::limits;
+use crate::jmap::wire::id::ACCOUNT;
+use crate::jmap::wire::json::put;
 
 /// What is wanted of each blob.
 struct Wanted {
@@ -61,7 +61,7 @@ fn algorithm(name: &str) -> Result<(&'static str, &'static digest::Algorithm), M
     let found = DIGESTS.iter().find(|(known, _)| Some(*known) == wanted);
     found
         .copied()
-        .ok_or_else(|| MethodError::invalid(format!("there is no property {name:?}")))
+        .ok_or_else(|| MethodError::invalid(&format!("there is no property {name:?}")))
 }
 
 /// Blob/get.
@@ -72,10 +72,7 @@ pub async fn get(context: &mut Context, mut args: Args) -> Answer {
     let ids = ids.ok_or_else(|| MethodError::new("requestTooLarge").because("name the ids"))?;
     let wanted = Wanted::parse(&mut args)?;
     args.finish()?;
-    let ids = unique(context, ids);
-    if ids.len() > limits::JMAP_GET {
-        return Err(MethodError::new("requestTooLarge").because("more ids than maxObjectsInGet"));
-    }
+    let ids = unique(context, ids)?;
     let (mut list, mut missing) = (Vec::new(), Vec::new());
     for text in ids {
         match object(context, &text, &wanted).await? {
@@ -88,9 +85,9 @@ pub async fn get(context: &mut Context, mut args: Args) -> Answer {
         }
     }
     let mut map = Map::new();
-    map.insert("accountId".into(), ACCOUNT.into());
-    map.insert("list".into(), list.into());
-    map.insert("notFound".into(), missing.into());
+    put(&mut map, "accountId", ACCOUNT);
+    put(&mut map, "list", list);
+    put(&mut map, "notFound", missing);
     Ok(map)
 }
 
@@ -99,26 +96,23 @@ async fn object(
     text: &str,
     wanted: &Wanted,
 ) -> Result<Option<Map<String, Value>>, MethodError> {
-    let Some(id) = BlobId::parse(text) else {
-        return Ok(None);
-    };
-    let Some(blob) = open(&context.mail, &id).await.map_err(method_error)? else {
+    let Some(blob) = open(&context.mail, text).await? else {
         return Ok(None);
     };
     let size = blob.size;
     let left = size.saturating_sub(wanted.offset);
     let length = wanted.length.unwrap_or(left).min(left);
     let mut map = Map::new();
-    map.insert("id".into(), text.into());
+    put(&mut map, "id", text);
     if wanted.size {
-        map.insert("size".into(), size.into());
+        put(&mut map, "size", size);
     }
     if !wanted.data() && wanted.digests.is_empty() {
         return Ok(Some(map));
     }
     // RFC 9404 §4.2: also when the range begins behind the end.
     if wanted.offset > size || wanted.length.is_some_and(|length| length > left) {
-        map.insert("isTruncated".into(), true.into());
+        put(&mut map, "isTruncated", true);
     }
     if wanted.data() && length > context.budget as u64 {
         return Err(MethodError::new("requestTooLarge").because("ask for a shorter range"));
@@ -130,10 +124,7 @@ async fn object(
         .collect();
     let (mut data, mut piece) = (Vec::new(), Vec::new());
     let mut bytes = blob.bytes.slice(wanted.offset, length);
-    while bytes
-        .next(&context.mail, &mut piece)
-        .map_err(method_error)?
-    {
+    while bytes.next(&context.mail, &mut piece)? {
         digests
             .iter_mut()
             .for_each(|(_, digest)| digest.update(&piece));
@@ -156,17 +147,17 @@ async fn object(
 fn show(map: &mut Map<String, Value>, wanted: &Wanted, data: Vec<u8>) {
     let is_text = std::str::from_utf8(&data).is_ok();
     if wanted.base64 || (wanted.either && !is_text) {
-        map.insert("data:asBase64".into(), STANDARD.encode(&data).into());
+        put(map, "data:asBase64", STANDARD.encode(&data));
     }
     if (wanted.text || wanted.either) && !is_text {
-        map.insert("isEncodingProblem".into(), true.into());
+        put(map, "isEncodingProblem", true);
     }
     match String::from_utf8(data) {
         Ok(text) if wanted.text || wanted.either => {
-            map.insert("data:asText".into(), text.into());
+            put(map, "data:asText", text);
         }
         Err(_) if wanted.text => {
-            map.insert("data:asText".into(), Value::Null);
+            put(map, "data:asText", Value::Null);
         }
         _ => {}
     }

@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 use super::{Answer, TYPES};
 use crate::jmap::blob::open;
 use crate::jmap::capability::Capability;
-use crate::jmap::context::{Context, account, method_error};
+use crate::jmap::context::{Context, account};
 use crate::jmap::method::email::visible;
 use crate::jmap::method::get::unique;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
-use crate::jmap::wire::id::{self, ACCOUNT, BlobId};
-use crate::limits;
+use crate::jmap::wire::id::{self, ACCOUNT};
+use crate::jmap::wire::json::put;
 use crate::mail::Row;
 
 /// Blob/lookup.
@@ -19,51 +19,39 @@ pub async fn lookup(context: &mut Context, mut args: Args) -> Answer {
     account(&mut args, "accountId", "accountNotFound")?;
     let types = args.texts("typeNames")?;
     let types = types.ok_or_else(|| MethodError::invalid("typeNames must be an array"))?;
-    let ids = args.texts("ids")?;
-    let ids = ids.ok_or_else(|| MethodError::invalid("ids must be an array of ids"))?;
+    let ids = args.ids("ids")?;
     args.finish()?;
     // All of these types are of the mail capability.
     let known = |name: &String| TYPES.contains(&name.as_str()) && context.uses(Capability::Mail);
     if let Some(name) = types.iter().find(|name| !known(name)) {
-        return Err(MethodError::new("unknownDataType").because(format!("{name:?}")));
+        return Err(MethodError::new("unknownDataType").because(&format!("{name:?}")));
     }
-    let ids = unique(context, ids);
-    if ids.len() > limits::JMAP_GET {
-        return Err(MethodError::new("requestTooLarge").because("more ids than maxObjectsInGet"));
-    }
+    let ids = unique(context, ids)?;
     let mut list = Vec::new();
     for text in ids {
         let rows = rows(context, &text).await?;
         let matched = types.iter().map(|name| (name.clone(), found(name, &rows)));
         let mut info = Map::new();
-        info.insert("matchedIds".into(), Value::Object(matched.collect()));
-        info.insert("id".into(), text.into());
+        put(&mut info, "matchedIds", Value::Object(matched.collect()));
+        put(&mut info, "id", text);
         let info = Value::Object(info);
         context.spend_on(&info)?;
         list.push(info);
     }
     let mut map = Map::new();
-    map.insert("accountId".into(), ACCOUNT.into());
-    map.insert("list".into(), list.into());
+    put(&mut map, "accountId", ACCOUNT);
+    put(&mut map, "list", list);
     // RFC 9404 §4.3: what does not exist has empty arrays, as what nobody may see has.
-    map.insert("notFound".into(), Vec::<Value>::new().into());
+    put(&mut map, "notFound", Vec::<Value>::new());
     Ok(map)
 }
 
 /// Where the email of a blob shows; nowhere, if there is no such blob.
 async fn rows(context: &Context, text: &str) -> Result<Vec<Row>, MethodError> {
-    let Some(id) = BlobId::parse(text) else {
-        return Ok(Vec::new());
-    };
-    if open(&context.mail, &id)
-        .await
-        .map_err(method_error)?
-        .is_none()
-    {
-        return Ok(Vec::new());
+    match open(&context.mail, text).await? {
+        Some(blob) => visible(&context.mail.reader()?, blob.id.root),
+        None => Ok(Vec::new()),
     }
-    let reader = context.mail.reader().map_err(method_error)?;
-    visible(&reader, id.root)
 }
 
 fn found(name: &str, rows: &[Row]) -> Value {

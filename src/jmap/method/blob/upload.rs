@@ -2,29 +2,25 @@
 //! blobs streams from the store into the new one.
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Answer;
 use crate::jmap::blob::{keep, open};
-use crate::jmap::context::{Context, account, set_error};
-use crate::jmap::wire::args::{Args, MAX_INT, is_id};
-use crate::jmap::wire::error::{MethodError, SetError};
+use crate::jmap::context::{Context, account};
+use crate::jmap::method::set::check_new;
+use crate::jmap::wire::args::{Args, MAX_INT};
+use crate::jmap::wire::error::SetError;
 use crate::jmap::wire::id::{ACCOUNT, BlobId};
+use crate::jmap::wire::json::{self, or_null, put};
 use crate::limits;
 use crate::mail::BodyWriter;
 
 /// Blob/upload.
 pub async fn upload(context: &mut Context, mut args: Args) -> Answer {
     account(&mut args, "accountId", "accountNotFound")?;
-    let create = args.object("create")?;
-    let create = create.ok_or_else(|| MethodError::invalid("create must be an object"))?;
+    let create = args.required_object("create")?;
     args.finish()?;
-    if create.len() > limits::JMAP_SET {
-        return Err(MethodError::new("requestTooLarge").because("more than maxObjectsInSet"));
-    }
-    if let Some(bad) = create.keys().find(|id| !is_id(id)) {
-        return Err(MethodError::invalid(format!("{bad:?} is no creation id")));
-    }
+    check_new(&create, "more than maxObjectsInSet")?;
     let (mut made, mut refused) = (Map::new(), Map::new());
     let mut room = limits::UPLOAD_OCTETS.max(context.mail.message_size());
     for (name, object) in in_order(create) {
@@ -40,14 +36,10 @@ pub async fn upload(context: &mut Context, mut args: Args) -> Answer {
             }
         }
     }
-    let or_null = |map: Map<String, Value>| match map.is_empty() {
-        true => Value::Null,
-        false => Value::Object(map),
-    };
     let mut map = Map::new();
-    map.insert("accountId".into(), ACCOUNT.into());
-    map.insert("created".into(), or_null(made));
-    map.insert("notCreated".into(), or_null(refused));
+    put(&mut map, "accountId", ACCOUNT);
+    put(&mut map, "created", or_null(made));
+    put(&mut map, "notCreated", or_null(refused));
     Ok(map)
 }
 
@@ -84,9 +76,7 @@ async fn one(
     object: Value,
     room: &mut u64,
 ) -> Result<Map<String, Value>, SetError> {
-    let Value::Object(mut object) = object else {
-        return Err(SetError::new("invalidProperties").because("an UploadObject is an object"));
-    };
+    let mut object = json::object(object, "an UploadObject is an object")?;
     let media = match object.remove("type") {
         None | Some(Value::Null) => Value::Null,
         Some(Value::String(media)) => media.into(),
@@ -96,25 +86,26 @@ async fn one(
         return Err(wrong("data must be an array of sources"));
     };
     if let Some(name) = object.keys().next() {
-        return Err(SetError::property(name.clone(), "unknown"));
+        return Err(SetError::property(name, "unknown"));
     }
     if sources.len() > limits::JMAP_SOURCES {
         return Err(wrong("more sources than maxDataSources"));
     }
-    let mut writer = context.mail.body(None).map_err(set_error)?;
+    let mut writer = context.mail.body(None)?;
     for source in sources {
         add(context, &mut writer, source, *room).await?;
     }
     *room = room.saturating_sub(writer.len());
-    let staged = writer.finish(&[]).await.map_err(set_error)?;
+    let staged = writer.finish(&[]).await?;
     let size = staged.size();
-    let id = keep(&context.mail, staged).await.map_err(set_error)?;
+    let id = keep(&context.mail, staged).await?;
     let id = BlobId::whole(id).to_string();
-    let blob = json!({ "id": id, "blobId": id, "type": media, "size": size });
-    match blob {
-        Value::Object(map) => Ok(map),
-        _ => Ok(Map::new()),
-    }
+    let mut blob = Map::new();
+    put(&mut blob, "id", id.as_str());
+    put(&mut blob, "blobId", id);
+    put(&mut blob, "type", media);
+    put(&mut blob, "size", size);
+    Ok(blob)
 }
 
 fn wrong(why: &str) -> SetError {
@@ -140,12 +131,12 @@ async fn add(
     match given.as_slice() {
         ["data:asText"] => {
             let text = text("data:asText").ok_or_else(|| wrong("data:asText is a string"))?;
-            writer.push(text.as_bytes()).await.map_err(set_error)
+            Ok(writer.push(text.as_bytes()).await?)
         }
         ["data:asBase64"] => {
             let octets = text("data:asBase64").and_then(|text| STANDARD.decode(text).ok());
             let octets = octets.ok_or_else(|| wrong("data:asBase64 is no base64"))?;
-            writer.push(&octets).await.map_err(set_error)
+            Ok(writer.push(&octets).await?)
         }
         names
             if names.contains(&"blobId")
@@ -178,10 +169,8 @@ async fn add_blob(
     };
     let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
     let id = source.get("blobId").and_then(Value::as_str);
-    let id = id.and_then(|text| BlobId::parse(context.resolve(text)));
+    let blob = open(&context.mail, context.resolve(id.unwrap_or_default())).await?;
     let missing = || SetError::new("blobNotFound").because("there is no blob with this id");
-    let id = id.ok_or_else(missing)?;
-    let blob = open(&context.mail, &id).await.map_err(set_error)?;
     let blob = blob.ok_or_else(missing)?;
     // RFC 9404 §4.1: a range that is not all there is invalid.
     let left = blob.size.checked_sub(offset);
@@ -193,10 +182,6 @@ async fn add_blob(
     if writer.len().saturating_add(length) > room {
         return Err(SetError::new("overQuota").because("too much in one call"));
     }
-    let (mut bytes, mut piece) = (blob.bytes.slice(offset, length), Vec::new());
-    while bytes.next(&context.mail, &mut piece).map_err(set_error)? {
-        writer.push(&piece).await.map_err(set_error)?;
-        piece.clear();
-    }
-    Ok(())
+    let bytes = blob.bytes.slice(offset, length);
+    Ok(bytes.pour(&context.mail, writer).await?)
 }

@@ -6,45 +6,27 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::import::received_at;
-use super::keyword;
-use crate::jmap::blob::Bytes;
-use crate::jmap::context::{Context, set_error};
+use super::import::Place;
+use crate::jmap::blob;
+use crate::jmap::context::Context;
 use crate::jmap::wire::date;
 use crate::jmap::wire::error::SetError;
 use crate::jmap::wire::header::{Form, HeaderProperty};
-use crate::mail::{Added, Expect, NewEmail, Source, Staged};
+use crate::jmap::wire::json;
+use crate::mail::{Added, Expect, Source, Staged};
 use crate::mime::address::{Group, Mailbox};
-use crate::mime::build::{self, Header, Piece};
-use crate::mime::transfer::Base64;
+use crate::mime::build::{self, Header};
 use crate::mime::{DateTime, msgid};
 use crate::sys::clock;
 use crate::sys::random;
 
 /// Makes the email that `object` describes.
 pub async fn create(context: &Context, object: Value, expect: Expect) -> Result<Added, SetError> {
-    let Value::Object(mut object) = object else {
-        return Err(SetError::new("invalidProperties").because("an Email is an object"));
-    };
-    let mailboxes = object.remove("mailboxIds").unwrap_or(Value::Null);
-    let mailboxes = keyword::mailboxes(context, &mailboxes)?;
-    let (flags, keywords) = keyword::parse(&object.remove("keywords").unwrap_or(Value::Null))?;
-    let internaldate = match object.remove("receivedAt") {
-        None | Some(Value::Null) => None,
-        Some(value) => Some(received_at(&value)?),
-    };
+    let mut object = json::object(object, "an Email is an object")?;
+    let place = Place::take(context, &mut object)?;
     let staged = stage(context, object).await?;
-    let source = Source::Staged(staged);
-    let email = NewEmail {
-        source,
-        mailboxes,
-        flags,
-        keywords,
-        internaldate,
-        hold: false,
-    };
-    let added = context.mail.add_if(expect, email).await;
-    added.map_err(set_error)
+    let email = place.email(Source::Staged(staged), None);
+    Ok(context.mail.add_if(expect, email).await?)
 }
 
 /// Writes the message.
@@ -67,59 +49,7 @@ async fn stage(context: &Context, mut object: Map<String, Value>) -> Result<Stag
     let random = random.map_err(|_| SetError::new("serverUnavailable").because("no randomness"))?;
     let header = header(context, &fields, random)?;
     let pieces = build::message(&header, root, random.rotate_left(64));
-    let mut writer = context.mail.body(None).map_err(set_error)?;
-    for piece in pieces {
-        match piece {
-            Piece::Octets(octets) => writer.push(&octets).await.map_err(set_error)?,
-            Piece::Raw(mut bytes) => {
-                let mut chunk = Vec::new();
-                while bytes.next(&context.mail, &mut chunk).map_err(set_error)? {
-                    writer.push(&chunk).await.map_err(set_error)?;
-                    chunk.clear();
-                }
-            }
-            Piece::Base64(bytes) => {
-                let mut encoded = encode(context, bytes);
-                while let Some(chunk) = encoded.next()? {
-                    writer.push(&chunk).await.map_err(set_error)?;
-                }
-            }
-        }
-    }
-    writer.finish(&[]).await.map_err(set_error)
-}
-
-/// The octets of a source in base64, a piece at a time.
-struct Encoded<'a> {
-    context: &'a Context,
-    bytes: Bytes,
-    encoder: Option<Base64>,
-}
-
-fn encode(context: &Context, bytes: Bytes) -> Encoded<'_> {
-    Encoded {
-        context,
-        bytes,
-        encoder: Some(Base64::default()),
-    }
-}
-
-impl Encoded<'_> {
-    fn next(&mut self) -> Result<Option<Vec<u8>>, SetError> {
-        let Some(encoder) = &mut self.encoder else {
-            return Ok(None);
-        };
-        let (mut plain, mut out) = (Vec::new(), Vec::new());
-        let more = self
-            .bytes
-            .next(&self.context.mail, &mut plain)
-            .map_err(set_error)?;
-        encoder.push(&plain, &mut out);
-        if !more && let Some(encoder) = self.encoder.take() {
-            encoder.finish(&mut out);
-        }
-        Ok(Some(out))
-    }
+    Ok(blob::write(&context.mail, pieces).await?)
 }
 
 /// A header field that a client set: the property's name, the field, its values.
@@ -142,7 +72,7 @@ pub fn fields(
     for (name, value) in object {
         let of = HeaderProperty::parse(&name)
             .or_else(|| HeaderProperty::convenience(&name).filter(|_| !in_part));
-        let wrong = |why: &str| SetError::property(format!("{path}{name}"), why);
+        let wrong = |why: &str| SetError::property(&format!("{path}{name}"), why);
         let of = of.ok_or_else(|| wrong("unknown, set by the server, or a forbidden form"))?;
         if value.is_null() {
             continue;
@@ -218,7 +148,7 @@ pub fn write(header: &mut Header, fields: &[Field]) -> Result<(), SetError> {
     for field in fields {
         for value in &field.values {
             put(header, &field.of, value).ok_or_else(|| {
-                SetError::property(field.property.clone(), "the value does not fit the form")
+                SetError::property(&field.property, "the value does not fit the form")
             })?;
         }
     }

@@ -1,6 +1,6 @@
 //! Email/changes (RFC 8621 §4.3).
 use super::visible;
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::wire::error::MethodError;
 use crate::mail::{EmailId, Modseq, ObjectChanges, Reader};
 
@@ -11,8 +11,8 @@ pub async fn changes(
     max: usize,
 ) -> Result<ObjectChanges<EmailId>, MethodError> {
     let changes = context.mail.email_changes(since, max).await;
-    let mut changes = changes.map_err(method_error)?;
-    hide(&context.mail.reader().map_err(method_error)?, &mut changes)?;
+    let mut changes = changes?;
+    hide(&context.mail.reader()?, &mut changes)?;
     Ok(changes)
 }
 

@@ -103,7 +103,7 @@ fn condition(
     name: &str,
     value: Value,
 ) -> Result<Condition, MethodError> {
-    let wrong = || MethodError::invalid(format!("filter {name} has a wrong type"));
+    let wrong = || MethodError::invalid(&format!("filter {name} has a wrong type"));
     let mut made = Condition {
         query: Query::nothing(),
         mailbox: None,
@@ -147,7 +147,7 @@ fn condition(
 }
 
 fn unsupported(name: &str) -> MethodError {
-    MethodError::new("unsupportedFilter").because(format!("{name:?}"))
+    MethodError::new("unsupportedFilter").because(&format!("{name:?}"))
 }
 
 /// The conditions on date and size.
@@ -179,7 +179,7 @@ fn in_text(name: &str) -> Option<fn(Needle) -> Query> {
 /// A keyword's flag; no flag at all when no email ever had it.
 pub fn flag(name: &str, keywords: &Keywords) -> Result<Flags, MethodError> {
     if !keyword::is_keyword(name) {
-        return Err(MethodError::invalid(format!("{name:?} is no keyword")));
+        return Err(MethodError::invalid(&format!("{name:?} is no keyword")));
     }
     Ok(keyword::flag(name, keywords).unwrap_or_default())
 }

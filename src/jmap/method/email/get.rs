@@ -7,12 +7,13 @@ use super::property::{Property, Wanted};
 use super::view::View;
 use super::{keyword, visible};
 use crate::jmap::blob::Bytes;
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::method::get::Get;
 use crate::jmap::method::kind::Objects;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id::{self, BlobId};
+use crate::jmap::wire::json::put;
 use crate::mail::{EmailId, Flags, Keywords, Row};
 use crate::mime::date;
 
@@ -88,13 +89,13 @@ fn object(
     wanted: &Wanted,
     keywords: &Keywords,
 ) -> Result<Option<Map<String, Value>>, MethodError> {
-    let reader = context.mail.reader().map_err(method_error)?;
+    let reader = context.mail.reader()?;
     let rows = visible(&reader, email)?;
     let Some(first) = rows.first() else {
         return Ok(None);
     };
     let mut map = Map::new();
-    map.insert("id".into(), id::email(email).into());
+    put(&mut map, "id", id::email(email));
     for (name, property) in &wanted.properties {
         if let Some(value) = stored(property, first, &rows, keywords) {
             map.insert(name.clone(), value);
@@ -103,7 +104,7 @@ fn object(
     if wanted.rows_only() {
         return Ok(Some(map));
     }
-    let Some(message) = reader.message(email).map_err(method_error)? else {
+    let Some(message) = reader.message(email)? else {
         return Ok(None);
     };
     drop(reader);
@@ -111,7 +112,7 @@ fn object(
     let bytes = Bytes::whole(&message);
     let mut view = View::new(&context.mail, BlobId::whole(email), bytes, structure);
     for (name, property) in &wanted.properties {
-        if let Some(value) = view.value(property, wanted).map_err(method_error)? {
+        if let Some(value) = view.value(property, wanted)? {
             map.insert(name.clone(), value);
         }
     }

@@ -1,32 +1,26 @@
 //! Email/import (RFC 8621 §4.8). Duplicates are allowed: a message to oneself has the Message-ID
 //! of its draft, and must not be dropped for it.
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Answer, keyword, made};
 use crate::jmap::blob::open;
-use crate::jmap::context::{Context, account, set_error};
-use crate::jmap::method::set::Done;
-use crate::jmap::wire::args::{Args, is_id};
+use crate::jmap::context::{Context, account};
+use crate::jmap::method::set::{Done, check_new};
+use crate::jmap::wire::args::Args;
 use crate::jmap::wire::date;
-use crate::jmap::wire::error::{MethodError, SetError};
-use crate::jmap::wire::id::BlobId;
+use crate::jmap::wire::error::SetError;
+use crate::jmap::wire::json::object;
 use crate::limits;
-use crate::mail::{DataType, NewEmail, Source};
+use crate::mail::{DataType, Flags, MailboxId, NewEmail, Source};
 use crate::mime::header;
 
 /// Email/import.
 pub async fn import(context: &mut Context, mut args: Args) -> Answer {
     account(&mut args, "accountId", "accountNotFound")?;
     let mut done = Done::begin(context, &mut args, DataType::Email)?;
-    let emails = args.object("emails")?;
-    let emails = emails.ok_or_else(|| MethodError::invalid("emails must be an object"))?;
+    let emails = args.required_object("emails")?;
     args.finish()?;
-    if emails.len() > limits::JMAP_SET {
-        return Err(MethodError::new("requestTooLarge").because("more emails than maxObjectsInSet"));
-    }
-    if let Some(bad) = emails.keys().find(|id| !is_id(id)) {
-        return Err(MethodError::invalid(format!("{bad:?} is no creation id")));
-    }
+    check_new(&emails, "more emails than maxObjectsInSet")?;
     let (mut names, mut ready) = (Vec::new(), Vec::new());
     for (name, value) in emails {
         match prepare(context, value).await {
@@ -60,57 +54,77 @@ async fn add(
                 done.own(&added.own);
                 done.created(context, &name, made(&added));
             }
-            Err(error) => done.not_created(&name, set_error(error)),
+            Err(error) => done.not_created(&name, error.into()),
         }
     }
 }
 
 async fn prepare(context: &Context, value: Value) -> Result<NewEmail, SetError> {
-    let Value::Object(mut map) = value else {
-        return Err(SetError::new("invalidProperties").because("an EmailImport is an object"));
-    };
+    let mut map = object(value, "an EmailImport is an object")?;
     let blob = map.remove("blobId");
-    let blob = blob
-        .as_ref()
-        .and_then(Value::as_str)
-        .map(|text| context.resolve(text));
-    let blob = blob.and_then(BlobId::parse);
-    let mailboxes = map.remove("mailboxIds").unwrap_or(Value::Null);
-    let mailboxes = keyword::mailboxes(context, &mailboxes)?;
-    let (flags, keywords) = keyword::parse(&map.remove("keywords").unwrap_or(Value::Null))?;
-    let received = match map.remove("receivedAt") {
-        None | Some(Value::Null) => None,
-        Some(value) => Some(received_at(&value)?),
-    };
+    let place = Place::take(context, &mut map)?;
     if let Some(name) = map.keys().next() {
         return Err(SetError::property(
-            name.clone(),
+            name,
             "an EmailImport has no such property",
         ));
     }
-    let missing = || SetError::property("blobId", "there is no blob with this id");
-    let blob = blob.ok_or_else(missing)?;
-    let (source, head) = source(context, &blob).await?.ok_or_else(missing)?;
+    let blob = blob.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let found = source(context, context.resolve(blob)).await?;
+    let (source, head) =
+        found.ok_or_else(|| SetError::property("blobId", "there is no blob with this id"))?;
     if header::fields(&head).next().is_none() {
         return Err(SetError::new("invalidEmail").because("the blob has no header field"));
     }
-    let internaldate = received.or_else(|| last_received(&head));
-    Ok(NewEmail {
-        source,
-        mailboxes,
-        flags,
-        keywords,
-        internaldate,
-        hold: false,
-    })
+    Ok(place.email(source, last_received(&head)))
 }
 
-/// Reads a `receivedAt`.
-pub fn received_at(value: &Value) -> Result<u32, SetError> {
+/// Where an email is to be, and what is said of it there.
+pub struct Place {
+    mailboxes: Vec<MailboxId>,
+    marks: (Flags, Vec<String>),
+    received: Option<u32>,
+}
+
+impl Place {
+    /// Takes `mailboxIds`, `keywords` and `receivedAt`.
+    pub fn take(context: &Context, map: &mut Map<String, Value>) -> Result<Place, SetError> {
+        let mut take = |name: &str| map.remove(name).unwrap_or(Value::Null);
+        Ok(Place {
+            mailboxes: keyword::mailboxes(context, &take("mailboxIds"))?,
+            marks: keyword::parse(&take("keywords"))?,
+            received: received_at(&take("receivedAt"))?,
+        })
+    }
+
+    /// An email there; `received` unless the client said when.
+    pub fn email(self, source: Source, received: Option<u32>) -> NewEmail {
+        let (flags, keywords) = self.marks;
+        NewEmail {
+            source,
+            mailboxes: self.mailboxes,
+            flags,
+            keywords,
+            internaldate: self.received.or(received),
+            hold: false,
+        }
+    }
+}
+
+/// Reads a `receivedAt`, which may be null.
+fn received_at(value: &Value) -> Result<Option<u32>, SetError> {
+    if value.is_null() {
+        return Ok(None);
+    }
     let seconds = value.as_str().and_then(date::parse_utc);
-    seconds
-        .and_then(|seconds| u32::try_from(seconds).ok())
-        .ok_or_else(|| SetError::property("receivedAt", "receivedAt is a UTCDate since 1970"))
+    let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
+    match seconds {
+        None => Err(SetError::property(
+            "receivedAt",
+            "receivedAt is a UTCDate since 1970",
+        )),
+        seconds => Ok(seconds),
+    }
 }
 
 /// RFC 8621 §4.8: the default is the time of the most recent Received field, the topmost one.
@@ -122,23 +136,18 @@ fn last_received(head: &[u8]) -> Option<u32> {
 }
 
 /// The message behind a blob, and the beginning of it. A part of another message is copied first.
-async fn source(context: &Context, id: &BlobId) -> Result<Option<(Source, Vec<u8>)>, SetError> {
+async fn source(context: &Context, id: &str) -> Result<Option<(Source, Vec<u8>)>, SetError> {
     let mail = &context.mail;
-    let failed = |error| set_error(error);
-    let Some(blob) = open(mail, id).await.map_err(failed)? else {
+    let Some(blob) = open(mail, id).await? else {
         return Ok(None);
     };
     let head = blob.bytes.run(0, limits::JMAP_HEADER as u32);
-    let head = head.all(mail, limits::JMAP_HEADER).map_err(failed)?;
-    if id.parts.is_empty() {
-        return Ok(Some((Source::Blob(id.root), head)));
+    let head = head.all(mail, limits::JMAP_HEADER)?;
+    if blob.id.parts.is_empty() {
+        return Ok(Some((Source::Blob(blob.id.root), head)));
     }
-    let mut writer = mail.body(Some(blob.size)).map_err(failed)?;
-    let (mut bytes, mut piece) = (blob.bytes, Vec::new());
-    while bytes.next(mail, &mut piece).map_err(failed)? {
-        writer.push(&piece).await.map_err(failed)?;
-        piece.clear();
-    }
-    let staged = writer.finish(&[]).await.map_err(failed)?;
+    let mut writer = mail.body(Some(blob.size))?;
+    blob.bytes.pour(mail, &mut writer).await?;
+    let staged = writer.finish(&[]).await?;
     Ok(Some((Source::Staged(staged), head)))
 }

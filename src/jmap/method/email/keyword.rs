@@ -1,6 +1,4 @@
 //! Keywords and mailbox sets: objects whose values are all true (RFC 8621 §4.1.1).
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use crate::jmap::context::Context;
@@ -79,7 +77,7 @@ pub fn parse(value: &Value) -> Result<(Flags, Vec<String>), SetError> {
     {
         return Err(SetError::property(
             "keywords",
-            format!("{bad:?} is no keyword set to true"),
+            &format!("{bad:?} is no keyword set to true"),
         ));
     }
     Ok(split(map.keys().map(String::as_str)))
@@ -106,7 +104,7 @@ pub fn change(change: Change, update: &mut EmailUpdate) -> Result<(), SetError> 
         if !is_keyword(name) {
             return Err(SetError::property(
                 "keywords",
-                format!("{name:?} is no keyword"),
+                &format!("{name:?} is no keyword"),
             ));
         }
         list.push(name.as_str());
@@ -131,10 +129,10 @@ pub fn mailboxes(context: &Context, value: &Value) -> Result<Vec<MailboxId>, Set
 fn mailbox(context: &Context, text: &str) -> Result<MailboxId, SetError> {
     id::to_mailbox(context.resolve(text))
         .filter(|id| context.mail.meta().mailbox(*id).is_some())
-        .ok_or_else(|| bad(format!("there is no mailbox {text:?}")))
+        .ok_or_else(|| bad(&format!("there is no mailbox {text:?}")))
 }
 
-fn bad(why: impl Into<String>) -> SetError {
+fn bad(why: &str) -> SetError {
     SetError::property("mailboxIds", why)
 }
 
@@ -144,7 +142,7 @@ pub fn change_mailboxes(
     change: Change,
     update: &mut EmailUpdate,
 ) -> Result<(), SetError> {
-    let members: BTreeMap<String, Value> = match change {
+    let members = match change {
         Change::Whole(value) => {
             update.mailboxes = Some(mailboxes(context, &value)?);
             return Ok(());

@@ -123,7 +123,7 @@ impl Wanted {
         let mut properties: Vec<(String, Property)> = Vec::new();
         for name in names {
             let property = Property::parse(&name)
-                .ok_or_else(|| MethodError::invalid(format!("there is no property {name:?}")))?;
+                .ok_or_else(|| MethodError::invalid(&format!("there is no property {name:?}")))?;
             if !properties.iter().any(|(known, _)| *known == name) {
                 properties.push((name, property));
             }
@@ -178,7 +178,7 @@ fn part(name: String) -> Result<PartProperty, MethodError> {
     }
     match HeaderProperty::parse(&name) {
         Some(header) => Ok(PartProperty::Header(name, header)),
-        None => Err(MethodError::invalid(format!(
+        None => Err(MethodError::invalid(&format!(
             "a body part has no property {name:?}"
         ))),
     }

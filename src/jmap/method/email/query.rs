@@ -2,7 +2,7 @@
 use std::collections::HashSet;
 
 use super::{changes, filter, visible};
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::method::kind::{Need, Question as Query};
 use crate::jmap::method::{Running, mailbox};
 use crate::jmap::wire::args::Args;
@@ -27,7 +27,7 @@ impl Query for Question {
             self.of.reach = need.reach;
             self.of.anchor = need.anchor.map(|(id, after)| (EmailId(id), after));
             let results = context.mail.query_emails(&self.of).await;
-            let results = results.map_err(method_error)?;
+            let results = results?;
             Ok(results.into_iter().map(|email| email.0).collect())
         })
     }
@@ -62,14 +62,11 @@ async fn touched(
         .chain(changed.destroyed);
     let mut touched: HashSet<EmailId> = all.collect();
     if threads {
-        let changed = mail
-            .thread_changes(since, limits::JMAP_QUERY)
-            .await
-            .map_err(method_error)?;
+        let changed = mail.thread_changes(since, limits::JMAP_QUERY).await?;
         if changed.more {
             return Err(MethodError::new("cannotCalculateChanges").because("too much has changed"));
         }
-        let reader = mail.reader().map_err(method_error)?;
+        let reader = mail.reader()?;
         // An email of a thread changes what the others are worth.
         let emails: Vec<EmailId> = touched.iter().copied().collect();
         let mut ids: HashSet<_> = changed.created.into_iter().chain(changed.updated).collect();
@@ -77,7 +74,7 @@ async fn touched(
             ids.extend(visible(&reader, email)?.first().map(|row| row.thread));
         }
         for thread in ids {
-            touched.extend(reader.thread(thread).map_err(method_error)?);
+            touched.extend(reader.thread(thread)?);
         }
     }
     Ok(touched)
@@ -132,7 +129,7 @@ impl Question {
 
 /// A comparator (RFC 8621 §4.4.2).
 fn sort_key(by: &Comparator, keywords: &Keywords) -> Result<SortKey, MethodError> {
-    let unsupported = || MethodError::new("unsupportedSort").because(by.property.clone());
+    let unsupported = || MethodError::new("unsupportedSort").because(&by.property);
     let flags = || -> Result<Flags, MethodError> {
         let name = by.keyword.as_deref();
         let name = name.ok_or_else(|| MethodError::invalid("this sort needs a keyword"))?;

@@ -1,10 +1,8 @@
 //! Email/set (RFC 8621 §4.6).
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::{Answer, build, keyword, made, visible};
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
@@ -57,7 +55,7 @@ fn prepare(
     text: &str,
     patch: Value,
 ) -> Result<Result<(EmailId, EmailUpdate), SetError>, MethodError> {
-    let reader = context.mail.reader().map_err(method_error)?;
+    let reader = context.mail.reader()?;
     let Some(email) = id::to_email(text) else {
         return Ok(Err(SetError::new("notFound")));
     };
@@ -65,12 +63,7 @@ fn prepare(
     let Some(row) = rows.first() else {
         return Ok(Err(SetError::new("notFound")));
     };
-    let Value::Object(patch) = patch else {
-        return Ok(Err(
-            SetError::new("invalidPatch").because("a patch is an object")
-        ));
-    };
-    let changes: BTreeMap<String, Change> = match patch::parse(patch) {
+    let changes = match patch::parse(patch) {
         Ok(changes) => changes,
         Err(error) => return Ok(Err(error)),
     };
@@ -106,7 +99,7 @@ fn immutable(name: &str, change: &Change, row: &crate::mail::Row) -> Result<(), 
 
 async fn destroy_all(context: &mut Context, set: &mut Set) -> Result<(), MethodError> {
     let (mut ids, mut emails) = (Vec::new(), Vec::new());
-    let reader = context.mail.reader().map_err(method_error)?;
+    let reader = context.mail.reader()?;
     for text in std::mem::take(&mut set.destroy) {
         match id::to_email(&text) {
             Some(email) if !visible(&reader, email)?.is_empty() => {

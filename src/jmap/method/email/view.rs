@@ -9,6 +9,7 @@ use super::value;
 use crate::jmap::blob::{Bytes, size};
 use crate::jmap::wire::header::{Form, HeaderProperty};
 use crate::jmap::wire::id::BlobId;
+use crate::jmap::wire::json::put;
 use crate::jmap::wire::reference::weight;
 use crate::limits;
 use crate::mail::{Error, Mail, Result};
@@ -147,7 +148,7 @@ impl<'a> View<'a> {
             };
             let left = self.room.checked_sub(name.len() + weight(&value));
             self.room = left.ok_or(Error::TooLarge(limits::JMAP_RESPONSE as u64))?;
-            map.insert(name.to_owned(), value);
+            put(&mut map, name, value);
         }
         if multipart && deep {
             let children: Vec<usize> = self.structure.children(index).collect();
@@ -155,7 +156,7 @@ impl<'a> View<'a> {
                 .into_iter()
                 .map(|child| self.part(child, wanted, true))
                 .collect();
-            map.insert("subParts".into(), children?.into());
+            put(&mut map, "subParts", children?);
         }
         Ok(Value::Object(map))
     }

@@ -102,7 +102,7 @@ fn create(config: &Config, given: Data) -> Result<Data, SetError> {
 
 /// Whether a client may set a property to a value; null is its default.
 fn check(name: &str, value: &Value) -> Result<(), SetError> {
-    let wrong = |why: &str| Err(SetError::property(name, format!("{name} {why}")));
+    let wrong = |why: &str| Err(SetError::property(name, &format!("{name} {why}")));
     match name {
         _ if value.is_null() && default(name).is_null() && is_addresses(name) => Ok(()),
         "name" | "textSignature" | "htmlSignature" => match value {

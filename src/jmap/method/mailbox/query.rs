@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Running;
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::method::kind::{Need, Question as Query, done};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
@@ -29,18 +29,22 @@ impl Query for Question {
     /// counts has changed, all are taken out and put back.
     fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, HashSet<u64>> {
         let changes = context.mail.mailbox_changes(since, usize::MAX);
-        done(changes.map_err(method_error).map(|(changes, only_counts)| {
-            let nothing = changes.created.is_empty()
-                && changes.destroyed.is_empty()
-                && (only_counts || changes.updated.is_empty());
-            if nothing {
-                return HashSet::new();
-            }
-            let meta = context.mail.meta();
-            let now = meta.mailboxes.iter().map(|m| m.id);
-            let all = now.chain(changes.destroyed);
-            all.map(|mailbox| mailbox.0.into()).collect()
-        }))
+        done(
+            changes
+                .map_err(MethodError::from)
+                .map(|(changes, only_counts)| {
+                    let nothing = changes.created.is_empty()
+                        && changes.destroyed.is_empty()
+                        && (only_counts || changes.updated.is_empty());
+                    if nothing {
+                        return HashSet::new();
+                    }
+                    let meta = context.mail.meta();
+                    let now = meta.mailboxes.iter().map(|m| m.id);
+                    let all = now.chain(changes.destroyed);
+                    all.map(|mailbox| mailbox.0.into()).collect()
+                }),
+        )
     }
 }
 
@@ -67,9 +71,9 @@ impl Condition {
             ("hasAnyRole", Value::Bool(any)) => Ok(Condition::AnyRole(any)),
             ("isSubscribed", Value::Bool(subscribed)) => Ok(Condition::Subscribed(subscribed)),
             ("parentId" | "name" | "role" | "hasAnyRole" | "isSubscribed", _) => Err(
-                MethodError::invalid(format!("filter {name} has a wrong type")),
+                MethodError::invalid(&format!("filter {name} has a wrong type")),
             ),
-            _ => Err(MethodError::new("unsupportedFilter").because(format!("{name:?}"))),
+            _ => Err(MethodError::new("unsupportedFilter").because(&format!("{name:?}"))),
         }
     }
 
@@ -102,7 +106,7 @@ impl Question {
         for by in &sort {
             let known = matches!(by.property.as_str(), "sortOrder" | "name" | "parentId");
             if !known {
-                return Err(MethodError::new("unsupportedSort").because(by.property.clone()));
+                return Err(MethodError::new("unsupportedSort").because(&by.property));
             }
         }
         Ok(Question {

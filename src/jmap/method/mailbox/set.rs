@@ -1,17 +1,15 @@
 //! Mailbox/set (RFC 8621 §2.5).
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use super::{PROPERTIES, count};
-use crate::jmap::context::{Context, set_error};
+use crate::jmap::context::Context;
 use crate::jmap::method::Answer;
 use crate::jmap::method::kind::object;
 use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id;
-use crate::jmap::wire::patch::{self, Change};
+use crate::jmap::wire::{json, patch};
 use crate::mail::{DataType, Error, Expect, MailboxId, MailboxUpdate, Own, Role};
 
 /// Mailbox/set.
@@ -64,9 +62,7 @@ async fn create_one(
     value: Value,
     expect: Expect,
 ) -> Result<(Map<String, Value>, Own), SetError> {
-    let Value::Object(given) = value else {
-        return Err(SetError::new("invalidProperties").because("a Mailbox is an object"));
-    };
+    let given = json::object(value, "a Mailbox is an object")?;
     let mut update = MailboxUpdate {
         subscribed: Some(true),
         ..MailboxUpdate::default()
@@ -90,20 +86,16 @@ async fn create_one(
         .into_iter()
         .filter(|p| !given.contains_key(*p))
         .collect();
-    let counts = count(context, mailbox).await.map_err(unavailable)?;
+    let counts = count(context, mailbox).await?;
     let object = object(&missing, &mut |name| super::value(mailbox, &counts, name));
     Ok((object, own))
-}
-
-fn unavailable(error: MethodError) -> SetError {
-    SetError::new("serverUnavailable").because(error.kind())
 }
 
 /// Where the engine says that there is no such mailbox, it means the parent.
 fn in_parent(error: Error) -> SetError {
     match error {
-        Error::NoSuchMailbox => SetError::property("parentId", error.to_string()),
-        error => set_error(error),
+        Error::NoSuchMailbox => SetError::property("parentId", &error.to_string()),
+        error => error.into(),
     }
 }
 
@@ -114,7 +106,7 @@ fn apply(
     name: &str,
     value: Value,
 ) -> Result<(), SetError> {
-    let wrong = |want: &str| Err(SetError::property(name, format!("{name} must be {want}")));
+    let wrong = |want: &str| Err(SetError::property(name, &format!("{name} must be {want}")));
     match (name, value) {
         ("name", Value::String(text)) => update.name = Some(text),
         ("parentId", Value::Null) => update.parent = Some(None),
@@ -183,12 +175,7 @@ async fn prepare(
     let Some(mailbox) = id::to_mailbox(text).and_then(|id| meta.mailbox(id)) else {
         return Ok(Err(SetError::new("notFound")));
     };
-    let Value::Object(patch) = patch else {
-        return Ok(Err(
-            SetError::new("invalidPatch").because("a patch is an object")
-        ));
-    };
-    let changes: BTreeMap<String, Change> = match patch::parse(patch) {
+    let changes = match patch::parse(patch) {
         Ok(changes) => changes,
         Err(error) => return Ok(Err(error)),
     };
@@ -198,10 +185,9 @@ async fn prepare(
     });
     let mut update = MailboxUpdate::default();
     for (name, change) in changes {
-        let Change::Whole(value) = change else {
-            return Ok(Err(
-                SetError::new("invalidPatch").because(format!("{name} has no members"))
-            ));
+        let value = match change.whole(&name) {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(error)),
         };
         // RFC 8620 §5.3: a property of the server's may be sent as it is.
         if now.get(&name) == Some(&value) {
@@ -233,7 +219,7 @@ async fn destroy_all(context: &mut Context, set: &mut Set, with_emails: bool) {
                 .await
                 .map_err(|error| match error {
                     Error::NoSuchMailbox => SetError::new("notFound"),
-                    error => set_error(error),
+                    error => error.into(),
                 }),
             None => Err(SetError::new("notFound")),
         };

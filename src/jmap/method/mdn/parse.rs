@@ -2,79 +2,47 @@
 use serde_json::{Map, Value, json};
 
 use super::{ACTIONS, Answer, SENDINGS, TYPES};
-use crate::jmap::blob::{Bytes, open, scan};
-use crate::jmap::context::{Context, account, method_error};
+use crate::jmap::blob::{Blob, Bytes, open, scan};
+use crate::jmap::context::{Context, account};
 use crate::jmap::method::email::visible;
-use crate::jmap::method::get::unique;
+use crate::jmap::method::get::{Found, unique};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
-use crate::jmap::wire::id::{self, ACCOUNT, BlobId};
+use crate::jmap::wire::id;
+use crate::jmap::wire::json::{list_or_null, or_null, put};
 use crate::limits;
 use crate::mime::{Structure, header, text};
 
 /// MDN/parse.
 pub async fn parse(context: &mut Context, mut args: Args) -> Answer {
     account(&mut args, "accountId", "invalidArguments")?;
-    let ids = args.texts("blobIds")?;
-    let ids = ids.ok_or_else(|| MethodError::invalid("blobIds must be an array of ids"))?;
+    let ids = args.ids("blobIds")?;
     args.finish()?;
-    let ids = unique(context, ids);
-    if ids.len() > limits::JMAP_GET {
-        return Err(MethodError::new("requestTooLarge").because("more ids than maxObjectsInGet"));
-    }
-    let (mut parsed, mut not_parsable, mut not_found) = (Map::new(), Vec::new(), Vec::new());
+    let ids = unique(context, ids)?;
+    let mut found = Found::default();
     for text in ids {
-        let Some(blob) = blob(context, &text).await? else {
-            not_found.push(Value::from(text));
-            continue;
+        let blob = open(&context.mail, &text).await?;
+        let object = match blob {
+            Some(blob) => Some(object(context, blob).await?),
+            None => None,
         };
-        match object(context, blob).await? {
-            Some(object) => {
-                let object = Value::Object(object);
-                context.spend_on(&object)?;
-                parsed.insert(text, object);
-            }
-            None => not_parsable.push(Value::from(text)),
-        }
+        found.add(context, text, object)?;
     }
-    let list = |list: Vec<Value>| match list.is_empty() {
-        true => Value::Null,
-        false => list.into(),
-    };
-    let parsed = match parsed.is_empty() {
-        true => Value::Null,
-        false => Value::Object(parsed),
-    };
-    let mut map = Map::new();
-    map.insert("accountId".into(), ACCOUNT.into());
-    map.insert("parsed".into(), parsed);
-    map.insert("notParsable".into(), list(not_parsable));
-    map.insert("notFound".into(), list(not_found));
-    Ok(map)
-}
-
-async fn blob(context: &Context, text: &str) -> Result<Option<Bytes>, MethodError> {
-    let Some(id) = BlobId::parse(text) else {
-        return Ok(None);
-    };
-    let blob = open(&context.mail, &id).await.map_err(method_error)?;
-    Ok(blob.map(|blob| blob.bytes))
+    Ok(found.answer())
 }
 
 /// The MDN in a message; None: there is none.
-async fn object(
-    context: &Context,
-    bytes: Bytes,
-) -> Result<Option<Map<String, Value>>, MethodError> {
+async fn object(context: &Context, blob: Blob) -> Result<Option<Map<String, Value>>, MethodError> {
+    let bytes = blob.bytes;
     let structure = scan(&context.mail, bytes.run(0, u32::MAX)).await;
-    let structure = structure.map_err(method_error)?;
+    let structure = structure?;
     let part = structure.parts.iter().find(|part| {
         part.is("message", "disposition-notification")
             || part.is("message", "global-disposition-notification")
     });
     let Some(part) = part else { return Ok(None) };
     let block = bytes.part(part).all(&context.mail, limits::JMAP_HEADER);
-    let block = block.map_err(method_error)?;
+    let block = block?;
     let field = |name: &str| header::last(&block, name).map(|field| header::text(field.value));
     let disposition = field("Disposition").and_then(|text| disposition(&text));
     let (Some(disposition), Some(_)) = (disposition, field("Final-Recipient")) else {
@@ -86,18 +54,16 @@ async fn object(
         .as_deref()
         .map(|id| find(context, id))
         .transpose()?;
-    map.insert("forEmailId".into(), email.flatten().into());
+    put(&mut map, "forEmailId", email.flatten());
     let subject = structure.envelope.subject.as_deref().map(header::text);
-    map.insert("subject".into(), subject.into());
-    map.insert(
-        "textBody".into(),
-        words(context, &structure, &bytes)?.into(),
-    );
+    put(&mut map, "subject", subject);
+    put(&mut map, "textBody", words(context, &structure, &bytes)?);
     let returned =
         |part: &crate::mime::Part| part.is("message", "rfc822") || part.is("message", "global");
-    map.insert(
-        "includeOriginalMessage".into(),
-        structure.parts.iter().any(returned).into(),
+    put(
+        &mut map,
+        "includeOriginalMessage",
+        structure.parts.iter().any(returned),
     );
     for (property, name) in [
         ("reportingUA", "Reporting-UA"),
@@ -105,17 +71,15 @@ async fn object(
         ("originalRecipient", "Original-Recipient"),
         ("finalRecipient", "Final-Recipient"),
     ] {
-        map.insert(property.into(), field(name).into());
+        put(&mut map, property, field(name));
     }
-    map.insert("originalMessageId".into(), original.into());
-    map.insert("disposition".into(), disposition);
+    put(&mut map, "originalMessageId", original);
+    put(&mut map, "disposition", disposition);
     let errors = header::fields(&block).filter(|field| field.is("Error"));
-    let errors: Vec<String> = errors.map(|field| header::text(field.value)).collect();
-    let errors = match errors.is_empty() {
-        true => Value::Null,
-        false => errors.into(),
-    };
-    map.insert("error".into(), errors);
+    let errors = errors
+        .map(|field| header::text(field.value).into())
+        .collect();
+    put(&mut map, "error", list_or_null(errors));
     let others = header::fields(&block).filter(|field| !KNOWN.iter().any(|name| field.is(name)));
     let others: Map<String, Value> = others
         .map(|field| {
@@ -123,11 +87,7 @@ async fn object(
             (name, header::text(field.value).into())
         })
         .collect();
-    let others = match others.is_empty() {
-        true => Value::Null,
-        false => Value::Object(others),
-    };
-    map.insert("extensionFields".into(), others);
+    put(&mut map, "extensionFields", or_null(others));
     Ok(Some(map))
 }
 
@@ -169,14 +129,14 @@ fn words(
     let Some(part) = part else { return Ok(None) };
     let raw = bytes.run(part.body.offset, part.body.len);
     let raw = raw.all(&context.mail, limits::JMAP_SNIPPET);
-    let raw = raw.map_err(method_error)?;
+    let raw = raw?;
     Ok(Some(text::readable(part, &raw).replace("\r\n", "\n")))
 }
 
 /// The one email with this Message-ID.
 fn find(context: &Context, id: &str) -> Result<Option<String>, MethodError> {
-    let reader = context.mail.reader().map_err(method_error)?;
-    let found = reader.by_message_id(id).map_err(method_error)?;
+    let reader = context.mail.reader()?;
+    let found = reader.by_message_id(id)?;
     let mut seen = Vec::new();
     for email in found {
         if !visible(&reader, email)?.is_empty() {

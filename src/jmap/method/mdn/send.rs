@@ -3,13 +3,15 @@
 use serde_json::{Map, Value};
 
 use super::{ACTIONS, Answer, SENDINGS, TYPES};
-use crate::jmap::blob::Bytes;
-use crate::jmap::context::{Context, account, set_error};
+use crate::jmap::blob::{self, Bytes};
+use crate::jmap::context::{Context, account};
 use crate::jmap::method::email::{self, visible};
 use crate::jmap::method::identity::{self, Identity};
-use crate::jmap::wire::args::{Args, is_id};
+use crate::jmap::method::set::check_new;
+use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id::{self, ACCOUNT};
+use crate::jmap::wire::json::{self, or_null, put};
 use crate::limits;
 use crate::mail::address::Address;
 use crate::mail::outbound::{self, Item, Recipient, Wish};
@@ -26,16 +28,10 @@ pub async fn send(context: &mut Context, mut args: Args) -> Answer {
     let identities = identity::all(context).await?;
     let identity = identities.iter().find(|it| Some(it.id) == wanted);
     let identity = identity.ok_or_else(|| MethodError::invalid("there is no such identity"))?;
-    let send = args.object("send")?;
-    let send = send.ok_or_else(|| MethodError::invalid("send must be an object"))?;
+    let send = args.required_object("send")?;
     let updates = args.object("onSuccessUpdateEmail")?.unwrap_or_default();
     args.finish()?;
-    if send.len() > limits::JMAP_SET {
-        return Err(MethodError::new("requestTooLarge").because("more than maxObjectsInSet"));
-    }
-    if let Some(bad) = send.keys().find(|id| !is_id(id)) {
-        return Err(MethodError::invalid(format!("{bad:?} is no creation id")));
-    }
+    check_new(&send, "more than maxObjectsInSet")?;
     let (mut sent, mut not_sent, mut patches) = (Map::new(), Map::new(), Map::new());
     for (name, mdn) in send {
         let patch = updates.get(&format!("#{name}"));
@@ -53,22 +49,18 @@ pub async fn send(context: &mut Context, mut args: Args) -> Answer {
     }
     if !patches.is_empty() {
         let mut args = Map::new();
-        args.insert("accountId".into(), ACCOUNT.into());
-        args.insert("update".into(), patches.into());
+        put(&mut args, "accountId", ACCOUNT);
+        put(&mut args, "update", patches);
         let answer = Box::pin(email::set(context, Args::new(args))).await;
         context.implicit.push(match answer {
             Ok(answer) => ("Email/set", answer),
             Err(error) => ("error", error.into_map()),
         });
     }
-    let or_null = |map: Map<String, Value>| match map.is_empty() {
-        true => Value::Null,
-        false => Value::Object(map),
-    };
     let mut map = Map::new();
-    map.insert("accountId".into(), ACCOUNT.into());
-    map.insert("sent".into(), or_null(sent));
-    map.insert("notSent".into(), or_null(not_sent));
+    put(&mut map, "accountId", ACCOUNT);
+    put(&mut map, "sent", or_null(sent));
+    put(&mut map, "notSent", or_null(not_sent));
     Ok(map)
 }
 
@@ -90,9 +82,7 @@ async fn one(
     mdn: Value,
     patch: Option<&Value>,
 ) -> Result<(EmailId, Map<String, Value>), SetError> {
-    let Value::Object(mdn) = mdn else {
-        return Err(SetError::new("invalidProperties").because("an MDN is an object"));
-    };
+    let mdn = json::object(mdn, "an MDN is an object")?;
     // RFC 9007 §2.1: one that does not result in the keyword is refused.
     let marks = patch.is_some_and(|patch| {
         patch.get("keywords/$mdnsent") == Some(&true.into())
@@ -128,7 +118,7 @@ fn read(
         Some(Value::String(text)) if text.len() <= limits::SIGNATURE => Ok(Some(text.as_str())),
         Some(_) => Err(SetError::property(
             name,
-            format!("{name} must be a string or null"),
+            &format!("{name} must be a string or null"),
         )),
     };
     for name in mdn.keys() {
@@ -159,15 +149,15 @@ fn read(
     }
     if let Some(original) = field("Original-Recipient").map(header::text) {
         add("Original-Recipient", &original);
-        told.insert("originalRecipient".into(), original.into());
+        put(&mut told, "originalRecipient", original);
     }
     add("Final-Recipient", &recipient);
     if mdn.get("finalRecipient").is_none_or(Value::is_null) {
-        told.insert("finalRecipient".into(), recipient.into());
+        put(&mut told, "finalRecipient", recipient);
     }
     if let Some(id) = field("Message-ID").map(header::text) {
         add("Original-Message-ID", &id);
-        told.insert("originalMessageId".into(), id.into());
+        put(&mut told, "originalMessageId", id);
     }
     add("Disposition", &disposition);
     for error in mdn
@@ -185,7 +175,7 @@ fn read(
     extensions(mdn, &mut add)?;
     let include = mdn.get("includeOriginalMessage") == Some(&true.into());
     if !include {
-        told.insert("includeOriginalMessage".into(), false.into());
+        put(&mut told, "includeOriginalMessage", false);
     }
     let about = field("Subject").map(header::text).unwrap_or_default();
     let report = Report {
@@ -277,23 +267,20 @@ type Original = (Message, bool, Vec<u8>);
 
 /// The email, whether it has the keyword, and its header.
 fn original(context: &Context, email: EmailId) -> Result<Option<Original>, SetError> {
-    let failed = |error: MethodError| SetError::new("serverUnavailable").because(error.kind());
     let meta = context.mail.meta();
-    let reader = context.mail.reader().map_err(set_error)?;
-    let rows = visible(&reader, email).map_err(failed)?;
+    let reader = context.mail.reader()?;
+    let rows = visible(&reader, email)?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };
     let marked = meta.keywords.flag("$mdnsent");
     let marked = marked.is_some_and(|flag| row.flags.has(flag));
-    let Some(message) = reader.message(email).map_err(set_error)? else {
+    let Some(message) = reader.message(email)? else {
         return Ok(None);
     };
     drop(reader);
     let block = Bytes::whole(&message).run(0, message.header_len);
-    let block = block
-        .all(&context.mail, limits::JMAP_HEADER)
-        .map_err(set_error)?;
+    let block = block.all(&context.mail, limits::JMAP_HEADER)?;
     Ok(Some((message, marked, block)))
 }
 
@@ -302,21 +289,8 @@ async fn queue(context: &Context, report: Report) -> Result<(), SetError> {
     let random = random::octets::<16>().map(u128::from_ne_bytes);
     let random = random.map_err(|_| SetError::new("serverUnavailable").because("no randomness"))?;
     let pieces = write(&report, random, &context.site.ctx.config.hostname);
-    let mut writer = context.mail.body(None).map_err(set_error)?;
-    for piece in pieces {
-        match piece {
-            Piece::Octets(octets) => writer.push(&octets).await.map_err(set_error)?,
-            Piece::Raw(mut bytes) | Piece::Base64(mut bytes) => {
-                let mut chunk = Vec::new();
-                while bytes.next(&context.mail, &mut chunk).map_err(set_error)? {
-                    writer.push(&chunk).await.map_err(set_error)?;
-                    chunk.clear();
-                }
-            }
-        }
-    }
-    let staged = writer.finish(&[]).await.map_err(set_error)?;
-    let item = Item::new(clock::now()).map_err(set_error)?;
+    let staged = blob::write(&context.mail, pieces).await?;
+    let item = Item::new(clock::now())?;
     let to = Recipient {
         address: report.to,
         notify: None,
@@ -330,9 +304,9 @@ async fn queue(context: &Context, report: Report) -> Result<(), SetError> {
         .await
         .map_err(|error| match error {
             crate::mail::Error::NoPermission => {
-                SetError::new("forbidden").because(error.to_string())
+                SetError::new("forbidden").because(&error.to_string())
             }
-            error => set_error(error),
+            error => error.into(),
         })?;
     outbound::ring();
     Ok(())

@@ -32,7 +32,7 @@ pub struct Envelope {
 
 /// The envelope that the client gave.
 pub fn given(object: Value, now: u32) -> Result<Envelope, SetError> {
-    let wrong = |why: &str| SetError::property("envelope", why.to_owned());
+    let wrong = |why: &str| SetError::property("envelope", why);
     let from = object.get("mailFrom").and_then(Value::as_object);
     let from = from.ok_or_else(|| wrong("mailFrom must be an Address object"))?;
     let to = object.get("rcptTo").and_then(Value::as_array);
@@ -207,7 +207,7 @@ fn from(block: &[u8]) -> Result<Option<String>, SetError> {
         let mut list = address::mailboxes(&list);
         if fields.len() > 1 || list.len() > 1 {
             return Err(SetError::new("invalidEmail")
-                .because(format!("more than one {name} address: give an envelope"))
+                .because(&format!("more than one {name} address: give an envelope"))
                 .with("properties", vec![property.to_owned()]));
         }
         if let Some(one) = list.pop() {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{Running, undo};
-use crate::jmap::context::{Context, method_error};
+use crate::jmap::context::Context;
 use crate::jmap::method::kind::{Need, Question as Query, done};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::date;
@@ -30,7 +30,7 @@ impl Query for Question {
         let changes = mail.record_changes(DataType::EmailSubmission, since, usize::MAX);
         let all = |it: ObjectChanges<u64>| [it.created, it.updated, it.destroyed].concat();
         let touched = changes.map(|it| all(it).into_iter().collect());
-        done(touched.map_err(method_error))
+        done(touched.map_err(MethodError::from))
     }
 
     /// Only undoStatus can change, and no sort looks at it.
@@ -53,7 +53,7 @@ enum Condition {
 
 impl Condition {
     fn parse(context: &Context, name: &str, value: Value) -> Result<Condition, MethodError> {
-        let wrong = || MethodError::invalid(format!("filter {name} has a wrong type"));
+        let wrong = || MethodError::invalid(&format!("filter {name} has a wrong type"));
         let ids = || -> Result<Vec<String>, MethodError> {
             let ids = value.as_array().ok_or_else(wrong)?.iter();
             let ids = ids.map(|id| id.as_str().map(|id| context.resolve(id).to_owned()));
@@ -67,7 +67,7 @@ impl Condition {
             "undoStatus" => Condition::Undo(value.as_str().ok_or_else(wrong)?.to_owned()),
             "before" => Condition::Before(time()?),
             "after" => Condition::After(time()?),
-            _ => return Err(MethodError::new("unsupportedFilter").because(format!("{name:?}"))),
+            _ => return Err(MethodError::new("unsupportedFilter").because(&format!("{name:?}"))),
         })
     }
 
@@ -103,13 +103,13 @@ impl Question {
             )
         };
         match sort.iter().find(known) {
-            Some(by) => Err(MethodError::new("unsupportedSort").because(by.property.clone())),
+            Some(by) => Err(MethodError::new("unsupportedSort").because(&by.property)),
             None => Ok(Question { filter, sort }),
         }
     }
 
     fn results(&self, context: &Context) -> Result<Vec<u64>, MethodError> {
-        let mut all = context.mail.submissions().map_err(method_error)?;
+        let mut all = context.mail.submissions()?;
         all.retain(|(_, submission)| self.filter.matches(&mut |c| c.holds(submission)));
         all.sort_by(|(ida, a), (idb, b)| {
             let by = |by: &Comparator| {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use super::envelope::{self, Envelope, invalid_recipients};
 use super::{Answer, PROPERTIES};
 use crate::jmap::blob::Bytes;
-use crate::jmap::context::{Context, method_error, set_error};
+use crate::jmap::context::Context;
 use crate::jmap::method::email::{self, visible};
 use crate::jmap::method::identity;
 use crate::jmap::method::kind::object;
@@ -12,6 +12,7 @@ use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id::{self, ACCOUNT};
+use crate::jmap::wire::json::{self, put};
 use crate::jmap::wire::patch::{self, Change};
 use crate::limits;
 use crate::mail::outbound::{self, Item, Wish};
@@ -103,9 +104,9 @@ impl After {
             return;
         }
         let mut args = Map::new();
-        args.insert("accountId".into(), ACCOUNT.into());
-        args.insert("update".into(), updates.into());
-        args.insert("destroy".into(), destroy.into());
+        put(&mut args, "accountId", ACCOUNT);
+        put(&mut args, "update", updates);
+        put(&mut args, "destroy", destroy);
         let answer = Box::pin(email::set(context, Args::new(args))).await;
         context.implicit.push(match answer {
             Ok(answer) => ("Email/set", answer),
@@ -122,26 +123,21 @@ async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetE
         let why = "this app password is not for sending";
         return Err(SetError::new("forbiddenToSend").because(why));
     }
-    let Value::Object(mut given) = given else {
-        return Err(SetError::new("invalidProperties").because("a submission is an object"));
-    };
+    let mut given = json::object(given, "a submission is an object")?;
     let named = given.clone();
     let take = |given: &mut Map<String, Value>, name: &str| -> Option<String> {
         let value = given.remove(name)?;
         Some(context.resolve(value.as_str()?).to_owned())
     };
     let wanted = take(&mut given, "identityId").and_then(|text| id::to_identity(&text));
-    let identities = identity::all(context).await.map_err(unavailable)?;
+    let identities = identity::all(context).await?;
     let identity = identities.iter().find(|it| Some(it.id) == wanted);
     let identity = identity.ok_or_else(|| SetError::property("identityId", "no such identity"))?;
     let email = take(&mut given, "emailId").and_then(|text| id::to_email(&text));
     let email = email.ok_or_else(|| SetError::property("emailId", "no such email"))?;
     let envelope = given.remove("envelope").unwrap_or(Value::Null);
     if let Some(name) = given.keys().next() {
-        return Err(SetError::property(
-            name.clone(),
-            "set by the server, or unknown",
-        ));
+        return Err(SetError::property(name, "set by the server, or unknown"));
     }
     let (thread, block) = read(context, email)?;
     if header::last(&block, "From").is_none() {
@@ -157,7 +153,7 @@ async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetE
     };
     permit(context, &envelope)?;
     let send_at = envelope.release.unwrap_or(now);
-    let item = Item::new(send_at).map_err(set_error)?;
+    let item = Item::new(send_at)?;
     let waiting = |recipient: &outbound::Recipient| Delivery {
         address: recipient.address.to_string(),
         reply: "250 2.0.0 queued".into(),
@@ -194,8 +190,8 @@ async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetE
         .await;
     let (id, own) = submitted.map_err(|error| match error {
         Error::NoSuchEmail => SetError::property("emailId", "no such email"),
-        Error::NoPermission => SetError::new("forbiddenToSend").because(error.to_string()),
-        error => set_error(error),
+        Error::NoPermission => SetError::new("forbiddenToSend").because(&error.to_string()),
+        error => error.into(),
     })?;
     let missing: Vec<&str> = PROPERTIES
         .into_iter()
@@ -215,22 +211,18 @@ fn wish(block: &[u8]) -> Wish {
     }
 }
 
-fn unavailable(error: MethodError) -> SetError {
-    SetError::new("serverUnavailable").because(error.kind())
-}
-
 /// The thread and the header of an email that can be seen.
 fn read(context: &Context, email: EmailId) -> Result<(crate::mail::ThreadId, Vec<u8>), SetError> {
     let missing = || SetError::property("emailId", "no such email");
-    let reader = context.mail.reader().map_err(set_error)?;
-    let rows = visible(&reader, email).map_err(unavailable)?;
+    let reader = context.mail.reader()?;
+    let rows = visible(&reader, email)?;
     let thread = rows.first().ok_or_else(missing)?.thread;
-    let message = reader.message(email).map_err(set_error)?;
+    let message = reader.message(email)?;
     let message = message.ok_or_else(missing)?;
     drop(reader);
     let block = Bytes::whole(&message).run(0, message.header_len);
     let block = block.all(&context.mail, limits::JMAP_HEADER);
-    Ok((thread, block.map_err(set_error)?))
+    Ok((thread, block?))
 }
 
 /// Whether this may be sent, and to all of these.
@@ -284,7 +276,7 @@ async fn update(
     text: &str,
     patch: Value,
 ) -> Result<Result<(EmailId, Own), SetError>, MethodError> {
-    let all = context.mail.submissions().map_err(method_error)?;
+    let all = context.mail.submissions()?;
     let wanted = id::to_submission(text);
     let Some((id, submission)) = all.into_iter().find(|(id, _)| Some(*id) == wanted) else {
         return Ok(Err(SetError::new("notFound")));
@@ -300,16 +292,13 @@ async fn update(
         Ok((true, own)) => Ok((submission.email, own)),
         Ok((false, _)) => Err(SetError::new("cannotUnsend").because("it is on its way")),
         Err(Error::NoSuchEmail) => Err(SetError::new("notFound")),
-        Err(error) => Err(set_error(error)),
+        Err(error) => Err(error.into()),
     };
     Ok(done)
 }
 
 /// Whether a patch takes the submission back; anything else it can only leave as it is.
 fn cancels(id: u64, submission: &Submission, patch: Value) -> Result<bool, SetError> {
-    let Value::Object(patch) = patch else {
-        return Err(SetError::new("invalidPatch").because("a patch is an object"));
-    };
     let mut cancel = false;
     for (name, change) in patch::parse(patch)? {
         match change {
@@ -317,7 +306,7 @@ fn cancels(id: u64, submission: &Submission, patch: Value) -> Result<bool, SetEr
             Change::Whole(Value::String(new)) if name == "undoStatus" && new == "canceled" => {
                 cancel = true;
             }
-            _ => return Err(SetError::property(name, "cannot be changed to this")),
+            _ => return Err(SetError::property(&name, "cannot be changed to this")),
         }
     }
     Ok(cancel)
@@ -349,7 +338,7 @@ async fn destroy_all(
     let edited = context
         .mail
         .edit_records(DataType::EmailSubmission, set.done.next(), plan);
-    let ((found, _), own) = edited.await.map_err(method_error)?;
+    let ((found, _), own) = edited.await?;
     set.done.own(&own);
     for (text, found) in ids.iter().zip(found) {
         match found {

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use serde_json::{Map, Value};
 
 use super::{Field, fields, write};
-use crate::jmap::blob::{Blob, Bytes, open};
-use crate::jmap::context::{Context, set_error};
+use crate::jmap::blob::{Bytes, open};
+use crate::jmap::context::Context;
 use crate::jmap::wire::error::SetError;
 use crate::jmap::wire::id::BlobId;
 use crate::mime::Flags;
@@ -86,7 +86,7 @@ fn clash(structure: &Value, top: &[Field]) -> Result<(), SetError> {
         });
         if twice {
             let why = "this header field is set on the Email already";
-            return Err(SetError::property(format!("bodyStructure/{name}"), why));
+            return Err(SetError::property(&format!("bodyStructure/{name}"), why));
         }
     }
     Ok(())
@@ -152,7 +152,7 @@ impl Maker<'_> {
         let mut list = match value {
             None => return Ok(None),
             Some(Value::Array(list)) => list,
-            Some(_) => return Err(SetError::property(name, format!("{name} is an array"))),
+            Some(_) => return Err(SetError::property(name, &format!("{name} is an array"))),
         };
         match (list.pop(), list.is_empty()) {
             (Some(value), true) => Ok(Some(
@@ -160,7 +160,7 @@ impl Maker<'_> {
             )),
             _ => Err(SetError::property(
                 name,
-                format!("{name} has exactly one part"),
+                &format!("{name} has exactly one part"),
             )),
         }
     }
@@ -227,9 +227,8 @@ impl Maker<'_> {
         let list = match parts {
             Some(Value::Array(list)) if !list.is_empty() => list,
             _ => {
-                let name = format!("{path}subParts");
                 return Err(SetError::property(
-                    name,
+                    &format!("{path}subParts"),
                     "a multipart has an array of parts",
                 ));
             }
@@ -268,12 +267,7 @@ impl Maker<'_> {
         params: &[(&str, &str)],
     ) -> Result<Part<Bytes>, SetError> {
         let text = self.context.resolve(text);
-        let id = BlobId::parse(text);
-        let blob: Option<Blob> = match &id {
-            Some(id) => open(&self.context.mail, id).await.map_err(set_error)?,
-            None => None,
-        };
-        let (Some(id), Some(blob)) = (id, blob) else {
+        let Some(blob) = open(&self.context.mail, text).await? else {
             self.missing.push(text.into());
             return Ok(Part::text("plain", ""));
         };
@@ -281,7 +275,7 @@ impl Maker<'_> {
         params.extend(charset.map(|charset| ("charset", charset)));
         // RFC 2046 §5.2.1: a message may not be encoded.
         if media == "message/rfc822" || media == "message/global" {
-            let encoding = self.encoding(&id)?;
+            let encoding = self.encoding(&blob.id)?;
             return Ok(Part::raw(media, &params, encoding, blob.bytes));
         }
         Ok(Part::base64(media, &params, blob.bytes))
@@ -292,8 +286,8 @@ impl Maker<'_> {
         if !id.parts.is_empty() {
             return Ok("8bit");
         }
-        let reader = self.context.mail.reader().map_err(set_error)?;
-        let message = reader.message(id.root).map_err(set_error)?;
+        let reader = self.context.mail.reader()?;
+        let message = reader.message(id.root)?;
         let flags = message
             .map(|m| m.structure().facts.flags)
             .unwrap_or_default();
@@ -326,14 +320,14 @@ struct Given {
 impl Given {
     fn take(value: Value, path: String, place: Place) -> Result<Given, SetError> {
         let Value::Object(mut map) = value else {
-            return Err(SetError::property(path, "a body part is an object"));
+            return Err(SetError::property(&path, "a body part is an object"));
         };
         map.retain(|_, value| !value.is_null());
         let mut text = |name: &str| match map.remove(name) {
             None => Ok(None),
             Some(Value::String(text)) if !text.contains(['\r', '\n', '\0']) => Ok(Some(text)),
             Some(_) => Err(SetError::property(
-                format!("{path}{name}"),
+                &format!("{path}{name}"),
                 "must be a string of one line",
             )),
         };
@@ -353,7 +347,7 @@ impl Given {
         };
         if !fits {
             return Err(SetError::property(
-                format!("{path}type"),
+                &format!("{path}type"),
                 "this type cannot stand here",
             ));
         }
@@ -376,7 +370,7 @@ impl Given {
     }
 
     fn wrong(&self, name: &str, why: &str) -> SetError {
-        SetError::property(format!("{}{name}", self.path), why)
+        SetError::property(&format!("{}{name}", self.path), why)
     }
 
     /// Writes the remaining fields.
@@ -412,7 +406,7 @@ impl Given {
 
 /// Reads `language`: tags (RFC 3282).
 fn languages(value: Option<Value>, path: &str) -> Result<Vec<String>, SetError> {
-    let wrong = || SetError::property(format!("{path}language"), "must be an array of tags");
+    let wrong = || SetError::property(&format!("{path}language"), "must be an array of tags");
     let Some(value) = value else {
         return Ok(Vec::new());
     };
