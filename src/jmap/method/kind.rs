@@ -1,7 +1,5 @@
 //! What get, changes, query and queryChanges (RFC 8620 §5) ask of a type: they are written once, each
 //! in the file of its name, and a type says only what is its own.
-use std::collections::HashSet;
-
 use serde_json::{Map, Value};
 
 use super::Running;
@@ -164,8 +162,9 @@ pub trait Question {
     /// The results in order, all or as many as are needed.
     fn results<'a>(&'a mut self, context: &'a Context, need: Need) -> Running<'a, Vec<u64>>;
 
-    /// Everything that may have been among the results and is not, or may have moved.
-    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, HashSet<u64>>;
+    /// Everything that may have been among the results and is not, or may have moved, in any order,
+    /// even twice.
+    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, Vec<u64>>;
 
     /// Whether neither filter nor sort can change for an object (RFC 8620 §5.6).
     fn is_immutable(&self) -> bool {

@@ -54,7 +54,9 @@ pub async fn query_changes(context: &mut Context, mut args: Args, kind: &dyn Typ
     args.finish()?;
     let meta = context.mail.meta();
     let modseq = parse_state(&since, meta.modseq)?;
-    let touched = question.touched(context, modseq).await?;
+    let mut touched = question.touched(context, modseq).await?;
+    touched.sort_unstable();
+    touched.dedup();
     let all = Need {
         reach: usize::MAX,
         anchor: None,
@@ -67,7 +69,7 @@ pub async fn query_changes(context: &mut Context, mut args: Args, kind: &dyn Typ
     let results = results.iter().enumerate();
     let count = results.len();
     let added: Vec<Value> = results
-        .filter(|(_, id)| touched.contains(id))
+        .filter(|(_, id)| touched.binary_search(id).is_ok())
         .take_while(|(index, _)| last.is_none_or(|last| *index <= last))
         .map(|(index, id)| json!({ "id": kind.show(*id), "index": index }))
         .collect();

@@ -1,6 +1,4 @@
 //! Quotas (RFC 9425): of octets where `--quota` sets a limit, of messages where `--quota-messages` does.
-use std::collections::HashSet;
-
 use serde_json::{Value, json};
 
 use super::Running;
@@ -196,7 +194,7 @@ impl Question for Wanted {
         done(Ok(found))
     }
 
-    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, HashSet<u64>> {
-        done(changed(context, since).map(|it| it.into_iter().collect()))
+    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, Vec<u64>> {
+        done(changed(context, since))
     }
 }

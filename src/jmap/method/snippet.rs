@@ -8,7 +8,7 @@ use crate::jmap::blob::Bytes;
 use crate::jmap::context::{Context, account};
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
-use crate::jmap::wire::filter::Filter;
+use crate::jmap::wire::filter::{Filter, Tree};
 use crate::jmap::wire::id::{self, ACCOUNT};
 use crate::jmap::wire::json::{list_or_null, put};
 use crate::mail::{Mail, Message, Result};
@@ -77,15 +77,20 @@ impl Needles {
     fn of(value: Value) -> std::result::Result<Needles, MethodError> {
         let filter = Filter::parse(value, &mut |name, value| Ok((name.to_owned(), value)))?;
         let mut needles = Needles::default();
-        needles.collect(&filter);
+        needles.collect(&filter.tree, &filter.conditions);
         Ok(needles)
     }
 
-    fn collect(&mut self, filter: &Filter<(String, Value)>) {
-        match filter {
-            Filter::And(inner) | Filter::Or(inner) => inner.iter().for_each(|f| self.collect(f)),
-            Filter::Not(_) => {}
-            Filter::Is((name, value)) => {
+    fn collect(&mut self, tree: &Tree, conditions: &[(String, Value)]) {
+        match tree {
+            Tree::And(inner) | Tree::Or(inner) => {
+                inner.iter().for_each(|it| self.collect(it, conditions));
+            }
+            Tree::Not(_) => {}
+            Tree::Is(at) => {
+                let Some((name, value)) = conditions.get(*at) else {
+                    return;
+                };
                 let words = value.as_str().map(filter::tokens).unwrap_or_default();
                 for word in words.iter().map(|word| fold(word)) {
                     if matches!(name.as_str(), "text" | "subject") {

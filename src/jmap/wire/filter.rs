@@ -1,5 +1,5 @@
 //! FilterOperator trees and Comparators (RFC 8620 §5.5), before any type gives them a meaning.
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::error::MethodError;
 use crate::mime::casemap::Collation;
@@ -9,60 +9,81 @@ const DEPTH: usize = 32;
 
 /// A filter whose leaves are a type's own conditions.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Filter<C> {
-    /// All of them hold; an empty one always does.
-    And(Vec<Filter<C>>),
-    /// At least one holds.
-    Or(Vec<Filter<C>>),
-    /// None holds.
-    Not(Vec<Filter<C>>),
-    /// A condition.
-    Is(C),
+pub struct Filter<C> {
+    /// How they go together.
+    pub tree: Tree,
+    /// The conditions.
+    pub conditions: Vec<C>,
 }
+
+/// Conditions put together.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tree {
+    /// All of them hold; an empty one always does.
+    And(Vec<Tree>),
+    /// At least one holds.
+    Or(Vec<Tree>),
+    /// None holds.
+    Not(Vec<Tree>),
+    /// The condition of this number.
+    Is(usize),
+}
+
+/// Understands a property of a FilterCondition, and gives it a number.
+type Leaf<'a> = &'a mut dyn FnMut(&str, Value) -> Result<usize, MethodError>;
 
 impl<C> Filter<C> {
     /// Reads a filter argument; null matches everything. `leaf` gives the condition of one
     /// property of a FilterCondition: several on one object are an AND (RFC 8621 §4.4.1).
     pub fn parse(
         value: Value,
-        leaf: &mut impl FnMut(&str, Value) -> Result<C, MethodError>,
+        leaf: &mut dyn FnMut(&str, Value) -> Result<C, MethodError>,
     ) -> Result<Filter<C>, MethodError> {
-        parse(value, leaf, DEPTH)
+        let mut conditions = Vec::new();
+        let tree = parse(
+            value,
+            &mut |name, value| {
+                conditions.push(leaf(name, value)?);
+                Ok(conditions.len() - 1)
+            },
+            DEPTH,
+        )?;
+        Ok(Filter { tree, conditions })
     }
 
     /// Whether a record matches, told condition by condition.
-    pub fn matches(&self, holds: &mut impl FnMut(&C) -> bool) -> bool {
-        match self {
-            Filter::And(all) => all.iter().all(|f| f.matches(holds)),
-            Filter::Or(any) => any.iter().any(|f| f.matches(holds)),
-            Filter::Not(none) => !none.iter().any(|f| f.matches(holds)),
-            Filter::Is(condition) => holds(condition),
-        }
+    pub fn matches(&self, holds: &mut dyn FnMut(&C) -> bool) -> bool {
+        let mut holds = |at: usize| self.conditions.get(at).is_some_and(&mut *holds);
+        self.tree.matches(&mut holds)
     }
+}
 
-    /// Whether some condition is `wanted`.
-    pub fn any(&self, wanted: &mut impl FnMut(&C) -> bool) -> bool {
+impl Tree {
+    fn matches(&self, holds: &mut dyn FnMut(usize) -> bool) -> bool {
         match self {
-            Filter::And(inner) | Filter::Or(inner) | Filter::Not(inner) => {
-                inner.iter().any(|f| f.any(wanted))
-            }
-            Filter::Is(condition) => wanted(condition),
+            Tree::And(all) => all.iter().all(|it| it.matches(holds)),
+            Tree::Or(any) => any.iter().any(|it| it.matches(holds)),
+            Tree::Not(none) => !none.iter().any(|it| it.matches(holds)),
+            Tree::Is(condition) => holds(*condition),
         }
     }
 }
 
-fn parse<C>(
-    value: Value,
-    leaf: &mut impl FnMut(&str, Value) -> Result<C, MethodError>,
-    depth: usize,
-) -> Result<Filter<C>, MethodError> {
+fn parse(value: Value, leaf: Leaf<'_>, depth: usize) -> Result<Tree, MethodError> {
     let mut map = match value {
-        Value::Null if depth == DEPTH => return Ok(Filter::And(Vec::new())),
+        Value::Null if depth == DEPTH => return Ok(Tree::And(Vec::new())),
         Value::Object(map) => map,
         _ => return Err(MethodError::invalid("a filter is an object or null")),
     };
+    let mut inner = Vec::new();
     let Some(operator) = map.remove("operator") else {
-        return condition(map, leaf);
+        for (name, value) in map {
+            inner.push(Tree::Is(leaf(&name, value)?));
+        }
+        return Ok(match inner.len() {
+            1 => inner.remove(0),
+            _ => Tree::And(inner),
+        });
     };
     let Some(Value::Array(conditions)) = map.remove("conditions") else {
         return Err(MethodError::invalid(
@@ -77,29 +98,14 @@ fn parse<C>(
     let depth = depth
         .checked_sub(1)
         .ok_or_else(|| MethodError::new("unsupportedFilter").because("nested too deep"))?;
-    let inner = conditions
-        .into_iter()
-        .map(|value| parse(value, leaf, depth))
-        .collect::<Result<Vec<_>, _>>()?;
-    match operator.as_str() {
-        Some("AND") => Ok(Filter::And(inner)),
-        Some("OR") => Ok(Filter::Or(inner)),
-        Some("NOT") => Ok(Filter::Not(inner)),
-        _ => Err(MethodError::invalid("operator must be AND, OR or NOT")),
+    for value in conditions {
+        inner.push(parse(value, leaf, depth)?);
     }
-}
-
-fn condition<C>(
-    map: Map<String, Value>,
-    leaf: &mut impl FnMut(&str, Value) -> Result<C, MethodError>,
-) -> Result<Filter<C>, MethodError> {
-    let mut inner = map
-        .into_iter()
-        .map(|(name, value)| leaf(&name, value).map(Filter::Is))
-        .collect::<Result<Vec<_>, _>>()?;
-    match inner.len() {
-        1 => Ok(inner.remove(0)),
-        _ => Ok(Filter::And(inner)),
+    match operator.as_str() {
+        Some("AND") => Ok(Tree::And(inner)),
+        Some("OR") => Ok(Tree::Or(inner)),
+        Some("NOT") => Ok(Tree::Not(inner)),
+        _ => Err(MethodError::invalid("operator must be AND, OR or NOT")),
     }
 }
 

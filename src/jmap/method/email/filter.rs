@@ -6,7 +6,7 @@ use crate::jmap::context::Context;
 use crate::jmap::wire::args::MAX_INT;
 use crate::jmap::wire::date;
 use crate::jmap::wire::error::MethodError;
-use crate::jmap::wire::filter::Filter;
+use crate::jmap::wire::filter::{Filter, Tree};
 use crate::jmap::wire::id;
 use crate::mail::{Field, Flags, Keywords, MailboxId, Needle, Query};
 
@@ -49,51 +49,64 @@ pub fn parse(
         }
         condition(context, keywords, name, value)
     })?;
-    let threads = filter.any(&mut |c: &Condition| c.threads);
-    let mutable = filter.any(&mut |c: &Condition| c.mutable);
-    let (mailbox, rest) = split(filter);
-    let query = translate(rest);
+    let Filter {
+        tree,
+        mut conditions,
+    } = filter;
+    let threads = conditions.iter().any(|it| it.threads);
+    let mutable = conditions.iter().any(|it| it.mutable);
+    let (mailbox, rest) = split(tree, &conditions);
     Ok(EmailFilter {
         mailbox,
-        query,
+        query: translate(rest, &mut conditions),
         threads,
         mutable,
     })
 }
 
 /// Takes one mailbox out of an AND at the top: what is left is asked of its rows alone.
-fn split(filter: Filter<Condition>) -> (Option<MailboxId>, Filter<Condition>) {
-    match filter {
-        Filter::Is(Condition {
-            mailbox: Some(mailbox),
-            ..
-        }) => (Some(mailbox), Filter::And(Vec::new())),
-        Filter::And(all) => {
+fn split(tree: Tree, conditions: &[Condition]) -> (Option<MailboxId>, Tree) {
+    match tree {
+        Tree::Is(at) => match conditions.get(at).and_then(|it| it.mailbox) {
+            None => (None, tree),
+            mailbox => (mailbox, Tree::And(Vec::new())),
+        },
+        Tree::And(all) => {
             let (mut mailbox, mut rest) = (None, Vec::new());
-            for filter in all {
+            for tree in all {
                 if mailbox.is_some() {
-                    rest.push(filter);
+                    rest.push(tree);
                     continue;
                 }
-                let (found, left) = split(filter);
+                let (found, left) = split(tree, conditions);
                 mailbox = found;
-                if !matches!(&left, Filter::And(all) if all.is_empty()) {
+                if !matches!(&left, Tree::And(all) if all.is_empty()) {
                     rest.push(left);
                 }
             }
-            (mailbox, Filter::And(rest))
+            (mailbox, Tree::And(rest))
         }
         other => (None, other),
     }
 }
 
-fn translate(filter: Filter<Condition>) -> Query {
-    let each = |all: Vec<Filter<Condition>>| all.into_iter().map(translate).collect();
-    match filter {
-        Filter::And(all) => Query::All(each(all)),
-        Filter::Or(any) => Query::Any(each(any)),
-        Filter::Not(none) => Query::Not(Box::new(Query::Any(each(none)))),
-        Filter::Is(condition) => condition.query,
+/// The query that a tree is; takes those of its conditions.
+fn translate(tree: Tree, conditions: &mut [Condition]) -> Query {
+    let mut each = |all: Vec<Tree>| {
+        let mut queries = Vec::new();
+        for tree in all {
+            queries.push(translate(tree, conditions));
+        }
+        queries
+    };
+    match tree {
+        Tree::And(all) => Query::All(each(all)),
+        Tree::Or(any) => Query::Any(each(any)),
+        Tree::Not(none) => Query::Not(Box::new(Query::Any(each(none)))),
+        Tree::Is(at) => match conditions.get_mut(at) {
+            Some(condition) => std::mem::replace(&mut condition.query, Query::nothing()),
+            None => Query::nothing(),
+        },
     }
 }
 
@@ -140,7 +153,7 @@ fn condition(
         }
         _ => {
             let query = in_text(name).ok_or_else(|| unsupported(name))?;
-            words(value.as_str().ok_or_else(wrong)?, query)?
+            words(value.as_str().ok_or_else(wrong)?, &query)?
         }
     };
     Ok(made)
@@ -205,7 +218,7 @@ fn header(value: &[Value]) -> Option<Query> {
     let name = value.first()?.as_str()?;
     match value.get(1) {
         None => Some(Query::Header(name.to_owned(), Needle::new(""))),
-        Some(text) if value.len() == 2 => words(text.as_str()?, |needle| {
+        Some(text) if value.len() == 2 => words(text.as_str()?, &|needle| {
             Query::Header(name.to_owned(), needle)
         })
         .ok(),
@@ -214,7 +227,7 @@ fn header(value: &[Value]) -> Option<Query> {
 }
 
 /// A text to look for: words that must all be there, phrases in quotes (RFC 8621 §4.4.1).
-fn words(text: &str, query: impl Fn(Needle) -> Query) -> Result<Query, MethodError> {
+fn words(text: &str, query: &dyn Fn(Needle) -> Query) -> Result<Query, MethodError> {
     let words = tokens(text);
     if words.len() > WORDS {
         return Err(MethodError::new("unsupportedFilter").because("too many words"));

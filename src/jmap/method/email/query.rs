@@ -1,6 +1,4 @@
 //! Email/query and Email/queryChanges (RFC 8621 §4.4, §4.5).
-use std::collections::HashSet;
-
 use super::{changes, filter, visible};
 use crate::jmap::context::Context;
 use crate::jmap::method::kind::{Need, Question as Query};
@@ -33,11 +31,8 @@ impl Query for Question {
     }
 
     /// Where threads matter, all emails of touched threads.
-    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, HashSet<u64>> {
-        Box::pin(async move {
-            let touched = touched(context, since, self.threads).await?;
-            Ok(touched.into_iter().map(|email| email.0).collect())
-        })
+    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, Vec<u64>> {
+        Box::pin(touched(context, since, self.threads))
     }
 
     fn is_immutable(&self) -> bool {
@@ -45,22 +40,15 @@ impl Query for Question {
     }
 }
 
-async fn touched(
-    context: &Context,
-    since: Modseq,
-    threads: bool,
-) -> Result<HashSet<EmailId>, MethodError> {
+async fn touched(context: &Context, since: Modseq, threads: bool) -> Result<Vec<u64>, MethodError> {
     let mail = &context.mail;
     let changed = changes::changes(context, since, limits::JMAP_QUERY).await?;
     if changed.more {
         return Err(MethodError::new("cannotCalculateChanges").because("too much has changed"));
     }
-    let all = changed
-        .created
-        .into_iter()
-        .chain(changed.updated)
-        .chain(changed.destroyed);
-    let mut touched: HashSet<EmailId> = all.collect();
+    let mut touched = changed.created;
+    touched.extend(changed.updated);
+    touched.extend(changed.destroyed);
     if threads {
         let changed = mail.thread_changes(since, limits::JMAP_QUERY).await?;
         if changed.more {
@@ -68,16 +56,18 @@ async fn touched(
         }
         let reader = mail.reader()?;
         // An email of a thread changes what the others are worth.
-        let emails: Vec<EmailId> = touched.iter().copied().collect();
-        let mut ids: HashSet<_> = changed.created.into_iter().chain(changed.updated).collect();
-        for email in emails {
-            ids.extend(visible(&reader, email)?.first().map(|row| row.thread));
+        let mut ids = changed.created;
+        ids.extend(changed.updated);
+        for email in &touched {
+            ids.extend(visible(&reader, *email)?.first().map(|row| row.thread));
         }
+        ids.sort_unstable();
+        ids.dedup();
         for thread in ids {
             touched.extend(reader.thread(thread)?);
         }
     }
-    Ok(touched)
+    Ok(touched.into_iter().map(|email| email.0).collect())
 }
 
 /// Filter, sort and what follows from them.

@@ -27,7 +27,7 @@ impl Query for Question {
 
     /// There are few mailboxes, and a new name or parent moves whole branches: once anything but
     /// counts has changed, all are taken out and put back.
-    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, HashSet<u64>> {
+    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, Vec<u64>> {
         let changes = context.mail.mailbox_changes(since, usize::MAX);
         done(
             changes
@@ -37,7 +37,7 @@ impl Query for Question {
                         && changes.destroyed.is_empty()
                         && (only_counts || changes.updated.is_empty());
                     if nothing {
-                        return HashSet::new();
+                        return Vec::new();
                     }
                     let meta = context.mail.meta();
                     let now = meta.mailboxes.iter().map(|m| m.id);

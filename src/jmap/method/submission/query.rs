@@ -1,6 +1,5 @@
 //! EmailSubmission/query and /queryChanges (RFC 8621 §7.3, §7.4).
 use std::cmp::Ordering;
-use std::collections::HashSet;
 
 use serde_json::Value;
 
@@ -25,19 +24,17 @@ impl Query for Question {
         done(Question::results(self, context))
     }
 
-    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, HashSet<u64>> {
+    fn touched<'a>(&'a self, context: &'a Context, since: Modseq) -> Running<'a, Vec<u64>> {
         let mail = &context.mail;
         let changes = mail.record_changes(DataType::EmailSubmission, since, usize::MAX);
         let all = |it: ObjectChanges<u64>| [it.created, it.updated, it.destroyed].concat();
-        let touched = changes.map(|it| all(it).into_iter().collect());
-        done(touched.map_err(MethodError::from))
+        done(changes.map(all).map_err(MethodError::from))
     }
 
     /// Only undoStatus can change, and no sort looks at it.
     fn is_immutable(&self) -> bool {
-        !self
-            .filter
-            .any(&mut |condition| matches!(condition, Condition::Undo(_)))
+        let mut conditions = self.filter.conditions.iter();
+        !conditions.any(|condition| matches!(condition, Condition::Undo(_)))
     }
 }
 
