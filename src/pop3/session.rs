@@ -67,7 +67,7 @@ pub async fn serve(conn: Conn, ctx: Rc<Ctx>) {
 
 impl Session {
     async fn run(&mut self) -> Result<(), Error> {
-        self.greet().await?;
+        self.greet();
         let mut line = Vec::new();
         loop {
             if !self.conn.buffer().contains(&b'\n') {
@@ -75,20 +75,18 @@ impl Session {
             }
             // RFC 1939 §3 wants CRLF; whoever types by hand sends LF, and no harm comes of it.
             if self.conn.read_line(&mut line, limits::POP3_LINE).await? == Line::TooLong {
-                let text = "that line is too long for a command";
-                return self
-                    .conn
-                    .write(response::err(Code::None, text).as_bytes())
-                    .await;
+                self.err(Code::None, "that line is too long for a command");
+                return Ok(());
             }
             if self.obey(&line).await? == Flow::Close {
                 return Ok(());
             }
+            self.conn.spill().await?;
         }
     }
 
     /// RFC 1939 §4; with APOP, §7's time stamp. Clients try APOP as soon as they see one.
-    async fn greet(&mut self) -> Result<(), Error> {
+    fn greet(&mut self) {
         if self.ctx.auth.has_apop()
             && let Ok(octets) = random::octets::<16>()
         {
@@ -97,74 +95,87 @@ impl Session {
         }
         let stamp = self.stamp.as_ref();
         let stamp = stamp.map_or(String::new(), |stamp| format!(" {stamp}"));
-        self.ok(&format!("Pillarbox ready{stamp}")).await
+        self.ok(&format!("Pillarbox ready{stamp}"));
     }
 
     async fn obey(&mut self, line: &[u8]) -> Result<Flow, Error> {
         let command = match Command::parse(line) {
             Ok(command) => command,
-            Err(trouble) => return self.bad(&trouble_text(trouble)).await,
+            Err(trouble) => return Ok(self.bad(&trouble_text(trouble))),
         };
         let before = matches!(self.state, State::Authorization(_));
         match command.when() {
-            When::Before if !before => return self.bad("you are logged in already").await,
-            When::After if before => return self.bad("log in first").await,
+            When::Before if !before => return Ok(self.bad("you are logged in already")),
+            When::After if before => return Ok(self.bad("log in first")),
             _ => self.errors = 0,
         }
         self.execute(command).await
     }
 
     async fn execute(&mut self, command: Command<'_>) -> Result<Flow, Error> {
-        match command {
+        Ok(match command {
             // Boxed: a log-in's state is large, and gone when the session sits idle.
             Command::Apop { name, digest } => Box::pin(command::apop(self, name, digest)).await,
             Command::Auth { mechanism, initial } => {
-                Box::pin(command::auth(self, mechanism, initial)).await
+                Box::pin(command::auth(self, mechanism, initial)).await?
             }
             Command::Pass(password) => Box::pin(command::pass(self, password)).await,
-            Command::Stls => Box::pin(command::stls(self)).await,
-            Command::User(name) => command::user(self, name).await,
-            Command::Utf8 => command::utf8(self).await,
-            Command::Capa => command::capa(self).await,
-            Command::Lang(range) => command::lang(self, range).await,
+            Command::Stls => Box::pin(command::stls(self)).await?,
+            Command::User(name) => command::user(self, name),
+            Command::Utf8 => command::utf8(self),
+            Command::Capa => command::capa(self),
+            Command::Lang(range) => command::lang(self, range),
             Command::Quit => Box::pin(command::quit(self)).await,
-            Command::Dele(number) => command::dele(self, number).await,
-            Command::List(number) => Box::pin(command::list(self, number)).await,
-            Command::Noop => self.go("").await,
-            Command::Retr(number) => Box::pin(command::retr(self, number)).await,
-            Command::Rset => command::rset(self).await,
+            Command::Dele(number) => command::dele(self, number),
+            Command::List(number) => Box::pin(command::list(self, number)).await?,
+            Command::Noop => self.go(""),
+            Command::Retr(number) => Box::pin(command::retr(self, number)).await?,
+            Command::Rset => command::rset(self),
             Command::Stat => Box::pin(command::stat(self)).await,
-            Command::Top { message, lines } => Box::pin(command::top(self, message, lines)).await,
-            Command::Uidl(number) => Box::pin(command::uidl(self, number)).await,
-        }
+            Command::Top { message, lines } => Box::pin(command::top(self, message, lines)).await?,
+            Command::Uidl(number) => Box::pin(command::uidl(self, number)).await?,
+        })
     }
 
     /// A command that is none, or none now. After too many in a row the connection is closed.
-    async fn bad(&mut self, text: &str) -> Result<Flow, Error> {
+    fn bad(&mut self, text: &str) -> Flow {
         self.errors += 1;
-        self.err(Code::None, text).await?;
-        let close = self.errors >= limits::POP3_ERRORS;
-        Ok(if close { Flow::Close } else { Flow::Go })
+        self.err(Code::None, text);
+        Flow::close_if(self.errors >= limits::POP3_ERRORS)
     }
 
     /// Writes a positive status line.
-    pub(super) async fn ok(&mut self, text: &str) -> Result<(), Error> {
-        self.conn.write(response::ok(text).as_bytes()).await
+    pub(super) fn ok(&mut self, text: &str) {
+        self.write(response::ok(text));
     }
 
     /// Writes a negative status line.
-    pub(super) async fn err(&mut self, code: Code, text: &str) -> Result<(), Error> {
-        self.conn.write(response::err(code, text).as_bytes()).await
+    pub(super) fn err(&mut self, code: Code, text: &str) {
+        self.write(response::err(code, text));
+    }
+
+    /// Writes what is short: whoever writes more spills it.
+    pub(super) fn write(&mut self, text: String) {
+        self.conn.out().extend_from_slice(text.as_bytes());
     }
 
     /// A positive answer of one line.
-    pub(super) async fn go(&mut self, text: &str) -> Result<Flow, Error> {
-        self.ok(text).await.map(|()| Flow::Go)
+    pub(super) fn go(&mut self, text: &str) -> Flow {
+        self.ok(text);
+        Flow::Go
     }
 
     /// A negative answer; the session goes on.
-    pub(super) async fn refuse(&mut self, code: Code, text: &str) -> Result<Flow, Error> {
-        self.err(code, text).await.map(|()| Flow::Go)
+    pub(super) fn refuse(&mut self, code: Code, text: &str) -> Flow {
+        self.err(code, text);
+        Flow::Go
+    }
+}
+
+impl Flow {
+    /// The connection is closed if that is so.
+    pub(super) fn close_if(over: bool) -> Flow {
+        if over { Flow::Close } else { Flow::Go }
     }
 }
 

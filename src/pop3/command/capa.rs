@@ -1,12 +1,11 @@
 //! CAPA (RFC 2449 §5), UTF8 and LANG (RFC 6856).
 use crate::auth::sasl::Mechanism;
 use crate::config::Pop3Delete;
-use crate::net::Error;
 use crate::pop3::session::{Flow, Session, State};
 use crate::pop3::wire::{Capabilities, Code, Expire};
 
 /// What works on this connection, now.
-pub(in crate::pop3) async fn capa(session: &mut Session) -> Result<Flow, Error> {
+pub(in crate::pop3) fn capa(session: &mut Session) -> Flow {
     let before = matches!(session.state, State::Authorization(_));
     let config = &session.ctx.config.pop3;
     let capabilities = Capabilities {
@@ -18,8 +17,8 @@ pub(in crate::pop3) async fn capa(session: &mut Session) -> Result<Flow, Error> 
         login_delay: u32::try_from(config.login_delay.as_secs()).unwrap_or(u32::MAX),
     };
     let text = capabilities.response();
-    session.conn.write(text.as_bytes()).await?;
-    Ok(Flow::Go)
+    session.write(text);
+    Flow::Go
 }
 
 /// The SASL mechanisms that may be used here: none that shows the password to others (RFC 5034
@@ -38,27 +37,18 @@ fn expire(delete: Pop3Delete) -> Expire {
 }
 
 /// RFC 6856 §2.1: from now on headers go out as they are stored.
-pub(in crate::pop3) async fn utf8(session: &mut Session) -> Result<Flow, Error> {
+pub(in crate::pop3) fn utf8(session: &mut Session) -> Flow {
     session.utf8 = true;
-    session.go("UTF-8 mode").await
+    session.go("UTF-8 mode")
 }
 
 /// RFC 6856 §3: one language is spoken here.
-pub(in crate::pop3) async fn lang(
-    session: &mut Session,
-    range: Option<&str>,
-) -> Result<Flow, Error> {
+pub(in crate::pop3) fn lang(session: &mut Session, range: Option<&str>) -> Flow {
     match range {
-        None => {
-            session
-                .conn
-                .write(b"+OK languages follow\r\nen English\r\n.\r\n")
-                .await?;
-            Ok(Flow::Go)
-        }
+        None => session.go("languages follow\r\nen English\r\n."),
         Some(range) if range == "*" || range.eq_ignore_ascii_case("en") => {
-            session.go("en English it is").await
+            session.go("en English it is")
         }
-        Some(_) => session.refuse(Code::None, "only en is spoken here").await,
+        Some(_) => session.refuse(Code::None, "only en is spoken here"),
     }
 }

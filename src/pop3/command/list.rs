@@ -12,16 +12,16 @@ use crate::pop3::wire::response::{scan_listing, unique_id_listing};
 type Listing = fn(&Maildrop, &mut String, u32, &Row);
 
 /// How many messages are left, and their octets.
-pub(in crate::pop3) async fn stat(session: &mut Session) -> Result<Flow, Error> {
+pub(in crate::pop3) async fn stat(session: &mut Session) -> Flow {
     let State::Transaction(maildrop) = &mut session.state else {
-        return Ok(Flow::Close);
+        return Flow::Close;
     };
     match maildrop.octets(&session.ctx.mail).await {
         Ok(octets) => {
             let text = format!("{} {octets}", maildrop.count());
-            session.go(&text).await
+            session.go(&text)
         }
-        Err(error) => trouble(session, &error).await,
+        Err(error) => trouble(session, &error),
     }
 }
 
@@ -51,24 +51,24 @@ async fn listed(
     listing: Listing,
 ) -> Result<Flow, Error> {
     match number {
-        Some(number) => one(session, number, listing).await,
+        Some(number) => Ok(one(session, number, listing)),
         None => all(session, listing).await,
     }
 }
 
-async fn one(session: &mut Session, number: u32, listing: Listing) -> Result<Flow, Error> {
+fn one(session: &mut Session, number: u32, listing: Listing) -> Flow {
     let State::Transaction(maildrop) = &session.state else {
-        return Ok(Flow::Close);
+        return Flow::Close;
     };
     let reader = session.ctx.mail.reader().map_err(Refusal::from);
     match reader.and_then(|reader| maildrop.row(&reader, number)) {
         Ok(row) => {
             let mut text = String::from("+OK ");
             listing(maildrop, &mut text, number, &row);
-            session.conn.write(text.as_bytes()).await?;
-            Ok(Flow::Go)
+            session.write(text);
+            Flow::Go
         }
-        Err(refusal) => refuse(session, refusal).await,
+        Err(refusal) => refuse(session, refusal),
     }
 }
 
@@ -86,7 +86,7 @@ async fn all(session: &mut Session, listing: Listing) -> Result<Flow, Error> {
         });
         next = match page {
             Ok(next) => next,
-            Err(error) if from == 1 => return trouble(session, &error).await,
+            Err(error) if from == 1 => return Ok(trouble(session, &error)),
             // Half a list looks like a whole one: better no connection.
             Err(error) => {
                 log::warn!("[{}] pop3: {error}", session.conn.number());

@@ -15,28 +15,25 @@ use crate::server::Ctx;
 use log::info;
 
 /// Takes any name: RFC 1939 §13, the answer must not tell which ones exist.
-pub(in crate::pop3) async fn user(session: &mut Session, name: &str) -> Result<Flow, Error> {
+pub(in crate::pop3) fn user(session: &mut Session, name: &str) -> Flow {
     if !session.ctx.may_show_password(&session.conn) {
-        return no_plaintext(session).await;
+        return no_plaintext(session);
     }
     session.state = State::Authorization(Some(name.to_owned()));
-    session.go("now the password").await
+    session.go("now the password")
 }
 
 /// The password for the name that USER gave.
-pub(in crate::pop3) async fn pass(
-    session: &mut Session,
-    Secret(password): Secret<'_>,
-) -> Result<Flow, Error> {
+pub(in crate::pop3) async fn pass(session: &mut Session, Secret(password): Secret<'_>) -> Flow {
     if !session.ctx.may_show_password(&session.conn) {
-        return no_plaintext(session).await;
+        return no_plaintext(session);
     }
     let State::Authorization(name) = &mut session.state else {
-        return Ok(Flow::Close);
+        return Flow::Close;
     };
     // RFC 1939 §7: good for one try.
     let Some(name) = name.take() else {
-        return session.refuse(Code::None, "say USER first").await;
+        return session.refuse(Code::None, "say USER first");
     };
     let client = session.ctx.client(&session.conn, Protocol::Pop3);
     let auth = session.ctx.auth.clone();
@@ -45,13 +42,9 @@ pub(in crate::pop3) async fn pass(
 }
 
 /// A digest over the greeting's time stamp and the secret that was set for it.
-pub(in crate::pop3) async fn apop(
-    session: &mut Session,
-    name: &str,
-    digest: &str,
-) -> Result<Flow, Error> {
+pub(in crate::pop3) async fn apop(session: &mut Session, name: &str, digest: &str) -> Flow {
     let Some(stamp) = session.stamp.clone() else {
-        return session.refuse(Code::None, "APOP is switched off").await;
+        return session.refuse(Code::None, "APOP is switched off");
     };
     let auth = session.ctx.auth.clone();
     let peer = session.conn.peer_ip();
@@ -79,17 +72,17 @@ pub(in crate::pop3) async fn auth(
         let mut text = String::from("+OK mechanisms follow\r\n");
         offered.iter().for_each(|name| text.extend([name, "\r\n"]));
         text.push_str(".\r\n");
-        session.conn.write(text.as_bytes()).await?;
+        session.write(text);
         return Ok(Flow::Go);
     };
     let Some(mechanism) = Mechanism::find(name.as_bytes()) else {
-        return session.refuse(Code::None, "no such mechanism").await;
+        return Ok(session.refuse(Code::None, "no such mechanism"));
     };
     if !offered.contains(&mechanism.name()) {
-        return no_plaintext(session).await;
+        return Ok(no_plaintext(session));
     }
     let answer = exchange(session, mechanism, initial).await?;
-    enter(session, answer).await
+    Ok(enter(session, answer).await)
 }
 
 /// RFC 5034 §4: challenges behind `+ `, responses as bare lines, both in base64.
@@ -108,10 +101,7 @@ async fn exchange(
             Ok(Step::Done(grant)) => return Ok(Ok(grant)),
             Err(error) => return Ok(Err(error)),
         };
-        session
-            .conn
-            .write(format!("+ {challenge}\r\n").as_bytes())
-            .await?;
+        session.write(format!("+ {challenge}\r\n"));
         session.conn.flush().await?;
         let most = 2 * limits::CREDENTIAL;
         if session.conn.read_line(&mut line, most).await? == Line::TooLong {
@@ -122,10 +112,10 @@ async fn exchange(
 }
 
 /// What becomes of a log-in: the maildrop, or a word why not.
-async fn enter(session: &mut Session, answer: Result<Grant, AuthError>) -> Result<Flow, Error> {
+async fn enter(session: &mut Session, answer: Result<Grant, AuthError>) -> Flow {
     let grant = match answer {
         Ok(grant) => grant,
-        Err(error) => return failed(session, &error).await,
+        Err(error) => return failed(session, &error),
     };
     let delay = session.ctx.config.pop3.login_delay;
     let gate = session.ctx.pop3.clone();
@@ -133,11 +123,11 @@ async fn enter(session: &mut Session, answer: Result<Grant, AuthError>) -> Resul
         Ok(pass) => pass,
         Err(Refused::InUse) => {
             let text = "another POP3 session has the maildrop; try again when it has ended";
-            return session.refuse(Code::InUse, text).await;
+            return session.refuse(Code::InUse, text);
         }
         Err(Refused::TooSoon(wait)) => {
             let text = format!("log in again in {} s", wait.as_secs().max(1));
-            return session.refuse(Code::LoginDelay, &text).await;
+            return session.refuse(Code::LoginDelay, &text);
         }
     };
     let ctx = session.ctx.granted(&grant);
@@ -146,9 +136,9 @@ async fn enter(session: &mut Session, answer: Result<Grant, AuthError>) -> Resul
         // The maildrop is INBOX, and this app password is for other mailboxes (RFC 3206 §5).
         Err(mail::Error::NoSuchMailbox | mail::Error::NoPermission) if grant.app.is_some() => {
             let text = "this app password is not for INBOX";
-            return session.refuse(Code::Auth, text).await;
+            return session.refuse(Code::Auth, text);
         }
-        Err(error) => return trouble(session, &error).await,
+        Err(error) => return trouble(session, &error),
     };
     let (number, count) = (session.conn.number(), maildrop.count());
     info!(
@@ -158,11 +148,11 @@ async fn enter(session: &mut Session, answer: Result<Grant, AuthError>) -> Resul
     session.ctx = ctx;
     Ctx::admit(&mut session.conn, &grant);
     session.state = State::Transaction(Box::new(maildrop));
-    session.go(&format!("{count} messages")).await
+    session.go(&format!("{count} messages"))
 }
 
 /// RFC 3206 §5: AUTH for wrong credentials and nothing else.
-async fn failed(session: &mut Session, error: &AuthError) -> Result<Flow, Error> {
+fn failed(session: &mut Session, error: &AuthError) -> Flow {
     let code = match error {
         AuthError::BadCredentials | AuthError::NotHere(_) | AuthError::Expired => Code::Auth,
         AuthError::Throttled(_) | AuthError::Unavailable => Code::SysTemp,
@@ -173,13 +163,12 @@ async fn failed(session: &mut Session, error: &AuthError) -> Result<Flow, Error>
         session.conn.number(),
         session.conn.peer_ip()
     );
-    session.err(code, &error.to_string()).await?;
+    session.err(code, &error.to_string());
     session.failures += 1;
-    let close = session.failures >= limits::LOGIN_FAILURES_PER_CONNECTION;
-    Ok(if close { Flow::Close } else { Flow::Go })
+    Flow::close_if(session.failures >= limits::LOGIN_FAILURES_PER_CONNECTION)
 }
 
-async fn no_plaintext(session: &mut Session) -> Result<Flow, Error> {
+fn no_plaintext(session: &mut Session) -> Flow {
     let text = "no password over plain TCP: use STLS or the TLS port";
-    session.refuse(Code::None, text).await
+    session.refuse(Code::None, text)
 }

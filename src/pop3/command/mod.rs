@@ -19,39 +19,32 @@ use super::maildrop::{Missing, Refusal};
 use super::session::{Flow, Session};
 use super::wire::Code;
 use crate::mail;
-use crate::net;
 
 /// No message to answer with: what the client is told.
-async fn refuse(session: &mut Session, refusal: Refusal) -> Result<Flow, net::Error> {
+fn refuse(session: &mut Session, refusal: Refusal) -> Flow {
     match refusal {
         Refusal::Missing(Missing::Beyond(0)) => {
-            session
-                .refuse(Code::None, "no such message, the maildrop is empty")
-                .await
+            session.refuse(Code::None, "no such message, the maildrop is empty")
         }
         Refusal::Missing(Missing::Beyond(count)) => {
             let text = format!("no such message, only {count} in the maildrop");
-            session.refuse(Code::None, &text).await
+            session.refuse(Code::None, &text)
         }
         Refusal::Missing(Missing::Marked) => {
-            session
-                .refuse(Code::None, "that message is marked deleted")
-                .await
+            session.refuse(Code::None, "that message is marked deleted")
         }
         Refusal::Missing(Missing::Gone) => {
-            session
-                .refuse(Code::None, "that message was removed by another session")
-                .await
+            session.refuse(Code::None, "that message was removed by another session")
         }
-        Refusal::Engine(error) => trouble(session, &error).await,
+        Refusal::Engine(error) => trouble(session, &error),
     }
 }
 
 /// The engine refused: what the client is told, and the log where it may help.
-async fn trouble(session: &mut Session, error: &mail::Error) -> Result<Flow, net::Error> {
+fn trouble(session: &mut Session, error: &mail::Error) -> Flow {
     log::warn!("[{}] pop3: {error}", session.conn.number());
     let (code, text) = answer(error);
-    session.refuse(code, text).await
+    session.refuse(code, text)
 }
 
 /// RFC 3206 §4: what may work later is SYS/TEMP, what cannot is SYS/PERM.

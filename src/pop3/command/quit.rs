@@ -2,7 +2,6 @@
 use super::answer;
 use crate::config::Pop3Delete;
 use crate::mail::{Mail, Result, Rights, UidSet};
-use crate::net::Error;
 use crate::pop3::maildrop::Maildrop;
 use crate::pop3::retention::{self, Fetched};
 use crate::pop3::session::{Flow, Session, State};
@@ -10,7 +9,7 @@ use crate::sys::clock;
 use log::{info, warn};
 
 /// Says good-bye, after the UPDATE state if there was a log-in.
-pub(in crate::pop3) async fn quit(session: &mut Session) -> std::result::Result<Flow, Error> {
+pub(in crate::pop3) async fn quit(session: &mut Session) -> Flow {
     let number = session.conn.number();
     let state = std::mem::replace(&mut session.state, State::Authorization(None));
     if let State::Transaction(maildrop) = state {
@@ -28,13 +27,13 @@ pub(in crate::pop3) async fn quit(session: &mut Session) -> std::result::Result<
                 warn!("[{number}] pop3: quit: {error}");
                 let (code, text) = answer(&error);
                 let text = format!("{}: {text}", what_remains(left.flatten()));
-                session.err(code, &text).await?;
-                return Ok(Flow::Close);
+                session.err(code, &text);
+                return Flow::Close;
             }
         }
     }
-    session.ok("good-bye").await?;
-    Ok(Flow::Close)
+    session.ok("good-bye");
+    Flow::Close
 }
 
 /// How many of the marked messages are still there, and how many were marked, where that can be read.

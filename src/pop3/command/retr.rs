@@ -11,7 +11,7 @@ use crate::pop3::wire::{Lines, Surrogate};
 pub(in crate::pop3) async fn retr(session: &mut Session, number: u32) -> Result<Flow, Error> {
     let (message, uid) = match find(session, number) {
         Ok(found) => found,
-        Err(refusal) => return refuse(session, refusal).await,
+        Err(refusal) => return Ok(refuse(session, refusal)),
     };
     let flow = send(session, &message, Lines::all()).await?;
     if let (Flow::Go, State::Transaction(maildrop)) = (flow, &mut session.state) {
@@ -29,7 +29,7 @@ pub(in crate::pop3) async fn top(
 ) -> Result<Flow, Error> {
     match find(session, number) {
         Ok((message, _)) => send(session, &message, Lines::top(lines)).await,
-        Err(refusal) => refuse(session, refusal).await,
+        Err(refusal) => Ok(refuse(session, refusal)),
     }
 }
 
@@ -56,11 +56,11 @@ async fn send(session: &mut Session, message: &Message, mut lines: Lines) -> Res
         match read {
             Ok(0) => return Ok(cut(session, message)),
             Ok(octets) if offset == 0 => {
-                session.ok(&format!("{} octets", message.size)).await?;
+                session.ok(&format!("{} octets", message.size));
                 offset = octets;
             }
             Ok(octets) => offset += octets,
-            Err(error) if offset == 0 => return trouble(session, &error).await,
+            Err(error) if offset == 0 => return Ok(trouble(session, &error)),
             Err(error) => {
                 log::warn!("[{}] pop3: {error}", session.conn.number());
                 return Ok(cut(session, message));
@@ -80,7 +80,7 @@ async fn send(session: &mut Session, message: &Message, mut lines: Lines) -> Res
         }
     }
     if message.size == 0 {
-        session.ok("0 octets").await?;
+        session.ok("0 octets");
     }
     plain.clear();
     if let Some(surrogate) = surrogate {

@@ -7,12 +7,12 @@ use crate::pop3::wire::Code;
 /// before it is forgotten: none of it can be trusted.
 pub(in crate::pop3) async fn stls(session: &mut Session) -> Result<Flow, Error> {
     if session.conn.is_tls() {
-        return session.refuse(Code::None, "TLS is active already").await;
+        return Ok(session.refuse(Code::None, "TLS is active already"));
     }
     let Some(tls) = session.ctx.tls.clone() else {
-        return session.refuse(Code::None, "there is no TLS here").await;
+        return Ok(session.refuse(Code::None, "there is no TLS here"));
     };
-    session.ok("begin TLS").await?;
+    session.ok("begin TLS");
     session.conn.flush().await?;
     let started = session.conn.start_tls(&tls).await?;
     if started.dropped > 0 {
