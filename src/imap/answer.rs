@@ -3,27 +3,37 @@
 
 use crate::auth::AuthError;
 use crate::{mail, net};
+use std::borrow::Cow;
 
 /// A tagged response without its tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// `OK`, `NO` or `BAD`.
-    pub status: &'static str,
+    /// How it ended.
+    pub status: Status,
     /// Response code in brackets, if any, and text.
-    pub text: String,
+    pub text: Cow<'static, str>,
 }
 
-/// Why a command stops before its end.
+/// How a command ended (RFC 9051 §7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Status {
+    Ok,
+    No,
+    Bad,
+}
+
+/// Why a command stops before its end. Two words: it passes through every `?`.
 #[derive(Debug)]
 pub enum Stop {
     /// It is refused; the connection goes on.
-    Refused(Answer),
+    Refused(Box<Answer>),
     /// The connection is over.
-    Net(net::Error),
+    Net(Box<net::Error>),
     /// The command has answered by itself.
     Done,
     /// The connection has to end with this BYE.
-    Bye(&'static str),
+    Bye(&'static &'static str),
 }
 
 /// What running a command gives.
@@ -31,44 +41,38 @@ pub type Run = Result<Answer, Stop>;
 
 impl Answer {
     /// `OK`
-    pub fn ok(text: impl Into<String>) -> Answer {
-        Answer {
-            status: "OK",
-            text: text.into(),
-        }
+    pub fn ok(text: impl Into<Cow<'static, str>>) -> Answer {
+        let (status, text) = (Status::Ok, text.into());
+        Answer { status, text }
     }
 
     /// `NO`
-    pub fn no(text: impl Into<String>) -> Answer {
-        Answer {
-            status: "NO",
-            text: text.into(),
-        }
+    pub fn no(text: impl Into<Cow<'static, str>>) -> Answer {
+        let (status, text) = (Status::No, text.into());
+        Answer { status, text }
     }
 
     /// `BAD`
-    pub fn bad(text: impl Into<String>) -> Answer {
-        Answer {
-            status: "BAD",
-            text: text.into(),
-        }
+    pub fn bad(text: impl Into<Cow<'static, str>>) -> Answer {
+        let (status, text) = (Status::Bad, text.into());
+        Answer { status, text }
     }
 
     /// A refusal, for `?`.
     pub fn stop<T>(self) -> Result<T, Stop> {
-        Err(Stop::Refused(self))
+        Err(Stop::Refused(Box::new(self)))
     }
 }
 
 impl From<net::Error> for Stop {
     fn from(error: net::Error) -> Stop {
-        Stop::Net(error)
+        Stop::Net(Box::new(error))
     }
 }
 
 impl From<mail::Error> for Stop {
     fn from(error: mail::Error) -> Stop {
-        Stop::Refused(error.into())
+        Stop::Refused(Box::new(error.into()))
     }
 }
 

@@ -4,7 +4,7 @@
 //! share a packet. A session is `!Send` and lives on its listener's thread; what a command needs for
 //! its own time is in a boxed future, so that an idle session is small.
 
-use super::answer::{Answer, Run, Stop};
+use super::answer::{Answer, Run, Status, Stop};
 use super::command;
 use super::notify::Watch;
 use super::view::Selected;
@@ -185,7 +185,7 @@ impl Session {
                 Event::Message(literal) => command::append::run(self, literal).await?,
                 Event::Continue => self.line("+ OK"),
                 Event::Refused(why) => self.refused(why)?,
-                Event::Fatal => return Err(Stop::Bye("[LIMIT] the literal is too large")),
+                Event::Fatal => return Err(Stop::Bye(&"[LIMIT] the literal is too large")),
                 Event::More => {}
             }
         }
@@ -248,7 +248,7 @@ impl Session {
     pub(super) fn mistake(&mut self) -> Result<(), Stop> {
         self.mistakes += 1;
         if !self.logged_in && self.mistakes >= limits::IMAP_MISTAKES {
-            return Err(Stop::Bye("too many bad commands"));
+            return Err(Stop::Bye(&"too many bad commands"));
         }
         Ok(())
     }
@@ -325,7 +325,8 @@ impl Session {
         expunges: Expunges,
     ) -> Result<(), Stop> {
         let answer = match ran {
-            Ok(answer) | Err(Stop::Refused(answer)) => answer,
+            Ok(answer) => answer,
+            Err(Stop::Refused(answer)) => *answer,
             Err(Stop::Done) => return Ok(()),
             Err(stop) => return Err(stop),
         };
@@ -340,7 +341,12 @@ impl Session {
     /// Writes a tagged answer.
     pub(super) fn tagged(&mut self, tag: Option<&str>, answer: &Answer) {
         let tag = tag.unwrap_or("*");
-        self.line(&format!("{tag} {} {}", answer.status, answer.text));
+        let status = match answer.status {
+            Status::Ok => " OK ",
+            Status::No => " NO ",
+            Status::Bad => " BAD ",
+        };
+        self.line(&[tag, status, &answer.text].concat());
     }
 
     /// Writes a line.

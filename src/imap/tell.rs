@@ -78,9 +78,9 @@ impl Session {
         let selected = self.selected()?;
         match mail.changes(selected.mailbox, selected.modseq()) {
             // Others may delete a mailbox in use; no response says so but this one (RFC 2180 §3).
-            Err(Error::NoSuchMailbox) => Err(Stop::Bye("the selected mailbox was deleted")),
+            Err(Error::NoSuchMailbox) => Err(Stop::Bye(&"the selected mailbox was deleted")),
             // RFC 4314 §5.1.1: nor one for rights that were taken away.
-            Err(Error::NoPermission) => Err(Stop::Bye("no right to read the selected mailbox")),
+            Err(Error::NoPermission) => Err(Stop::Bye(&"no right to read the selected mailbox")),
             changes => Ok(changes?),
         }
     }

@@ -117,7 +117,7 @@ async fn take(
             Ok(literal) => literal,
             // What it says has been read past: this is the command's end.
             Err(Stop::Refused(answer)) => {
-                work.failed.get_or_insert(answer);
+                work.failed.get_or_insert(*answer);
                 break;
             }
             Err(stop) => {
@@ -150,7 +150,7 @@ fn target(session: &Session, head: &Append) -> Result<Target, Stop> {
     let Some(mailbox) = meta.by_path(&head.name).map(|found| found.id) else {
         return Err(match try_create() {
             Err(stop) => stop,
-            Ok(answer) => Stop::Refused(answer),
+            Ok(answer) => Stop::Refused(Box::new(answer)),
         });
     };
     Ok(Target { mailbox, replaces })
@@ -170,7 +170,7 @@ async fn next(session: &mut Session) -> Result<Option<Literal>, Stop> {
             Event::Command => return Ok(None),
             Event::Message(literal) => return Ok(Some(literal)),
             Event::Continue => session.line("+ OK"),
-            Event::Fatal => return Err(Stop::Bye("[LIMIT] the literal is too large")),
+            Event::Fatal => return Err(Stop::Bye(&"[LIMIT] the literal is too large")),
             Event::Refused(_) => {
                 return Answer::bad("[LIMIT] the command is too long").stop();
             }
@@ -185,7 +185,7 @@ impl Work {
         match done {
             Ok(value) => Some(value),
             Err(Stop::Refused(answer)) => {
-                self.failed.get_or_insert(answer);
+                self.failed.get_or_insert(*answer);
                 None
             }
             // Nothing here waits for the peer.
@@ -235,7 +235,7 @@ impl Work {
         let most = session.mail().message_size();
         let so_far = self.message.body.as_ref().map_or(0, BodyWriter::len);
         if so_far.saturating_add(more) > most {
-            return Err(Stop::Refused(too_big(Error::TooLarge(most))));
+            return too_big(Error::TooLarge(most)).stop();
         }
         let body = match self.message.body.take() {
             Some(body) => body,
@@ -316,7 +316,7 @@ impl Work {
         };
         self.drained = self.drained.saturating_add(size);
         if self.drained > most {
-            return Err(Stop::Bye("[LIMIT] the message is too large"));
+            return Err(Stop::Bye(&"[LIMIT] the message is too large"));
         }
         Ok(session.conn.discard(size).await?)
     }

@@ -48,7 +48,7 @@ pub async fn run(session: &mut Session, args: Authenticate) -> Run {
             == Line::TooLong
         {
             return Err(crate::imap::answer::Stop::Bye(
-                "[LIMIT] the response is too long",
+                &"[LIMIT] the response is too long",
             ));
         }
         response = Some(line);

@@ -135,7 +135,7 @@ fn in_part(found: &Structure, wanted: &Section) -> Option<Run> {
 /// The end of a response that cannot be finished. Its literal is announced: whatever else we said would
 /// be taken for octets of the message, so the connection ends without a word.
 pub fn cut_off() -> Stop {
-    Stop::Net(net::Error::Closed)
+    net::Error::Closed.into()
 }
 
 /// Copies octets of the message to the client; `textual` if they are in a literal, which has no NUL.

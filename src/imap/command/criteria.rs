@@ -239,7 +239,7 @@ fn undefined<T>(name: &str) -> Result<T, Stop> {
     let mut text = b"[UNDEFINED-FILTER ".to_vec();
     encode::astring(&mut text, name.as_bytes(), false);
     text.extend_from_slice(b"] there is no such filter, or it makes no sense");
-    Answer::no(String::from_utf8_lossy(&text)).stop()
+    Answer::no(String::from_utf8_lossy(&text).into_owned()).stop()
 }
 
 /// Would this entry of the server be a filter that makes no sense (RFC 5466 §3.2)?

@@ -27,7 +27,7 @@ pub async fn run(session: &mut Session, set: Option<&Set>) -> Run {
 
 /// Tells what is gone; with QRESYNC the answer says up to where the client knows everything
 /// (RFC 7162 §3.2.7, §3.2.9).
-pub async fn expunged(session: &mut Session, text: &str) -> Run {
+pub async fn expunged(session: &mut Session, text: &'static str) -> Run {
     match session.wants().messages {
         true => session.tell(Expunges::Tell).await?,
         false => session.tell_gone().await?,

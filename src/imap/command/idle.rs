@@ -32,6 +32,6 @@ async fn session_line(session: &mut Session) -> Result<bool, Stop> {
         Event::Command => Ok(session.framer.command().eq_ignore_ascii_case(b"DONE")),
         Event::Refused(_) => Ok(false),
         // A literal comes next, or so the client says: what it sends from here on is no command.
-        _ => Err(Stop::Bye("expected DONE")),
+        _ => Err(Stop::Bye(&"expected DONE")),
     }
 }
