@@ -300,7 +300,7 @@ impl Session {
         let name = wire::name_of(text)?;
         self.is_command_off(&name).then(|| wire::cursor::Error {
             at: wire::tag_of(text).map_or(0, |tag| tag.len() + 1),
-            wanted: "a command that exists",
+            wanted: &"a command that exists",
         })
     }
 

@@ -67,7 +67,7 @@ fn identifier(c: &mut Cursor<'_>) -> Parsed<String> {
     c.space()?;
     let start = c.clone();
     match c.astring_text()? {
-        text if text.trim().is_empty() => start.fail("an identifier"),
+        text if text.trim().is_empty() => start.fail(&"an identifier"),
         text => Ok(text),
     }
 }
@@ -82,7 +82,7 @@ fn change(c: &mut Cursor<'_>) -> Parsed<Change> {
         None => (None, text.as_str()),
     };
     let Ok(rights) = Rights::parse(letters) else {
-        return start.fail("rights out of lrswipkxteacd");
+        return start.fail(&"rights out of lrswipkxteacd");
     };
     Ok(match sign {
         Some(b'+') => Change::Add(rights),

@@ -94,7 +94,7 @@ pub fn replace(c: &mut Cursor<'_>, numbers: Numbers) -> Parsed<Append> {
         _ => {
             return Err(Error {
                 at,
-                wanted: "one message number",
+                wanted: &"one message number",
             });
         }
     }
@@ -159,7 +159,7 @@ impl Reader {
                         return Ok(steps);
                     }
                     if self.place == Place::Between && !self.several {
-                        return c.fail("the end of the command behind the message");
+                        return c.fail(&"the end of the command behind the message");
                     }
                     if self.message(&mut c, literal, &mut steps)? {
                         return Ok(steps);
@@ -238,7 +238,7 @@ impl Reader {
         } else if c.eat_word("UTF8 (") {
             Place::Utf8(true)
         } else {
-            return c.fail("TEXT, URL or UTF8");
+            return c.fail(&"TEXT, URL or UTF8");
         };
         at_literal(c, literal)?;
         steps.push(Step::Literal);
@@ -250,7 +250,7 @@ fn at_literal(c: &Cursor<'_>, literal: bool) -> Parsed<()> {
     if literal && c.is_end() {
         Ok(())
     } else {
-        c.fail("the message as a literal")
+        c.fail(&"the message as a literal")
     }
 }
 

@@ -10,7 +10,7 @@ pub fn compress(c: &mut Cursor<'_>) -> Parsed<()> {
         "DEFLATE" => Ok(()),
         _ => Err(Error {
             at,
-            wanted: "DEFLATE",
+            wanted: &"DEFLATE",
         }),
     }
 }

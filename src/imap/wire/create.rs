@@ -27,11 +27,11 @@ pub fn create(c: &mut Cursor<'_>) -> Parsed<Create> {
         c.list(false, |c| {
             let start = c.clone();
             if c.word()? != "USE" {
-                return start.fail("USE");
+                return start.fail(&"USE");
             }
             c.space()?;
             uses = c.list(true, |c| {
-                c.must(b'\\', "a special-use attribute")?;
+                c.must(b'\\', &"a special-use attribute")?;
                 Ok(format!("\\{}", c.atom_text()?))
             })?;
             Ok(())

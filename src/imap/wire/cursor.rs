@@ -10,7 +10,7 @@ pub struct Error {
     /// Octets from the start of the command, counted from 0.
     pub at: usize,
     /// What was expected there, for the client's log.
-    pub wanted: &'static str,
+    pub wanted: &'static &'static str,
 }
 
 impl std::fmt::Display for Error {
@@ -56,7 +56,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An error at this place.
-    pub fn fail<T>(&self, wanted: &'static str) -> Parsed<T> {
+    pub fn fail<T>(&self, wanted: &'static &'static str) -> Parsed<T> {
         Err(Error {
             at: self.at,
             wanted,
@@ -91,7 +91,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over `byte`.
-    pub fn must(&mut self, byte: u8, wanted: &'static str) -> Parsed<()> {
+    pub fn must(&mut self, byte: u8, wanted: &'static &'static str) -> Parsed<()> {
         if self.eat(byte) {
             Ok(())
         } else {
@@ -101,17 +101,17 @@ impl<'a> Cursor<'a> {
 
     /// One space.
     pub fn space(&mut self) -> Parsed<()> {
-        self.must(b' ', "a space")
+        self.must(b' ', &"a space")
     }
 
     /// `(`.
     pub fn open(&mut self) -> Parsed<()> {
-        self.must(b'(', "'('")
+        self.must(b'(', &"'('")
     }
 
     /// `)`.
     pub fn close(&mut self) -> Parsed<()> {
-        self.must(b')', "')'")
+        self.must(b')', &"')'")
     }
 
     /// The command's end. Spaces before it are forgiven: some clients send them.
@@ -120,7 +120,7 @@ impl<'a> Cursor<'a> {
         if self.is_end() {
             Ok(())
         } else {
-            self.fail("the end of the command")
+            self.fail(&"the end of the command")
         }
     }
 
@@ -146,7 +146,7 @@ impl<'a> Cursor<'a> {
     /// `1*ATOM-CHAR`.
     pub fn atom(&mut self) -> Parsed<&'a [u8]> {
         match self.take_while(is_atom) {
-            [] => self.fail("an atom"),
+            [] => self.fail(&"an atom"),
             atom => Ok(atom),
         }
     }
@@ -159,7 +159,7 @@ impl<'a> Cursor<'a> {
             true => Ok(word),
             false => Err(Error {
                 at,
-                wanted: "a word that exists",
+                wanted: &"a word that exists",
             }),
         }
     }
@@ -172,7 +172,7 @@ impl<'a> Cursor<'a> {
     /// A number of at most 32 bits.
     pub fn number(&mut self) -> Parsed<u32> {
         let at = self.at;
-        let wanted = "a number below 4294967296";
+        let wanted = &"a number below 4294967296";
         u32::try_from(self.number64()?).map_err(|_| Error { at, wanted })
     }
 
@@ -182,7 +182,7 @@ impl<'a> Cursor<'a> {
         let text = self.take_while(|b| b.is_ascii_digit());
         digits(text).ok_or(Error {
             at,
-            wanted: "a number",
+            wanted: &"a number",
         })
     }
 
@@ -192,7 +192,7 @@ impl<'a> Cursor<'a> {
         match self.number()? {
             0 => Err(Error {
                 at,
-                wanted: "a number above 0",
+                wanted: &"a number above 0",
             }),
             n => Ok(n),
         }
@@ -203,7 +203,7 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             Some(b'"') => self.quoted(),
             Some(b'{') => self.literal().map(Cow::Borrowed),
-            _ => self.fail("a string"),
+            _ => self.fail(&"a string"),
         }
     }
 
@@ -212,7 +212,7 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             Some(b'"' | b'{') => self.string().map(Some),
             _ if self.eat_word("NIL") => Ok(None),
-            _ => self.fail("a string or NIL"),
+            _ => self.fail(&"a string or NIL"),
         }
     }
 
@@ -221,7 +221,7 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             Some(b'"' | b'{') => self.string(),
             _ => match self.take_while(is_astring) {
-                [] => self.fail("a string or an atom"),
+                [] => self.fail(&"a string or an atom"),
                 text => Ok(Cow::Borrowed(text)),
             },
         }
@@ -237,13 +237,13 @@ impl<'a> Cursor<'a> {
         let start = self.clone();
         let text = self.quoted_octets()?;
         if self.utf8 && std::str::from_utf8(&text).is_err() {
-            return start.fail("UTF-8 in quotes");
+            return start.fail(&"UTF-8 in quotes");
         }
         Ok(text)
     }
 
     fn quoted_octets(&mut self) -> Parsed<Cow<'a, [u8]>> {
-        self.must(b'"', "a quoted string")?;
+        self.must(b'"', &"a quoted string")?;
         let plain = self.take_while(|b| !matches!(b, b'"' | b'\\' | b'\r' | b'\n' | 0));
         if self.eat(b'"') {
             return Ok(Cow::Borrowed(plain));
@@ -259,7 +259,7 @@ impl<'a> Cursor<'a> {
                     self.at += 1;
                     match self.peek() {
                         Some(b @ (b'"' | b'\\')) => text.push(b),
-                        _ => return self.fail("'\"' or '\\' behind a backslash"),
+                        _ => return self.fail(&"'\"' or '\\' behind a backslash"),
                     }
                     self.at += 1;
                 }
@@ -267,7 +267,7 @@ impl<'a> Cursor<'a> {
                     text.push(b);
                     self.at += 1;
                 }
-                _ => return self.fail("a closing '\"'"),
+                _ => return self.fail(&"a closing '\"'"),
             }
         }
     }
@@ -276,7 +276,7 @@ impl<'a> Cursor<'a> {
         let octets = self.octets()?;
         // RFC 9051 §9: NUL is allowed in a literal8 only.
         if octets.contains(&0) {
-            return self.fail("a literal without NUL");
+            return self.fail(&"a literal without NUL");
         }
         self.at += octets.len();
         Ok(octets)
@@ -284,21 +284,21 @@ impl<'a> Cursor<'a> {
 
     /// The octets of a literal, behind its head.
     fn octets(&mut self) -> Parsed<&'a [u8]> {
-        self.must(b'{', "a literal")?;
+        self.must(b'{', &"a literal")?;
         let size = self.number64()?;
         self.eat(b'+');
-        self.must(b'}', "'}'")?;
+        self.must(b'}', &"'}'")?;
         self.eat(b'\r');
-        self.must(b'\n', "a line end behind the literal's length")?;
+        self.must(b'\n', &"a line end behind the literal's length")?;
         let octets = usize::try_from(size)
             .ok()
             .and_then(|n| self.rest().get(..n));
-        octets.map_or_else(|| self.fail("a literal's octets"), Ok)
+        octets.map_or_else(|| self.fail(&"a literal's octets"), Ok)
     }
 
     /// `"~{" number ["+"] "}" CRLF *OCTET`
     pub fn literal8(&mut self) -> Parsed<&'a [u8]> {
-        self.must(b'~', "a literal8")?;
+        self.must(b'~', &"a literal8")?;
         let octets = self.octets()?;
         self.at += octets.len();
         Ok(octets)
@@ -395,7 +395,7 @@ mod tests {
             cursor("x").number(),
             Err(Error {
                 at: 0,
-                wanted: "a number"
+                wanted: &"a number"
             })
         );
     }

@@ -14,27 +14,27 @@ pub fn date(c: &mut Cursor<'_>) -> Parsed<i64> {
     let quoted = c.eat(b'"');
     let day = day_month_year(c)?;
     if quoted {
-        c.must(b'"', "a closing '\"'")?;
+        c.must(b'"', &"a closing '\"'")?;
     }
     Ok(day)
 }
 
 /// `date-time`: seconds since 1970, UTC.
 pub fn date_time(c: &mut Cursor<'_>) -> Parsed<i64> {
-    c.must(b'"', "a date and time in quotes")?;
+    c.must(b'"', &"a date and time in quotes")?;
     c.eat(b' ');
     let days = day_month_year(c)?;
     c.space()?;
     let hour = below(c, 24)?;
-    c.must(b':', "':'")?;
+    c.must(b':', &"':'")?;
     let minute = below(c, 60)?;
-    c.must(b':', "':'")?;
+    c.must(b':', &"':'")?;
     let second = below(c, 61)?;
     c.space()?;
     let east = match c.peek() {
         Some(b'+') => 1,
         Some(b'-') => -1,
-        _ => return c.fail("a time zone such as +0000"),
+        _ => return c.fail(&"a time zone such as +0000"),
     };
     c.eat(b'+');
     c.eat(b'-');
@@ -45,11 +45,11 @@ pub fn date_time(c: &mut Cursor<'_>) -> Parsed<i64> {
         _ => {
             return Err(Error {
                 at,
-                wanted: "a time zone such as +0000",
+                wanted: &"a time zone such as +0000",
             });
         }
     };
-    c.must(b'"', "a closing '\"'")?;
+    c.must(b'"', &"a closing '\"'")?;
     let offset = east * (hhmm / 100 * 3600 + hhmm % 100 * 60);
     Ok(days * 86_400 + hour * 3600 + minute * 60 + second - offset)
 }
@@ -60,14 +60,14 @@ fn below(c: &mut Cursor<'_>, bound: i64) -> Parsed<i64> {
         n if n < bound => Ok(n),
         _ => Err(Error {
             at,
-            wanted: "a time of day",
+            wanted: &"a time of day",
         }),
     }
 }
 
 fn day_month_year(c: &mut Cursor<'_>) -> Parsed<i64> {
     let at = c.position();
-    let wanted = "a date such as 1-Feb-2026";
+    let wanted = &"a date such as 1-Feb-2026";
     let day = i64::from(c.number()?);
     c.must(b'-', wanted)?;
     let word = c.take_while(|b| b.is_ascii_alphabetic());

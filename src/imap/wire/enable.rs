@@ -10,7 +10,7 @@ pub fn enable(c: &mut Cursor<'_>) -> Parsed<Vec<String>> {
         words.push(c.word()?);
     }
     if words.is_empty() {
-        c.fail("a capability")
+        c.fail(&"a capability")
     } else {
         Ok(words)
     }

@@ -40,7 +40,7 @@ pub fn esearch(c: &mut Cursor<'_>) -> Parsed<Esearch> {
         sources = c.list(false, |c| {
             // RFC 7377 §4: scope options, of which there are none.
             if c.peek() == Some(b'(') && !first {
-                return c.fail("no scope options, for none are known");
+                return c.fail(&"no scope options, for none are known");
             }
             first = false;
             source(c)
@@ -63,7 +63,7 @@ fn source(c: &mut Cursor<'_>) -> Parsed<Source> {
         "SUBTREE-ONE" => Source::SubtreeOne(names(c)?),
         "MAILBOXES" => Source::Mailboxes(names(c)?),
         _ => {
-            let wanted = "mailboxes to search in";
+            let wanted = &"mailboxes to search in";
             return Err(Error { at, wanted });
         }
     })

@@ -120,7 +120,7 @@ fn modifier(c: &mut Cursor<'_>, fetch: &mut Fetch) -> Parsed<()> {
             c.space()?;
             fetch.partial = Some(Page::parse(c)?);
         }
-        _ => return start.fail("CHANGEDSINCE, VANISHED or PARTIAL"),
+        _ => return start.fail(&"CHANGEDSINCE, VANISHED or PARTIAL"),
     }
     Ok(())
 }
@@ -155,7 +155,7 @@ pub fn item(c: &mut Cursor<'_>) -> Parsed<Item> {
         .take_while(|b| b.is_ascii_alphanumeric() || b == b'.')
         .to_ascii_uppercase();
     let section_follows = c.peek() == Some(b'[');
-    let wanted = "a FETCH item";
+    let wanted = &"a FETCH item";
     if !c.knows(&word) {
         return Err(Error { at, wanted });
     }
@@ -193,7 +193,7 @@ fn preview(c: &mut Cursor<'_>) -> Parsed<Item> {
         c.space()?;
         c.list(false, |c| match c.eat_word("LAZY") {
             true => Ok(()),
-            false => c.fail("LAZY"),
+            false => c.fail(&"LAZY"),
         })?;
     }
     Ok(Item::Preview)

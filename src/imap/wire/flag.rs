@@ -43,14 +43,14 @@ pub fn flag(c: &mut Cursor<'_>) -> Parsed<Flag> {
         .find(|(name, _)| name.eq_ignore_ascii_case(&word));
     match known {
         Some((_, flag)) => Ok(flag),
-        None => start.fail("one of \\Seen \\Answered \\Flagged \\Deleted \\Draft"),
+        None => start.fail(&"one of \\Seen \\Answered \\Flagged \\Deleted \\Draft"),
     }
 }
 
 /// `flag-keyword`. Clients that send `]` inside one are forgiven.
 pub fn keyword(c: &mut Cursor<'_>) -> Parsed<String> {
     match c.take_while(|b| is_atom(b) || b == b']') {
-        [] => c.fail("a flag"),
+        [] => c.fail(&"a flag"),
         atom => Ok(String::from_utf8_lossy(atom).into_owned()),
     }
 }

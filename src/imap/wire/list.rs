@@ -83,7 +83,7 @@ fn select(c: &mut Cursor<'_>) -> Parsed<Select> {
             _ => {
                 return Err(Error {
                     at,
-                    wanted: "a LIST selection option",
+                    wanted: &"a LIST selection option",
                 });
             }
         }
@@ -93,7 +93,7 @@ fn select(c: &mut Cursor<'_>) -> Parsed<Select> {
     if select.recursive && !select.subscribed && !select.special_use {
         return Err(Error {
             at,
-            wanted: "an option beside RECURSIVEMATCH",
+            wanted: &"an option beside RECURSIVEMATCH",
         });
     }
     Ok(select)
@@ -119,7 +119,7 @@ fn returns(c: &mut Cursor<'_>) -> Parsed<Returns> {
             _ => {
                 return Err(Error {
                     at,
-                    wanted: "a LIST return option",
+                    wanted: &"a LIST return option",
                 });
             }
         }
@@ -135,7 +135,7 @@ pub(super) fn pattern<'a>(c: &mut Cursor<'a>) -> Parsed<Raw<'a>> {
     match c.peek() {
         Some(b'"' | b'{') => c.string(),
         _ => match c.take_while(|b| is_astring(b) || matches!(b, b'%' | b'*')) {
-            [] => c.fail("a mailbox name or pattern"),
+            [] => c.fail(&"a mailbox name or pattern"),
             text => Ok(Raw::Borrowed(text)),
         },
     }
@@ -148,7 +148,7 @@ pub(super) fn text<'a>(
 ) -> Parsed<String> {
     let start = c.clone();
     let bytes = parse(c)?;
-    mailbox::decode(&bytes, c.utf8).map_or_else(|| start.fail("a mailbox name or pattern"), Ok)
+    mailbox::decode(&bytes, c.utf8).map_or_else(|| start.fail(&"a mailbox name or pattern"), Ok)
 }
 
 /// The pattern that reference and pattern make together (RFC 9051 §6.3.9): a pattern that starts

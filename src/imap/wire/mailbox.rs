@@ -19,7 +19,7 @@ pub fn name(c: &mut Cursor<'_>) -> Parsed<String> {
 pub fn given(c: &mut Cursor<'_>) -> Parsed<String> {
     let at = c.clone();
     let bytes = c.astring()?;
-    decode(&bytes, c.utf8).map_or_else(|| at.fail("a mailbox name in the encoding agreed on"), Ok)
+    decode(&bytes, c.utf8).map_or_else(|| at.fail(&"a mailbox name in the encoding agreed on"), Ok)
 }
 
 /// A name or pattern from its octets. A client that never learned modified UTF-7 and sends `R&D`

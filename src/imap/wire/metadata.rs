@@ -78,7 +78,7 @@ pub fn entries(c: &mut Cursor<'_>) -> Parsed<Vec<String>> {
     let at = c.position();
     let entries = c.list(false, wanted)?;
     if entries.len() > ENTRIES {
-        let wanted = "at most 256 entries";
+        let wanted = &"at most 256 entries";
         return Err(Error { at, wanted });
     }
     Ok(entries)
@@ -98,13 +98,13 @@ fn options(c: &mut Cursor<'_>, get: &mut Get) -> Parsed<()> {
                     "1" => Depth::Children,
                     "INFINITY" => Depth::All,
                     _ => {
-                        let wanted = "0, 1 or infinity";
+                        let wanted = &"0, 1 or infinity";
                         return Err(Error { at, wanted });
                     }
                 };
             }
             _ => {
-                let wanted = "MAXSIZE or DEPTH";
+                let wanted = &"MAXSIZE or DEPTH";
                 return Err(Error { at, wanted });
             }
         }
@@ -129,7 +129,7 @@ pub fn set(c: &mut Cursor<'_>) -> Parsed<Set> {
         let at = c.position();
         let name = name(c)?.to_ascii_lowercase();
         if !is_whole(&name) {
-            let wanted = "an entry with all of its components";
+            let wanted = &"an entry with all of its components";
             return Err(Error { at, wanted });
         }
         c.space()?;
@@ -140,7 +140,7 @@ pub fn set(c: &mut Cursor<'_>) -> Parsed<Set> {
         Ok((name, value.map(Cow::into_owned)))
     })?;
     if entries.len() > ENTRIES {
-        let wanted = "at most 256 entries";
+        let wanted = &"at most 256 entries";
         return Err(Error { at, wanted });
     }
     Ok(Set { mailbox, entries })
@@ -158,17 +158,17 @@ fn name(c: &mut Cursor<'_>) -> Parsed<String> {
     let fail = |wanted| Err(Error { at, wanted });
     let text = String::from_utf8_lossy(&bytes);
     if text.len() > NAME {
-        return fail("an entry of at most 255 octets");
+        return fail(&"an entry of at most 255 octets");
     }
     let fine = |b: u8| (0x20..0x7f).contains(&b) && !matches!(b, b'*' | b'%');
     if !text.bytes().all(fine) || text.contains("//") || text.ends_with('/') {
-        return fail("an entry's name");
+        return fail(&"an entry's name");
     }
     let scope = text.split('/').nth(1).unwrap_or_default();
     let known = scope.eq_ignore_ascii_case("shared") || scope.eq_ignore_ascii_case("private");
     match text.starts_with('/') && known {
         true => Ok(text.into_owned()),
-        false => fail("an entry below /shared or /private"),
+        false => fail(&"an entry below /shared or /private"),
     }
 }
 

@@ -160,7 +160,7 @@ pub fn name_of(text: &[u8]) -> Option<String> {
 /// `1*<any ASTRING-CHAR except "+">`
 fn tag(c: &mut Cursor<'_>) -> Parsed<String> {
     match c.take_while(|b| cursor::is_astring(b) && b != b'+' && b < 0x80) {
-        [] => c.fail("a tag"),
+        [] => c.fail(&"a tag"),
         tag => Ok(String::from_utf8_lossy(tag).into_owned()),
     }
 }
@@ -178,7 +178,7 @@ fn body(c: &mut Cursor<'_>) -> Parsed<Command> {
             None => {
                 return Err(Error {
                     at: start,
-                    wanted: "a command that exists",
+                    wanted: &"a command that exists",
                 });
             }
         },
@@ -274,7 +274,7 @@ fn with_numbers(c: &mut Cursor<'_>, word: &str, numbers: Numbers) -> Parsed<Comm
         "COPY" => Ok(Command::Copy(copy::copy(c)?, numbers)),
         "MOVE" => Ok(Command::Move(r#move::r#move(c)?, numbers)),
         _ => {
-            c.fail("SEARCH, SORT, THREAD, FETCH, STORE, COPY, MOVE, REPLACE or EXPUNGE behind UID")
+            c.fail(&"SEARCH, SORT, THREAD, FETCH, STORE, COPY, MOVE, REPLACE or EXPUNGE behind UID")
         }
     }
 }

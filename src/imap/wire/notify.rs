@@ -96,7 +96,7 @@ pub fn notify(c: &mut Cursor<'_>) -> Parsed<Notify> {
     match c.word()?.as_str() {
         "NONE" => return Ok(Notify::None),
         "SET" => {}
-        _ => return start.fail("SET or NONE"),
+        _ => return start.fail(&"SET or NONE"),
     }
     let status = c.eat_word(" STATUS");
     let mut groups: Vec<Group> = Vec::new();
@@ -106,12 +106,12 @@ pub fn notify(c: &mut Cursor<'_>) -> Parsed<Notify> {
         let group = group(c)?;
         // RFC 5465 §6.1: only one of them.
         if group.filter.is_selected() && groups.iter().any(|g| g.filter.is_selected()) {
-            return start.fail("SELECTED or SELECTED-DELAYED once");
+            return start.fail(&"SELECTED or SELECTED-DELAYED once");
         }
         groups.push(group);
     }
     if groups.is_empty() {
-        return c.fail("an event group");
+        return c.fail(&"an event group");
     }
     Ok(Notify::Set { status, groups })
 }
@@ -148,7 +148,7 @@ fn group(c: &mut Cursor<'_>) -> Parsed<Group> {
 }
 
 /// What the events of a group must be together (RFC 5465 §5, §6.1, §8), where they are not.
-fn check(named: &Named, filter: &Filter) -> Option<&'static str> {
+fn check(named: &Named, filter: &Filter) -> Option<&'static &'static str> {
     let Named {
         new,
         expunge,
@@ -156,13 +156,13 @@ fn check(named: &Named, filter: &Filter) -> Option<&'static str> {
         ..
     } = named;
     if new != expunge {
-        Some("MessageNew and MessageExpunge together")
+        Some(&"MessageNew and MessageExpunge together")
     } else if (events.flags || named.annotations) && !new {
-        Some("MessageNew and MessageExpunge with FlagChange or AnnotationChange")
+        Some(&"MessageNew and MessageExpunge with FlagChange or AnnotationChange")
     } else if filter.is_selected() && named.others {
-        Some("only message events for SELECTED")
+        Some(&"only message events for SELECTED")
     } else if !filter.is_selected() && !events.fetch.is_empty() {
-        Some("attributes for SELECTED only")
+        Some(&"attributes for SELECTED only")
     } else {
         None
     }
@@ -178,7 +178,7 @@ fn filter(c: &mut Cursor<'_>) -> Parsed<Filter> {
         "SUBSCRIBED" => Filter::Subscribed,
         "SUBTREE" => Filter::Subtree(names(c)?),
         "MAILBOXES" => Filter::Mailboxes(names(c)?),
-        _ => return start.fail("which mailboxes"),
+        _ => return start.fail(&"which mailboxes"),
     })
 }
 
@@ -191,7 +191,7 @@ fn names(c: &mut Cursor<'_>) -> Parsed<Vec<String>> {
         _ => vec![mailbox::name(c)?],
     };
     if names.len() > limits::IMAP_NOTIFY_NAMES {
-        let wanted = "fewer mailboxes: use SUBTREE or PERSONAL";
+        let wanted = &"fewer mailboxes: use SUBTREE or PERSONAL";
         return Err(Error { at, wanted });
     }
     Ok(names)

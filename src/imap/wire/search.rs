@@ -86,11 +86,11 @@ impl Partial {
     /// `partial-range` (RFC 5267 §5, RFC 9394 §4): two numbers of the same sign.
     pub fn parse(c: &mut Cursor<'_>) -> Parsed<Partial> {
         let (from_end, first) = index(c)?;
-        c.must(b':', "':'")?;
+        c.must(b':', &"':'")?;
         let at = c.position();
         let (again, second) = index(c)?;
         if from_end != again {
-            let wanted = "two numbers of the same sign";
+            let wanted = &"two numbers of the same sign";
             return Err(Error { at, wanted });
         }
         Ok(Partial {
@@ -246,7 +246,7 @@ pub fn program(c: &mut Cursor<'_>, returns: Returns) -> Parsed<Search> {
     let at = c.position();
     let key = criteria(c)?;
     if options.is_some_and(|options| options.relevancy) && !key.is_fuzzy() {
-        let wanted = "FUZZY, which RELEVANCY needs";
+        let wanted = &"FUZZY, which RELEVANCY needs";
         return Err(Error { at, wanted });
     }
     Ok(Search {
@@ -301,7 +301,7 @@ pub fn returns(c: &mut Cursor<'_>) -> Parsed<Returns> {
                 options.partial = Some(Partial::parse(c)?);
             }
             _ => {
-                let wanted = "a return option that exists, once";
+                let wanted = &"a return option that exists, once";
                 return Err(Error { at, wanted });
             }
         }
@@ -309,7 +309,7 @@ pub fn returns(c: &mut Cursor<'_>) -> Parsed<Returns> {
     })?;
     // RFC 5267 §4.4, RFC 9394 §3.1: one of them at most.
     if options.all && options.partial.is_some() {
-        let wanted = "ALL or PARTIAL, not both";
+        let wanted = &"ALL or PARTIAL, not both";
         return Err(Error { at: start, wanted });
     }
     options.all |= found.is_empty();
@@ -328,11 +328,11 @@ fn items(c: &mut Cursor<'_>) -> Parsed<Vec<Item>> {
 
 fn key(c: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<Key> {
     if depth > limits::IMAP_SEARCH_DEPTH {
-        return c.fail("fewer nested criteria");
+        return c.fail(&"fewer nested criteria");
     }
     match left.checked_sub(1) {
         Some(less) => *left = less,
-        None => return c.fail("fewer criteria"),
+        None => return c.fail(&"fewer criteria"),
     }
     if c.peek() == Some(b'(') {
         return Ok(Key::And(c.list(false, |c| key(c, depth + 1, left))?));
@@ -366,7 +366,7 @@ fn key(c: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<Key> {
             if c.peek() == Some(b' ') {
                 c.space()?;
             }
-            argument_key(c, &word)?.map_or_else(|| start.fail("a search criterion"), Ok)
+            argument_key(c, &word)?.map_or_else(|| start.fail(&"a search criterion"), Ok)
         }
     }
 }
@@ -444,7 +444,7 @@ fn modseq(c: &mut Cursor<'_>) -> Parsed<u64> {
         if !matches!(c.word()?.as_str(), "PRIV" | "SHARED" | "ALL") {
             return Err(Error {
                 at,
-                wanted: "priv, shared or all",
+                wanted: &"priv, shared or all",
             });
         }
         c.space()?;
@@ -457,7 +457,7 @@ fn filter_name(c: &mut Cursor<'_>) -> Parsed<String> {
     let at = c.position();
     let name = c.atom_text()?;
     if name.contains('/') {
-        let wanted = "a filter's name";
+        let wanted = &"a filter's name";
         return Err(Error { at, wanted });
     }
     Ok(name)

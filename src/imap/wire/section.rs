@@ -44,25 +44,25 @@ pub struct Partial {
 
 /// `section`, from its `[`.
 pub fn section(c: &mut Cursor<'_>) -> Parsed<Section> {
-    c.must(b'[', "'['")?;
+    c.must(b'[', &"'['")?;
     let (path, more) = path(c)?;
     let text = match c.peek() {
         Some(b']') if !more => Text::All,
         _ if path.is_empty() || more => text(c, &path)?,
-        _ => return c.fail("'.' or ']'"),
+        _ => return c.fail(&"'.' or ']'"),
     };
-    c.must(b']', "']'")?;
+    c.must(b']', &"']'")?;
     Ok(Section { path, text })
 }
 
 /// `section-binary`: part numbers only.
 pub fn binary(c: &mut Cursor<'_>) -> Parsed<Vec<u32>> {
-    c.must(b'[', "'['")?;
+    c.must(b'[', &"'['")?;
     let (path, more) = path(c)?;
     if more {
-        return c.fail("a part number");
+        return c.fail(&"a part number");
     }
-    c.must(b']', "']'")?;
+    c.must(b']', &"']'")?;
     Ok(path)
 }
 
@@ -71,7 +71,7 @@ fn path(c: &mut Cursor<'_>) -> Parsed<(Vec<u32>, bool)> {
     let mut path = Vec::new();
     while matches!(c.peek(), Some(b'0'..=b'9')) {
         if path.len() >= limits::IMAP_PART_DEPTH {
-            return c.fail("fewer part numbers");
+            return c.fail(&"fewer part numbers");
         }
         path.push(c.nz_number()?);
         if !c.eat(b'.') {
@@ -84,7 +84,7 @@ fn path(c: &mut Cursor<'_>) -> Parsed<(Vec<u32>, bool)> {
 
 fn text(c: &mut Cursor<'_>, path: &[u32]) -> Parsed<Text> {
     let at = c.position();
-    let wanted = "HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or (behind a part number) MIME";
+    let wanted = &"HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or (behind a part number) MIME";
     match c.word()?.as_str() {
         "HEADER" => Ok(Text::Header),
         "TEXT" => Ok(Text::Text),
@@ -107,16 +107,16 @@ pub fn partial(c: &mut Cursor<'_>) -> Parsed<Option<Partial>> {
         return Ok(None);
     }
     let offset = c.number64()?;
-    c.must(b'.', "'.'")?;
+    c.must(b'.', &"'.'")?;
     let at = c.position();
     let length = c.number64()?;
     if length == 0 {
         return Err(Error {
             at,
-            wanted: "a length above 0",
+            wanted: &"a length above 0",
         });
     }
-    c.must(b'>', "'>'")?;
+    c.must(b'>', &"'>'")?;
     Ok(Some(Partial { offset, length }))
 }
 

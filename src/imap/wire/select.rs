@@ -66,7 +66,7 @@ fn parameter(c: &mut Cursor<'_>, select: &mut Select) -> Parsed<()> {
             c.space()?;
             select.qresync = Some(qresync(c)?);
         }
-        _ => return start.fail("CONDSTORE or QRESYNC"),
+        _ => return start.fail(&"CONDSTORE or QRESYNC"),
     }
     Ok(())
 }
@@ -79,7 +79,7 @@ fn qresync(c: &mut Cursor<'_>) -> Parsed<Qresync> {
     let at = c.position();
     let modseq = c.number64()?;
     if modseq == 0 {
-        let wanted = "a modification sequence above 0";
+        let wanted = &"a modification sequence above 0";
         return Err(Error { at, wanted });
     }
     let mut known = None;
@@ -112,7 +112,7 @@ fn match_data(c: &mut Cursor<'_>) -> Parsed<Vec<Match>> {
     c.close()?;
     pairs(&sequence, &uids).ok_or(Error {
         at,
-        wanted: "as many UIDs as sequence numbers",
+        wanted: &"as many UIDs as sequence numbers",
     })
 }
 
@@ -149,12 +149,12 @@ fn numbers(c: &mut Cursor<'_>) -> Parsed<Vec<(u32, u32)>> {
         for range in ranges {
             match range {
                 (End::Number(a), End::Number(b)) => out.push((a.min(b), a.max(b))),
-                _ => return start.fail("numbers without '*'"),
+                _ => return start.fail(&"numbers without '*'"),
             }
         }
         return Ok(out);
     }
-    start.fail("numbers")
+    start.fail(&"numbers")
 }
 
 fn rising(c: &mut Cursor<'_>) -> Parsed<Vec<(u32, u32)>> {
@@ -163,7 +163,7 @@ fn rising(c: &mut Cursor<'_>) -> Parsed<Vec<(u32, u32)>> {
     let mut before = 0;
     for (first, last) in &ranges {
         if *first <= before {
-            return start.fail("numbers in ascending order");
+            return start.fail(&"numbers in ascending order");
         }
         before = *last;
     }

@@ -52,7 +52,7 @@ pub fn sort(c: &mut Cursor<'_>) -> Parsed<Sort> {
     let at = c.position();
     let by = c.list(false, criterion)?;
     if by.len() > limits::IMAP_SORT_KEYS {
-        let wanted = "fewer sort criteria";
+        let wanted = &"fewer sort criteria";
         return Err(Error { at, wanted });
     }
     c.space()?;
@@ -66,7 +66,7 @@ pub fn sort(c: &mut Cursor<'_>) -> Parsed<Sort> {
     if relevant && !key.is_fuzzy() {
         return Err(Error {
             at: start,
-            wanted: "FUZZY, which RELEVANCY needs",
+            wanted: &"FUZZY, which RELEVANCY needs",
         });
     }
     let search = Search {
@@ -86,7 +86,7 @@ fn criterion(c: &mut Cursor<'_>) -> Parsed<(By, bool)> {
     found.map_or(
         Err(Error {
             at,
-            wanted: "a sort criterion",
+            wanted: &"a sort criterion",
         }),
         |(_, by)| Ok((*by, reverse)),
     )

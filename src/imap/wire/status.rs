@@ -70,7 +70,7 @@ pub fn items(c: &mut Cursor<'_>) -> Parsed<Vec<Item>> {
         let found = NAMES.iter().find(|(name, _)| *name == word);
         let (_, item) = found.ok_or(Error {
             at,
-            wanted: "a STATUS item",
+            wanted: &"a STATUS item",
         })?;
         if !items.contains(item) {
             items.push(*item);

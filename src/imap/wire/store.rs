@@ -41,7 +41,7 @@ pub fn store(c: &mut Cursor<'_>) -> Parsed<Store> {
         let found = c.list(true, modifier)?;
         // RFC 7162 §7: "Only a single UNCHANGEDSINCE may be specified".
         if found.len() > 1 {
-            let wanted = "UNCHANGEDSINCE once";
+            let wanted = &"UNCHANGEDSINCE once";
             return Err(Error { at, wanted });
         }
         unchanged_since = found.last().copied();
@@ -54,7 +54,7 @@ pub fn store(c: &mut Cursor<'_>) -> Parsed<Store> {
     };
     c.eat(if how == How::Add { b'+' } else { b'-' });
     if !c.eat_word("FLAGS") {
-        return c.fail("FLAGS, +FLAGS or -FLAGS");
+        return c.fail(&"FLAGS, +FLAGS or -FLAGS");
     }
     let silent = c.eat_word(".SILENT");
     c.space()?;
@@ -70,7 +70,7 @@ pub fn store(c: &mut Cursor<'_>) -> Parsed<Store> {
 
 fn modifier(c: &mut Cursor<'_>) -> Parsed<u64> {
     if !c.eat_word("UNCHANGEDSINCE") {
-        return c.fail("UNCHANGEDSINCE");
+        return c.fail(&"UNCHANGEDSINCE");
     }
     c.space()?;
     c.number64()

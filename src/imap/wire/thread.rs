@@ -30,7 +30,7 @@ pub fn thread(c: &mut Cursor<'_>) -> Parsed<Thread> {
         "REFERENCES" => By::References,
         "REFS" => By::Refs,
         _ => {
-            let wanted = "a threading algorithm";
+            let wanted = &"a threading algorithm";
             return Err(Error { at, wanted });
         }
     };

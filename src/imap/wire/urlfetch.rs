@@ -52,7 +52,7 @@ fn parameters(c: &mut Cursor<'_>, wanted: &mut Wanted) -> Parsed<()> {
             _ => true,
         };
         if again {
-            return here.fail("BODYPARTSTRUCTURE, and either BODY or BINARY, once");
+            return here.fail(&"BODYPARTSTRUCTURE, and either BODY or BINARY, once");
         }
     }
     Ok(())
