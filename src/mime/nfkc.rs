@@ -1,7 +1,7 @@
 //! Normalization Form KC (Unicode §3.11) of what people type, for SASLprep (RFC 4013 §2.2).
 //!
 //! Letters of all scripts, signs, ligatures, superscripts, Roman numerals, wide and narrow forms, as Unicode
-//! 3.2 has them, to which RFC 3454 holds SASLprep. Ideographs, enclosed and mathematical letters and the
+//! 3.2 has them, to which stringprep holds SASLprep. Ideographs, enclosed and mathematical letters and the
 //! presentation forms of Arabic stay as they are: five times the table for what no keyboard has.
 //! `tests/data/nfkc.py` makes the table.
 use super::nfc::{distance, nfc, varint};
