@@ -793,6 +793,9 @@ pub const LOGIN_NOTED: usize = 64;
 /// Octets of a store whose slack `status` measures: all of it is read for that, while writing waits. Of a
 /// larger one `compact --dry-run` tells.
 pub const SLACK_STORE: u64 = 256 * 1024 * 1024;
+/// What `salvage` remembers at a time, 32 octets each, some four a message; for what goes beyond it reads the
+/// damaged file once more.
+pub const SALVAGE: usize = 1 << 18;
 /// Destinations that a warning about a stuck queue names.
 pub const STUCK_LISTED: usize = 10;
 

@@ -2,6 +2,7 @@
 use super::{existing_db_path, print};
 use crate::keep::export::Maildir;
 use crate::keep::{Said, Target};
+use crate::limits;
 use crate::server::{Failure, Kind};
 use crate::store;
 use argh::{ArgsInfo, FromArgs};
@@ -34,7 +35,7 @@ impl Salvage {
         let db = existing_db_path(self.db.as_deref())?;
         let mut target = Maildir::new(Path::new(&to))?;
         let (mut failed, mut broken) = (None, 0);
-        let done = store::salvage(&db, &mut |found, octets| {
+        let done = store::salvage(&db, limits::SALVAGE, &mut |found, octets| {
             let done = match octets {
                 [] => {
                     broken += u64::from(!found.whole);

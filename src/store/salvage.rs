@@ -4,16 +4,16 @@
 //! A leaf is a page (or 2, 4 ... 16 of them) that begins with 1, an octet, the number of entries (two
 //! octets), then where each key and each value ends (four octets each), the keys, the values. Pages
 //! that were written anew elsewhere still lie there, so mail that was deleted lately comes to light,
-//! too. Memory grows with the number of messages, by some 200 octets each.
+//! too. Memory is flat: what does not fit [`limits::SALVAGE`] is left to a further pass over the file.
 
 use super::Error;
 use super::blob::{self, layout};
 use super::message::MsgRow;
-use super::rows::{Flags, Gone, HOT, MailboxId, Row, Uid};
+use super::rows::{Flags, Gone, HOT, Row};
 use super::state::Mbox;
-use super::tables::number;
-use crate::limits::BLOCK;
-use std::collections::{BTreeMap, BTreeSet};
+use super::tables::{number, place};
+use crate::limits::{self, BLOCK};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -47,45 +47,61 @@ pub struct Found {
 /// Takes a message's octets.
 pub type Each<'e> = &'e mut dyn FnMut(&Found, &[u8]) -> Result<(), Error>;
 
-/// Where a value lies in the file, and its length.
-type Place = (u64, usize);
-
-#[derive(Default)]
-struct Scan {
-    mailboxes: BTreeMap<u32, Mbox>,
-    keywords: Vec<String>,
-    /// The newest row of each email.
-    rows: BTreeMap<u32, Row>,
-    ended: BTreeSet<(MailboxId, Uid)>,
-    messages: BTreeMap<u32, Place>,
-    pieces: BTreeMap<(u32, u32), Place>,
+/// What is known about an email, and where in the file. One shape for all of it, so that it is one list.
+#[derive(Clone, Copy)]
+struct Entry {
+    email: u32,
+    what: u32,
+    /// Of two with one meaning the greater one counts: a modseq, else where it lies.
+    age: u64,
+    /// Where it lies; for what ended, its place: mailbox and UID.
+    at: u64,
+    /// Octets of it; for a membership, its place.
+    more: u64,
 }
 
-/// Gives every message that can be read to `each`, octets by octets; none mark its end.
+/// Message rows, memberships, what ended, and from there on pieces by their number.
+const MESSAGE: u32 = 0;
+const HELD: u32 = 1;
+const ENDED: u32 = 2;
+const FIRST_PIECE: u32 = 3;
+
+struct Scan {
+    file: File,
+    mailboxes: BTreeMap<u32, Mbox>,
+    keywords: Vec<String>,
+    /// What was found about the emails that this pass looks for; `most` at a time.
+    entries: Vec<Entry>,
+    most: usize,
+    /// The first of them, and the first behind them.
+    from: u32,
+    below: Option<u32>,
+}
+
+/// Gives every message that can be read to `each`, octets by octets; none mark its end. At most so many
+/// finds, of 32 octets, are held at a time.
 ///
 /// Errors: `each`'s, and those of reading a file that is no file at all.
-pub fn salvage(path: &Path, each: Each) -> Result<(), Error> {
-    let file = File::open(path)?;
-    let len = file.metadata()?.len();
-    let mut scan = Scan::default();
-    let mut page = vec![0; PAGE];
-    let mut at = 0;
-    while at < len {
-        page.resize(PAGE, 0);
-        if read(&file, at, &mut page) && page.first() == Some(&1) {
-            scan.leaf(&file, at, &mut page);
-        }
-        at += PAGE as u64;
-    }
-    for (email, place) in &scan.messages {
-        let Some(row) = value(&file, *place).and_then(|row| MsgRow::decode(&row)) else {
-            continue;
+pub fn salvage(path: &Path, most: usize, each: Each) -> Result<(), Error> {
+    let mut scan = Scan {
+        file: File::open(path)?,
+        mailboxes: BTreeMap::new(),
+        keywords: Vec::new(),
+        // At once: nothing moves, and what is not used is never touched.
+        entries: Vec::with_capacity(most),
+        most,
+        from: 0,
+        below: None,
+    };
+    loop {
+        scan.pass()?;
+        scan.tell(each)?;
+        let Some(from) = scan.below.take() else {
+            return Ok(());
         };
-        let mut found = scan.found(*email, &row);
-        found.whole = scan.body(&file, *email, &row, &mut |octets| each(&found, octets))?;
-        each(&found, &[])?;
+        scan.from = from;
+        scan.entries.clear();
     }
-    Ok(())
 }
 
 /// Sectors that cannot be read are zeros.
@@ -101,9 +117,9 @@ fn read(file: &File, at: u64, out: &mut [u8]) -> bool {
     }
 }
 
-fn value(file: &File, (at, len): Place) -> Option<Vec<u8>> {
-    let mut out = vec![0; len];
-    read(file, at, &mut out).then_some(out)
+fn value(file: &File, entry: &Entry) -> Option<Vec<u8>> {
+    let mut out = vec![0; entry.more as usize];
+    read(file, entry.at, &mut out).then_some(out)
 }
 
 fn end(leaf: &[u8], at: usize) -> Option<usize> {
@@ -112,8 +128,81 @@ fn end(leaf: &[u8], at: usize) -> Option<usize> {
 }
 
 impl Scan {
+    /// Looks at every page.
+    fn pass(&mut self) -> Result<(), Error> {
+        let len = self.file.metadata()?.len();
+        let mut page = vec![0; PAGE];
+        let mut at = 0;
+        while at < len {
+            page.resize(PAGE, 0);
+            if read(&self.file, at, &mut page) && page.first() == Some(&1) {
+                self.leaf(at, &mut page);
+            }
+            at += PAGE as u64;
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// Gives away what this pass found.
+    fn tell(&mut self, each: Each) -> Result<(), Error> {
+        let all = self.entries.chunk_by(|a, b| a.email == b.email);
+        for all in all {
+            let Some(message) = all.first().filter(|entry| entry.what == MESSAGE) else {
+                continue;
+            };
+            let row = value(&self.file, message).and_then(|row| MsgRow::decode(&row));
+            let Some(row) = row else {
+                continue;
+            };
+            let mut found = self.found(all, &row);
+            found.whole = self.body(all, &row, &mut |octets| each(&found, octets))?;
+            each(&found, &[])?;
+        }
+        Ok(())
+    }
+
+    /// Sorts what was found; of several with one meaning the newest stays.
+    fn settle(&mut self) {
+        let order = |e: &Entry| (e.email, e.what, e.age, e.at);
+        self.entries.sort_unstable_by_key(order);
+        self.entries.dedup_by(|next, kept| {
+            let same = (next.email, next.what) == (kept.email, kept.what)
+                && (next.what != ENDED || next.at == kept.at);
+            if same {
+                *kept = *next;
+            }
+            same
+        });
+    }
+
+    /// Takes what this pass looks for. Where it becomes too much, the later half of the emails is left to
+    /// the next pass.
+    fn add(&mut self, entry: Entry) {
+        let here = |below: Option<u32>| below.is_none_or(|below| entry.email < below);
+        if entry.email < self.from || !here(self.below) {
+            return;
+        }
+        if self.entries.len() >= self.most {
+            self.settle();
+            if self.entries.len() > self.most / 4 * 3 {
+                let middle = self.entries.get(self.entries.len() / 2);
+                // One email at least, so that there is an end.
+                let least = self.from.saturating_add(1);
+                let below = middle.map_or(least, |entry| entry.email.max(least));
+                let stay = self.entries.partition_point(|entry| entry.email < below);
+                self.entries.truncate(stay);
+                self.below = Some(below);
+            }
+        }
+        // No email has so many parts, unless somebody made the file so.
+        if here(self.below) && self.entries.len() < self.most {
+            self.entries.push(entry);
+        }
+    }
+
     /// Takes the entries of a page, if it is a leaf.
-    fn leaf(&mut self, file: &File, at: u64, leaf: &mut Vec<u8>) -> Option<()> {
+    fn leaf(&mut self, at: u64, leaf: &mut Vec<u8>) -> Option<()> {
         let count = usize::from(u16::from_le_bytes(*leaf.get(2..)?.first_chunk()?));
         let keys = 4 + 8 * count;
         let total = end(leaf, keys.checked_sub(4).filter(|at| *at >= 8)?)?;
@@ -122,7 +211,7 @@ impl Scan {
         }
         if total > leaf.len() {
             leaf.resize(total, 0);
-            read(file, at, leaf).then_some(())?;
+            read(&self.file, at, leaf).then_some(())?;
         }
         let mut key_at = keys;
         let mut value_at = end(leaf, 4 * count)?;
@@ -130,28 +219,29 @@ impl Scan {
             let (key_end, value_end) = (end(leaf, 4 + 4 * n)?, end(leaf, 4 + 4 * (count + n))?);
             let key = leaf.get(key_at..key_end)?;
             let value = leaf.get(value_at..value_end)?;
-            self.entry(key, value, (at + value_at as u64, value.len()));
+            self.entry(key, value, at + value_at as u64);
             (key_at, value_at) = (key_end, value_end);
         }
         Some(())
     }
 
-    fn entry(&mut self, key: &[u8], value: &[u8], place: Place) {
+    fn entry(&mut self, key: &[u8], value: &[u8], at: u64) {
         let id = number(key) as u32;
+        let more = value.len() as u64;
+        let lies = |email, what| Entry {
+            email,
+            what,
+            age: at,
+            at,
+            more,
+        };
         match key.len() {
-            4 if is_message(value) => drop(self.messages.insert(id, place)),
-            4 => {
-                let mailbox = Mbox::decode(value);
-                let known = self.mailboxes.get(&id).map_or(0, |old| old.changed);
-                let fits = value.first() == Some(&1) && (1..=255).contains(&mailbox.name.len());
-                if fits && value.len() >= 35 + mailbox.name.len() && mailbox.changed >= known {
-                    self.mailboxes.insert(id, mailbox);
-                }
-            }
+            4 if is_message(value) => self.add(lies(id, MESSAGE)),
+            4 => self.mailbox(id, value),
             7 => {
                 let (email, piece) = key.split_at(4);
-                let key = (number(email) as u32, number(piece) as u32);
-                self.pieces.insert(key, place);
+                let what = FIRST_PIECE + number(piece) as u32;
+                self.add(lies(number(email) as u32, what));
             }
             8 if key == super::misc::KEYWORDS => {
                 let names = value.split(|b| *b == 0);
@@ -165,31 +255,47 @@ impl Scan {
             }
             8 if value.len() == HOT => {
                 let row = Row::decode(number(key), value);
-                let email = row.email.0 as u32;
-                if self
-                    .rows
-                    .get(&email)
-                    .is_none_or(|old| old.modseq <= row.modseq)
-                {
-                    self.rows.insert(email, row);
-                }
+                let mut entry = lies(row.email.0 as u32, HELD);
+                (entry.age, entry.more) = (row.modseq, number(key));
+                self.add(entry);
             }
             8 if value.len() == super::rows::GONE => {
                 let gone = Gone::decode(value);
-                self.ended.insert((gone.mailbox, gone.uid));
+                let mut entry = lies(gone.email.0 as u32, ENDED);
+                entry.at = place(gone.mailbox, gone.uid);
+                entry.age = entry.at;
+                self.add(entry);
             }
             _ => {}
         }
     }
 
-    fn found(&self, email: u32, row: &MsgRow) -> Found {
+    fn mailbox(&mut self, id: u32, value: &[u8]) {
+        let mailbox = Mbox::decode(value);
+        let known = self.mailboxes.get(&id).map(|old| old.changed);
+        let fits = value.first() == Some(&1) && (1..=255).contains(&mailbox.name.len());
+        // Those that were deleted are here, too.
+        let room = known.is_some() || self.mailboxes.len() < 4 * limits::MAILBOXES;
+        let newer = mailbox.changed >= known.unwrap_or(0);
+        if fits && value.len() >= 35 + mailbox.name.len() && newer && room {
+            self.mailboxes.insert(id, mailbox);
+        }
+    }
+
+    /// What is known about a message, by `all` that was found about its email.
+    fn found(&self, all: &[Entry], row: &MsgRow) -> Found {
         let mut found = Found {
-            email,
+            email: all.first().map_or(0, |entry| entry.email),
             mailbox: NOWHERE.to_owned(),
             date: row.head.internaldate,
             ..Found::default()
         };
-        let Some(row) = self.rows.get(&email) else {
+        let held = all.iter().find(|entry| entry.what == HELD);
+        let held = held.and_then(|held| {
+            let mut octets = [0; HOT];
+            read(&self.file, held.at, &mut octets).then(|| Row::decode(held.more, &octets))
+        });
+        let Some(row) = held else {
             return found;
         };
         found.flags = row.flags.only(Flags::SYSTEM);
@@ -197,7 +303,8 @@ impl Scan {
         let words =
             words.filter(|(slot, word)| !word.is_empty() && row.flags.has(Flags::keyword(*slot)));
         found.keywords = words.map(|(_, word)| word.clone()).collect();
-        if self.ended.contains(&(row.mailbox, row.uid)) {
+        let ended = place(row.mailbox, row.uid);
+        if all.iter().any(|it| it.what == ENDED && it.at == ended) {
             found.mailbox = DELETED.to_owned();
             return found;
         }
@@ -216,8 +323,7 @@ impl Scan {
     /// The octets of a message as far as they are there; whether all of them are.
     fn body(
         &self,
-        file: &File,
-        email: u32,
+        all: &[Entry],
         row: &MsgRow,
         each: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<bool, Error> {
@@ -234,11 +340,9 @@ impl Scan {
                     stored.extend_from_slice(&row.tail);
                     break;
                 };
-                let place = self
-                    .pieces
-                    .get(&(email, number))
-                    .filter(|place| place.1 == size);
-                match place.and_then(|place| value(file, *place)) {
+                let piece = all.iter().find(|it| it.what == FIRST_PIECE + number);
+                let piece = piece.filter(|piece| piece.more == size as u64);
+                match piece.and_then(|piece| value(&self.file, piece)) {
                     Some(piece) => stored.extend_from_slice(&piece),
                     None => return Ok(false),
                 }

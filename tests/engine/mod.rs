@@ -2,6 +2,7 @@
 
 mod access;
 mod annotation;
+mod salvage;
 mod stored;
 mod taken_back;
 mod view;
