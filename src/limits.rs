@@ -499,7 +499,8 @@ pub const HTTP_DRAIN: u64 = 64 * 1024 * 1024;
 pub const HTTP_DRAIN_TIME: u64 = 10;
 
 /// Octets left free on the disk: with less, new mail is refused (452, `NO [OVERQUOTA]`, overQuota), and
-/// what is left serves flag changes and deletions. Some fifty commits.
+/// what is left serves flag changes and deletions. Some fifty commits. Where mail was deleted whose room
+/// in the file is larger than this, new mail is taken down to half of it.
 pub const DISK_RESERVE: u64 = 2 * 1024 * 1024;
 /// Silence after which the kernel asks whether a peer is still there. Longer than a phone's radio
 /// sleeps between its own keepalives, so that it wakes nobody for nothing.
@@ -790,9 +791,11 @@ pub const LINK_TIME: Duration = Duration::from_secs(15 * 60);
 pub const LINKS: usize = 8;
 /// Addresses whose failed log-ins are told to the owner one by one.
 pub const LOGIN_NOTED: usize = 64;
-/// Octets of a store whose slack `status` measures: all of it is read for that, while writing waits. Of a
-/// larger one `compact --dry-run` tells.
+/// Octets of a store whose slack `status` measures: all of it is read for that, at most once an hour, and
+/// nobody waits but who asked. Of a larger one `compact --dry-run` tells.
 pub const SLACK_STORE: u64 = 256 * 1024 * 1024;
+/// The same for `--metrics`, which machines ask: of a larger one they are told what `status` measured.
+pub const SLACK_SCRAPED: u64 = 16 * 1024 * 1024;
 /// What `salvage` remembers at a time, 32 octets each, some four a message; for what goes beyond it reads the
 /// damaged file once more.
 pub const SALVAGE: usize = 1 << 18;

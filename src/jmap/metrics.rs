@@ -5,6 +5,7 @@ use hyper::StatusCode;
 
 use super::site::Site;
 use crate::http::{Exchange, Problem, Response, problem};
+use crate::limits;
 use crate::server::status;
 use crate::sys::aside;
 
@@ -12,7 +13,7 @@ use crate::sys::aside;
 pub async fn get(exchange: Exchange<Site>) -> Response {
     let ctx = &exchange.site.ctx;
     let (config, mail) = (Arc::clone(&ctx.config), Arc::clone(&ctx.mail));
-    match aside(move || status::lines(&config, &mail)).await {
+    match aside(move || status::lines(&config, &mail, limits::SLACK_SCRAPED)).await {
         Ok(lines) => {
             let mut text = lines.join("\n");
             text.push('\n');

@@ -297,7 +297,7 @@ impl Request {
                 return aside(move || match verb {
                     Verb::Zone => super::zone::lines(&mail, argument == "form"),
                     Verb::Dkim => keys::step(&mail, &argument).map(|()| Vec::new()),
-                    _ => super::status::lines(&config, &mail),
+                    _ => super::status::lines(&config, &mail, limits::SLACK_STORE),
                 })
                 .await;
             }

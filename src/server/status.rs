@@ -3,7 +3,6 @@
 //! What is counted stands in [`count::FAMILIES`]; here is that, and what can be looked up at any time.
 use super::{account, doctor};
 use crate::config::Config;
-use crate::limits;
 use crate::mail::{Mail, Role};
 use crate::queue::order;
 use crate::sys::{clock, count, lock};
@@ -48,16 +47,16 @@ impl Lines {
     }
 }
 
-/// Everything, in lines without their ends. It reads files, and a small store as a whole: not on a thread
-/// that serves others.
+/// Everything, in lines without their ends. It reads files, and a store of `most` octets as a whole: not on a
+/// thread that serves others.
 ///
 /// # Errors
 /// A sentence.
-pub fn lines(config: &Config, mail: &Mail) -> Result<Vec<String>, String> {
+pub fn lines(config: &Config, mail: &Mail, most: u64) -> Result<Vec<String>, String> {
     let mut to = Lines(Vec::with_capacity(128));
     let started = STARTED.get();
     to.gauge("up", "the server runs", &u8::from(started.is_some()));
-    stored(&mut to, config, mail)?;
+    stored(&mut to, config, mail, most)?;
     if let Some(started) = started {
         let uptime = started.elapsed().as_secs();
         to.gauge("uptime_seconds", "time since the start", &uptime);
@@ -68,7 +67,7 @@ pub fn lines(config: &Config, mail: &Mail) -> Result<Vec<String>, String> {
 }
 
 /// What the store, the disk and the certificate are.
-fn stored(to: &mut Lines, config: &Config, mail: &Mail) -> Result<(), String> {
+fn stored(to: &mut Lines, config: &Config, mail: &Mail, most: u64) -> Result<(), String> {
     let meta = mail.meta();
     let inbox = meta.by_role(Role::Inbox).map(|inbox| inbox.counters);
     let inbox = inbox.unwrap_or_default();
@@ -97,7 +96,7 @@ fn stored(to: &mut Lines, config: &Config, mail: &Mail) -> Result<(), String> {
     if let Ok(about) = std::fs::metadata(&config.db) {
         let size = about.blocks().saturating_mul(512);
         to.gauge("store_bytes", "the store on its disk", &size);
-        if let Some(used) = used(mail, size) {
+        if let Some(used) = used(mail, size, most) {
             let slack = size.saturating_sub(used);
             to.gauge(
                 "store_slack_bytes",
@@ -125,8 +124,8 @@ fn stored(to: &mut Lines, config: &Config, mail: &Mail) -> Result<(), String> {
     Ok(())
 }
 
-/// Octets in use of a store of so many; measured at most once an hour.
-fn used(mail: &Mail, size: u64) -> Option<u64> {
+/// Octets in use of a store of so many, if they are `most`; measured at most once an hour.
+fn used(mail: &Mail, size: u64, most: u64) -> Option<u64> {
     static LAST: Mutex<Option<(Instant, u64, u64)>> = Mutex::new(None);
     let mut last = lock(&LAST);
     if let Some((at, of, used)) = *last
@@ -134,7 +133,7 @@ fn used(mail: &Mail, size: u64) -> Option<u64> {
     {
         return Some(used);
     }
-    if size > limits::SLACK_STORE {
+    if size > most {
         return None;
     }
     let used = mail.store().ok()?.used().ok()?;

@@ -11,7 +11,7 @@ use crate::mail::{self, Commit, Flags, NewEmail, Role, Source};
 use crate::mime::DateTime;
 use crate::net::tls::{self, Tls};
 use crate::queue::order;
-use crate::sys::{clock, random};
+use crate::sys::{aside, clock, random};
 use async_io::Timer;
 use smol::future::FutureExt;
 use std::net::IpAddr;
@@ -60,6 +60,12 @@ struct Watch {
 
 /// Runs until the server stops.
 pub async fn run(ctx: Rc<Ctx>, tls: Option<Tls>) {
+    let mail = ctx.mail.clone();
+    // Reads a store whole that is on a full disk.
+    let look = move || Ok(mail.store()?.look_for_room()?);
+    if let Err::<(), mail::Error>(error) = aside(look).await {
+        log::warn!("the room in the store is not known: {error}");
+    }
     if !ctx.config.warn.on {
         return std::future::pending().await;
     }

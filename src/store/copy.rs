@@ -500,18 +500,26 @@ impl Store {
         rebuild.place()
     }
 
-    /// Octets that the rows and their trees take; the file has the rest in reserve. Reads all of it, and
-    /// keeps the writer waiting.
+    /// Octets that the rows and their trees take; the file has the rest in reserve. Reads all of it, while
+    /// others write.
     ///
     /// # Errors
     /// The system's.
     pub fn used(&self) -> Result<u64, Error> {
-        let db = self.shared.database()?;
-        let txn = db.begin_write()?;
-        let stats = txn.stats()?;
-        let used = stats.allocated_pages() * stats.page_size() as u64;
-        txn.abort()?;
-        Ok(used)
+        Look::new(self.shared.database()?.begin_read()?).octets()
+    }
+
+    /// Looks how much room is in the file, where new mail would be refused: what was deleted before the
+    /// start is not known else. As [`Store::used`].
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn look_for_room(&self) -> Result<(), Error> {
+        if self.room(0).is_err() {
+            let spare = self.shared.source.occupied().saturating_sub(self.used()?);
+            self.shared.spare.found(spare);
+        }
+        Ok(())
     }
 }
 

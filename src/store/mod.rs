@@ -19,6 +19,7 @@ mod open;
 mod reader;
 mod rows;
 mod salvage;
+mod spare;
 mod state;
 mod states;
 mod tables;
@@ -65,6 +66,8 @@ struct Shared {
     /// Staged bodies that nobody wants any more, with the epoch of their id; swept with the next
     /// commit.
     abandoned: Mutex<Vec<(EmailId, u32)>>,
+    /// Room in the file.
+    spare: spare::Spare,
     source: Arc<dyn Source>,
 }
 
@@ -139,6 +142,7 @@ impl Store {
         let shared = Arc::new(Shared {
             db: RwLock::new(Some(Arc::new(db))),
             abandoned: Mutex::new(left_in_flight(&state).collect()),
+            spare: spare::Spare::default(),
             source: source.clone(),
         });
         let writer = Writer {
@@ -214,15 +218,20 @@ impl Store {
     }
 
     /// Is there room for so many octets more? A disk is never filled to its end: where a file cannot
-    /// be rewritten in place (UBIFS, btrfs), even deleting would be impossible then.
+    /// be rewritten in place (UBIFS, btrfs), even deleting would be impossible then. What was deleted
+    /// leaves room in the file; that counts while half of the reserve is there: it is an estimate, and on
+    /// such a disk (with snapshots, too) new octets may need new blocks all the same.
     ///
     /// Errors: [`Error::DiskFull`].
     pub fn room(&self, octets: u64) -> Result<(), Error> {
-        match self.shared.source.free() {
-            Some(free) if free < octets.saturating_add(crate::limits::DISK_RESERVE) => {
-                Err(Error::DiskFull)
-            }
-            _ => Ok(()),
+        let Some(free) = self.shared.source.free() else {
+            return Ok(());
+        };
+        let wanted = octets.saturating_add(crate::limits::DISK_RESERVE);
+        let inside = || self.shared.spare.get() >= wanted;
+        match free >= wanted || free >= crate::limits::DISK_RESERVE / 2 && inside() {
+            true => Ok(()),
+            false => Err(Error::DiskFull),
         }
     }
 

@@ -16,6 +16,10 @@ pub trait Source: Send + Sync + 'static {
     fn open(&self) -> io::Result<Arc<dyn Disk>>;
     /// Octets of the file, 0 when that cannot be told.
     fn len(&self) -> u64;
+    /// Octets of it that are on the disk: a file can have holes.
+    fn occupied(&self) -> u64 {
+        self.len()
+    }
     /// Octets that the file system has left, if that can be told.
     fn free(&self) -> Option<u64> {
         None
@@ -39,6 +43,9 @@ impl Source for FileSource {
     }
     fn len(&self) -> u64 {
         std::fs::metadata(&self.0).map_or(0, |m| m.len())
+    }
+    fn occupied(&self) -> u64 {
+        std::fs::metadata(&self.0).map_or(0, |m| m.blocks().saturating_mul(512))
     }
     fn free(&self) -> Option<u64> {
         let system = rustix::fs::statvfs(&self.0).ok()?;

@@ -8,8 +8,8 @@
 use super::Error;
 use super::rows::{EmailId, MailboxId, Uid};
 use redb::{
-    AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition,
-    WriteTransaction,
+    AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata,
+    Table, TableDefinition, WriteTransaction,
 };
 use std::cell::OnceCell;
 use std::ops::Bound;
@@ -130,6 +130,19 @@ impl Look {
         })
     }
 
+    /// Octets that all of them take, with their trees. Reads all of it.
+    pub fn octets(&self) -> Result<u64, Error> {
+        let mut octets = 0;
+        for name in NAMES {
+            let table = self
+                .txn
+                .open_table(TableDefinition::<Octets, Octets>::new(name))?;
+            let stats = table.stats()?;
+            octets += stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
+        }
+        Ok(octets)
+    }
+
     /// Everything.
     pub fn all(&self, tree: Tree, each: Each) -> Result<(), Error> {
         self.range(tree, &[], None, each)
@@ -141,12 +154,15 @@ impl Look {
 pub(super) struct Trees<'t> {
     txn: &'t WriteTransaction,
     open: [Option<Box<Table<'t, Octets, Octets>>>; NAMES.len()],
+    /// Octets of values that went, less those that came.
+    pub freed: i64,
 }
 
 impl<'t> Trees<'t> {
     pub fn new(txn: &'t WriteTransaction) -> Trees<'t> {
         Trees {
             txn,
+            freed: 0,
             open: Default::default(),
         }
     }
@@ -165,12 +181,16 @@ impl<'t> Trees<'t> {
     }
 
     pub fn insert(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        self.table(tree)?.insert(key, value)?;
+        let old = self.table(tree)?.insert(key, value)?;
+        let old = old.map_or(0, |old| old.value().len());
+        self.freed += old as i64 - value.len() as i64;
         Ok(())
     }
 
     pub fn remove(&mut self, tree: Tree, key: &[u8]) -> Result<(), Error> {
-        self.table(tree)?.remove(key)?;
+        let old = self.table(tree)?.remove(key)?;
+        let old = old.map_or(0, |old| old.value().len());
+        self.freed += old as i64;
         Ok(())
     }
 

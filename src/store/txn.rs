@@ -436,9 +436,10 @@ impl<'t> Txn<'t> {
     }
 
     /// Writes the state rows and lets go of the tables, which must be closed before the commit.
-    pub(super) fn finish(mut self) -> Result<Vec<Change>, Error> {
+    /// What happened, and the octets of values that went, less those that came.
+    pub(super) fn finish(mut self) -> Result<(Vec<Change>, i64), Error> {
         self.state.save(&mut self.trees)?;
-        Ok(self.log)
+        Ok((self.log, self.trees.freed))
     }
 }
 

@@ -157,6 +157,9 @@ impl Writer {
         });
         if let Err(error) = &outcome {
             trouble("the store could not be written", &error);
+            if matches!(error, Error::DiskFull) {
+                self.shared.spare.none();
+            }
             self.reopen();
         }
         for job in jobs {
@@ -187,13 +190,14 @@ impl Writer {
             txn.abort()?;
             return Ok(());
         }
-        let log = work.finish()?;
+        let (log, freed) = work.finish()?;
         if !durable {
             txn.set_durability(Durability::None)
                 .map_err(|e| Error::damaged(&e))?;
         }
         txn.commit()?;
         drop(db);
+        self.shared.spare.freed(freed);
         self.kept(durable, loose);
         self.observer.committed(&self.state, &log);
         Ok(())

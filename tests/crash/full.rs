@@ -4,7 +4,7 @@ use super::actor::{Actor, Stop};
 use super::disk::{Fault, Medium};
 use super::number;
 use super::random::Random;
-use pillarbox::mail::{Error, Mail, Options, UidSet};
+use pillarbox::mail::{Error, Flags, Mail, MailboxId, NewEmail, Options, Role, Source, UidSet};
 use pillarbox::store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -251,8 +251,74 @@ fn new_mail_is_refused_before_the_disk_is_full() {
     let id = folder.id.expect("known");
     let gone = smol::block_on(mail.remove(id, &UidSet::range(1, u32::MAX))).expect("removes");
     assert_eq!(gone.len() as usize, folder.rows.len(), "{path}");
+    // Small messages leave no room to speak of.
+    medium.set_free(3 << 19);
+    assert!(matches!(mail.body(None), Err(Error::DiskFull)));
     medium.set_free(100 << 20);
     assert!(mail.body(Some(10 << 20)).is_ok());
     assert!(mail.body(Some(99 << 20)).is_err());
     smol::block_on(mail.close());
+}
+
+/// A message that does not get smaller.
+async fn put(mail: &Mail, octets: usize) -> Result<MailboxId, Error> {
+    let inbox = mail.meta().by_role(Role::Inbox).expect("INBOX").id;
+    let mut random = Random::new(octets as u64);
+    let mut body = mail.body(Some(octets as u64))?;
+    body.push(b"Subject: large\r\n\r\n").await?;
+    for _ in 0..octets / 16 {
+        let line = format!("{:014x}\r\n", random.next() >> 8);
+        body.push(line.as_bytes()).await?;
+    }
+    let staged = body.finish(b"").await?;
+    mail.add(NewEmail {
+        source: Source::Staged(staged),
+        mailboxes: vec![inbox],
+        flags: Flags::default(),
+        keywords: Vec::new(),
+        internaldate: None,
+        hold: false,
+    })
+    .await?;
+    Ok(inbox)
+}
+
+#[test]
+fn what_was_deleted_makes_room_on_a_full_disk() {
+    let medium = Medium::formatted();
+    let mail = open(&medium, 1 << 20);
+    smol::block_on(async {
+        let inbox = put(&mail, 12 << 20).await.expect("room");
+        medium.set_free(3 << 19);
+        let large = put(&mail, 1 << 20).await;
+        assert!(matches!(large, Err(Error::DiskFull)), "{large:?}");
+        let gone = mail.remove(inbox, &UidSet::range(1, 1)).await;
+        gone.expect("deleting goes on");
+        // What is written comes off again, until there is room for no more.
+        let before = medium.image().len();
+        let mut taken = 0;
+        while put(&mail, 1 << 20).await.is_ok() {
+            taken += 1;
+        }
+        assert!((1..8).contains(&taken), "{taken}");
+        assert!(medium.image().len() <= before, "the file grew");
+        mail.remove(inbox, &UidSet::range(2, 99))
+            .await
+            .expect("removes");
+        assert!(put(&mail, 1 << 20).await.is_ok());
+        // It ends where deleting would be endangered.
+        medium.set_free((1 << 20) - 1);
+        assert!(matches!(put(&mail, 1 << 20).await, Err(Error::DiskFull)));
+        mail.close().await;
+        // After a start it is not known, until somebody looks.
+        medium.set_free(3 << 19);
+        let mail = open(&medium, 1 << 20);
+        assert!(matches!(mail.body(None), Err(Error::DiskFull)));
+        let store = mail.store().expect("the owner's");
+        store.look_for_room().expect("reads");
+        assert!(mail.body(None).is_ok());
+        mail.close().await;
+    });
+    let report = store::check(medium.handle(), 1 << 20, true).expect("reads");
+    assert!(report.wrong.is_empty(), "{:#?}", report.wrong);
 }
