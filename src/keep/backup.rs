@@ -37,6 +37,12 @@ fn of_store(error: &store::Error) -> Failure {
 /// The store's or the target's.
 pub fn run(mail: &Mail, since: u64, target: &mut dyn Target) -> Done<u64> {
     let store = mail.store().map_err(|e| broken(&e))?;
+    let now = mail.meta().modseq;
+    if since > now {
+        return Err(Failure::usage(format!(
+            "no backup of this store ended with {since}, it is at {now}: give the number that the last one printed"
+        )));
+    }
     let mut hash = Context::new(&SHA256);
     let mut held = MAGIC.to_vec();
     held.extend_from_slice(&store::SCHEMA.to_le_bytes());

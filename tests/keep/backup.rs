@@ -319,6 +319,20 @@ fn what_is_made_anew_stays_where_and_whose_it_was() {
 }
 
 #[test]
+fn an_increment_goes_on_from_a_backup_that_there_was() {
+    let dir = init();
+    for served in [false, true] {
+        let server = served.then(|| serve(&dir));
+        let (code, _, err) = run(&dir, &["backup", "--since", "99999999", "--to", "b"]);
+        assert!(code != 0 && err.contains("ended with 99999999"), "{err}");
+        assert!(!dir.join("b").exists() && !dir.join("b.part").exists());
+        if let Some(server) = server {
+            server.stop();
+        }
+    }
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_left_alone() {
     let dir = init();
     fine(&dir, &["backup", "--to", "b"]);
