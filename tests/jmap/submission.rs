@@ -290,6 +290,34 @@ fn how_much_tls_matters() {
 }
 
 #[test]
+fn a_long_delay_is_kept() {
+    let fake = Fake::taking_all();
+    let server = server(&fake);
+    let mut jmap = Jmap::new(&server);
+    let identity = identity(&mut jmap);
+    let email = draft(&mut jmap, "bob@else.where", json!({ "bcc": null }));
+    let mut send = |parameters: Value, to: &str| {
+        let envelope = json!({
+            "mailFrom": { "email": "anna@example.org", "parameters": parameters },
+            "rcptTo": [{ "email": to }],
+        });
+        let set = jmap.call(
+            "EmailSubmission/set",
+            json!({ "create": { "k": { "identityId": identity, "emailId": email, "envelope": envelope } } }),
+        );
+        let id = set["created"]["k"]["id"].as_str();
+        id.unwrap_or_else(|| panic!("{set}")).to_owned()
+    };
+    let tomorrow = send(json!({ "HOLDFOR": "86400" }), "bob@else.where");
+    let now = send(Value::Null, "carol@else.where");
+    until(&mut jmap, &now, |s| s["undoStatus"] == "final");
+    let messages = fake.wait(1);
+    assert_eq!(messages[0].envelope[1], "RCPT TO:<carol@else.where>");
+    assert_eq!(submission(&mut jmap, &tomorrow)["undoStatus"], "pending");
+    assert_eq!(fake.count(), 1);
+}
+
+#[test]
 fn a_short_delay_ends() {
     let fake = Fake::taking_all();
     let server = server(&fake);

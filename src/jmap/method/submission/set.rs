@@ -153,7 +153,8 @@ async fn create(context: &Context, set: &Set, given: Value) -> Result<Made, SetE
     };
     permit(context, &envelope)?;
     let send_at = envelope.release.unwrap_or(now);
-    let item = Item::new(send_at)?;
+    // When it was made, not when it leaves: what is asked for is told from a clock that was ahead by it.
+    let item = Item::new(now)?;
     let waiting = |recipient: &outbound::Recipient| Delivery {
         address: recipient.address.to_string(),
         reply: "250 2.0.0 queued".into(),
