@@ -10,19 +10,17 @@ mod cache;
 mod system;
 pub mod wire;
 
-use async_io::{Async, Timer};
-use smol::future::FutureExt;
+use async_io::Async;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Mutex;
-use std::task::Poll;
-use std::time::Duration;
+use std::time::Instant;
 pub use wire::{Answer, Data, Found, Kind, Question, Tlsa, ascii};
 use wire::{Bad, Response};
 
 use crate::limits;
+use crate::sys::task::{Task, together, within};
 use crate::sys::{lock, random};
 use cache::Cache;
 use system::System;
@@ -47,14 +45,6 @@ pub struct Addresses {
     pub secure: bool,
 }
 
-/// One attempt that gave nothing.
-enum Miss {
-    /// Over UDP: ask again over TCP.
-    Tcp,
-    /// This server does not know, or does not answer.
-    Server,
-}
-
 impl Resolver {
     /// With these servers, or those of `/etc/resolv.conf` if there are none.
     pub fn new(servers: Vec<SocketAddr>) -> Resolver {
@@ -77,11 +67,7 @@ impl Resolver {
         if let Some(known) = lock(&self.cache).get(question) {
             return known;
         }
-        let late = async {
-            Timer::after(limits::DNS_TIME).await;
-            None
-        };
-        let response = self.ask_servers(question).or(late).await;
+        let response = self.ask_servers(question).await;
         let Some(mut response) = response else {
             log::debug!("dns: no answer for {} {:?}", question.name, question.kind);
             lock(&self.cache).put(question, &Answer::FAILED, limits::DNS_FAILED_TTL);
@@ -95,26 +81,14 @@ impl Resolver {
     /// The answers to questions of which none hangs on another, in their order:
     /// [`limits::DNS_AT_ONCE`] of them are asked at once.
     pub async fn ask_all(&self, questions: &[Question]) -> Vec<Answer> {
-        let mut answers = Vec::with_capacity(questions.len());
-        for some in questions.chunks(limits::DNS_AT_ONCE) {
-            let asking = some.iter().map(|it| (Box::pin(self.ask(it)), None));
-            let mut asking: Vec<_> = asking.collect();
-            poll_fn(|cx| {
-                let mut wait = false;
-                for (future, answer) in asking.iter_mut().filter(|it| it.1.is_none()) {
-                    match future.as_mut().poll(cx) {
-                        Poll::Ready(it) => *answer = Some(it),
-                        Poll::Pending => wait = true,
-                    }
-                }
-                match wait {
-                    true => Poll::Pending,
-                    false => Poll::Ready(()),
-                }
-            })
-            .await;
-            let done = asking.into_iter();
-            answers.extend(done.map(|(_, answer)| answer.unwrap_or(Answer::FAILED)));
+        let mut answers = vec![Answer::FAILED; questions.len()];
+        let places = answers.chunks_mut(limits::DNS_AT_ONCE);
+        for (some, places) in questions.chunks(limits::DNS_AT_ONCE).zip(places) {
+            let mut asking: Vec<Task<'_>> = Vec::new();
+            for (question, place) in some.iter().zip(places) {
+                asking.push(Box::pin(async { *place = self.ask(question).await }));
+            }
+            together(asking).await;
         }
         answers
     }
@@ -141,9 +115,14 @@ impl Resolver {
             [] => lock(&self.system).servers(),
             some => some.to_vec(),
         };
+        let until = Instant::now() + limits::DNS_TIME;
         for patience in limits::DNS_PATIENCE {
             for server in &servers {
-                match ask_server(*server, question, patience).await {
+                let now = Instant::now();
+                if now >= until {
+                    return None;
+                }
+                match ask_server(*server, question, until.min(now + patience)).await {
                     Ok(response) => return Some(response),
                     Err(e) => log::debug!("dns: {server}: {e}"),
                 }
@@ -175,10 +154,9 @@ impl Addresses {
 async fn ask_server(
     server: SocketAddr,
     question: &Question,
-    patience: Duration,
+    until: Instant,
 ) -> io::Result<Response> {
-    let no_random = |_| io::Error::other("no random numbers");
-    let seed: [u8; 10] = random::octets().map_err(no_random)?;
+    let seed: [u8; 10] = random::octets().map_err(|_| io::Error::other("no random numbers"))?;
     let [a, b, case @ ..] = seed;
     let query = wire::query(
         u16::from_be_bytes([a, b]),
@@ -186,25 +164,28 @@ async fn ask_server(
         u64::from_be_bytes(case),
     )
     .ok_or(io::ErrorKind::InvalidInput)?;
-    let late = async {
-        Timer::after(patience).await;
-        Err(io::ErrorKind::TimedOut.into())
-    };
+    let mut response = None;
     let asking = async {
-        match udp(server, question, &query).await? {
-            Ok(response) => Ok(response),
-            Err(Miss::Tcp) => tcp(server, question, &query).await,
-            Err(Miss::Server) => Err(io::Error::other("it does not know")),
+        response = udp(server, question, &query).await?;
+        if response.is_none() {
+            response = Some(tcp(server, question, &query).await?);
         }
+        Ok(())
     };
-    asking.or(late).await
+    within(until, Box::pin(asking)).await?;
+    response.ok_or_else(unknown)
 }
 
+fn unknown() -> io::Error {
+    io::Error::other("it does not know")
+}
+
+/// `None`: over TCP it may tell.
 async fn udp(
     server: SocketAddr,
     question: &Question,
     query: &[u8],
-) -> io::Result<Result<Response, Miss>> {
+) -> io::Result<Option<Response>> {
     let any: SocketAddr = match server {
         SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
         SocketAddr::V6(_) => ([0u16; 8], 0).into(),
@@ -214,21 +195,16 @@ async fn udp(
     socket.get_ref().connect(server)?;
     socket.send(query).await?;
     let mut datagram = vec![0; usize::from(limits::DNS_DATAGRAM)];
-    let mut case_lost = false;
     for _ in 0..limits::DNS_STRAY {
         let got = socket.recv(&mut datagram).await?;
         match wire::parse(query, question, datagram.get(..got).unwrap_or_default()) {
-            Ok(response) if response.truncated => return Ok(Err(Miss::Tcp)),
-            Ok(response) => return Ok(Ok(response)),
+            Ok(response) => return Ok(Some(response).filter(|it| !it.truncated)),
             Err(Bad::Alien) => {}
-            Err(Bad::Case) => {
-                case_lost = true;
-                break;
-            }
-            Err(Bad::Broken) => return Ok(Err(Miss::Server)),
+            Err(Bad::Case) => return Ok(None),
+            Err(Bad::Broken) => break,
         }
     }
-    Ok(Err(if case_lost { Miss::Tcp } else { Miss::Server }))
+    Err(unknown())
 }
 
 /// RFC 7766 §8: two octets of length, then the message.
@@ -252,7 +228,7 @@ async fn tcp(server: SocketAddr, question: &Question, query: &[u8]) -> io::Resul
     };
     match parsed {
         Ok(response) if !response.truncated => Ok(response),
-        _ => Err(io::Error::other("it does not know")),
+        _ => Err(unknown()),
     }
 }
 

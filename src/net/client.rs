@@ -4,13 +4,14 @@ use super::{Conn, Error};
 use crate::config::{Out, Proxy};
 use crate::limits;
 use crate::sys::aside;
-use async_io::{Async, Timer};
+use crate::sys::task::within;
+use async_io::Async;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect as connect_socket};
-use smol::future::FutureExt;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Instant;
 
 /// Connects to `host:port`, trying each address the system's resolver gives in turn, each for
 /// the connect limit. A proxy is told the name.
@@ -57,26 +58,21 @@ enum Target<'a> {
 }
 
 async fn through(out: &Out, target: Target<'_>) -> Result<Conn, Error> {
+    let mut stream = None;
     let connecting = async {
-        let stream = match (&out.proxy, target) {
+        stream = Some(match (&out.proxy, target) {
             (Some(proxy), target) => socks(out, proxy, target).await?,
             (None, Target::Address(address)) => straight(out, address).await?,
             (None, Target::Name(..)) => return Err(io::ErrorKind::InvalidInput.into()),
-        };
-        Ok(stream)
+        });
+        Ok(())
     };
-    let late = async {
-        Timer::after(limits::CONNECT).await;
-        Err(io::ErrorKind::TimedOut.into())
-    };
-    let stream = Box::pin(connecting)
-        .or(late)
-        .await
-        .map_err(|e: io::Error| match e.kind() == io::ErrorKind::TimedOut {
-            true => Error::Deadline,
-            false => Error::Io(e),
-        })?;
-    Conn::new(stream)
+    let connected = within(Instant::now() + limits::CONNECT, Box::pin(connecting)).await;
+    connected.map_err(|e| match e.kind() {
+        io::ErrorKind::TimedOut => Error::Deadline,
+        _ => Error::Io(e),
+    })?;
+    Conn::new(stream.ok_or(Error::Closed)?)
 }
 
 /// From the source address of the same family, if there is one.

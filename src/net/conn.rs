@@ -11,10 +11,10 @@ use super::census::Place;
 use super::deflate::Deflate;
 use super::{Error, Shutdown, Stream};
 use crate::limits;
+use crate::sys::task::within;
 use async_io::{Async, Timer};
 use event_listener::EventListener;
 use futures_rustls::{TlsAcceptor, TlsConnector};
-use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -197,10 +197,14 @@ impl Conn {
     /// # Errors
     /// [`Error::Garbled`] when there is none, [`Error::Deadline`].
     pub async fn read_proxy(&mut self) -> Result<(), Error> {
-        let peer = in_time(Instant::now() + limits::PROXY_TIME, async {
-            Ok::<_, io::Error>(super::proxy::read(&mut self.stream).await)
-        });
-        if let Some(peer) = peer.await?? {
+        let mut peer = Ok(None);
+        let reading = async {
+            peer = super::proxy::read(&mut self.stream).await;
+            Ok(())
+        };
+        let read = within(Instant::now() + limits::PROXY_TIME, Box::pin(reading)).await;
+        read.map_err(|_| Error::Deadline)?;
+        if let Some(peer) = peer? {
             self.peer = canonical(peer);
         }
         self.proxied = true;
@@ -630,9 +634,13 @@ impl Conn {
     /// [`Error::Tls`] with the reason; the connection is of no more use then.
     pub async fn start_tls(&mut self, acceptor: &TlsAcceptor) -> Result<StartTls, Error> {
         let (socket, dropped) = self.take_plain().await?;
-        let handshake = acceptor.accept(socket);
-        let stream = in_time(self.handshake_limit(), handshake).await?;
-        self.stream = Stream::TlsServer(Box::new(stream));
+        let until = self.handshake_limit();
+        // Boxed: a handshake's state is large and would otherwise stay part of the session's.
+        let handshake = Box::pin(async {
+            self.stream = Stream::TlsServer(Box::new(acceptor.accept(socket).await?));
+            Ok(())
+        });
+        within(until, handshake).await.map_err(no_tls)?;
         Ok(StartTls { dropped })
     }
 
@@ -648,9 +656,12 @@ impl Conn {
         let name = rustls::pki_types::ServerName::try_from(name.to_owned())
             .map_err(|_| Error::Tls(format!("{name} is not a host name")))?;
         let (socket, dropped) = self.take_plain().await?;
-        let handshake = connector.connect(name, socket);
-        let stream = in_time(self.handshake_limit(), handshake).await?;
-        self.stream = Stream::TlsClient(Box::new(stream));
+        let until = self.handshake_limit();
+        let handshake = Box::pin(async {
+            self.stream = Stream::TlsClient(Box::new(connector.connect(name, socket).await?));
+            Ok(())
+        });
+        within(until, handshake).await.map_err(no_tls)?;
         Ok(StartTls { dropped })
     }
 
@@ -728,7 +739,7 @@ impl Conn {
         }
         let until = Instant::now() + limits::LINGER;
         self.set_deadline(Some(until));
-        let bye = async {
+        let bye = Box::pin(async {
             if self.is_tls() {
                 let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_close(cx)).await;
             }
@@ -741,11 +752,9 @@ impl Conn {
                 self.consume(n);
                 left = left.saturating_sub(n);
             }
-        };
-        bye.or(async {
-            Timer::at(until).await;
-        })
-        .await;
+            Ok(())
+        });
+        let _ = within(until, bye).await;
     }
 
     /// The bare stream and what was read ahead, for a library that buffers on its own. The
@@ -757,23 +766,15 @@ impl Conn {
     }
 }
 
-/// A handshake, bounded.
-async fn in_time<T>(
-    until: Instant,
-    handshake: impl Future<Output = io::Result<T>>,
-) -> Result<T, Error> {
-    let late = async {
-        Timer::at(until).await;
-        Err(Error::Deadline)
-    };
-    // Boxed: a handshake's state is large and would otherwise stay part of the session's.
-    let handshake = Box::pin(async {
-        handshake.await.map_err(|e| match Error::from(e) {
-            Error::Io(e) => Error::Tls(e.to_string()),
-            other => other,
-        })
-    });
-    handshake.or(late).await
+/// Why a handshake came to nothing.
+fn no_tls(error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::TimedOut {
+        return Error::Deadline;
+    }
+    match Error::from(error) {
+        Error::Io(e) => Error::Tls(e.to_string()),
+        other => other,
+    }
 }
 
 /// An address as people write it: IPv4-mapped IPv6 is IPv4.

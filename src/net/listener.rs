@@ -2,6 +2,7 @@
 use super::census::{Census, Full};
 use super::{Conn, Shutdown};
 use crate::limits;
+use crate::sys::task;
 use async_io::{Async, Timer};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use smol::LocalExecutor;
@@ -112,9 +113,10 @@ async fn accept(
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => match admit(socket, peer, shared, full) {
-                Ok(conn) => executor
-                    .spawn(attend(name.into(), conn, handler.clone()))
-                    .detach(),
+                Ok(conn) => {
+                    let session = attend(name.into(), conn, handler.clone());
+                    task::spawn(executor, Box::pin(session));
+                }
                 Err(why) => complaints.say(name, &why),
             },
             Err(e) if is_passing(&e) => {}

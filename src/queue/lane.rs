@@ -4,10 +4,9 @@ use super::route::{self, Host, Hosts};
 use super::secure::Miss;
 use super::sts::Policy;
 use super::tlsrpt;
-use super::{Pause, Queue, Work, jitter, schedule};
+use super::{Queue, Work, schedule};
 use crate::config::Way;
 use crate::dns;
-use crate::limits;
 use crate::mail::outbound::Wish;
 use crate::mail::{self, outbound};
 use crate::smtp::client::{Client, Failure, Outcome, Outgoing};
@@ -38,15 +37,21 @@ impl Queue {
         };
         let (mut client, host) = match self.reach(&first.domain, &first.batch).await {
             Reached::Session(client, host) => (client, host),
-            Reached::Never(status, reply) => return self.never(due, status, &reply).await,
-            Reached::Unreachable(why) => return self.lane_failed(lane, &why, due).await,
+            // The destination takes no mail: everything comes back.
+            Reached::Never(status, reply) => {
+                log::warn!("queue: {reply}");
+                return self
+                    .settle_all(due, Outcome::Failed { status, reply })
+                    .await;
+            }
+            Reached::Unreachable(why) => return self.lane_failed(lane, why, due).await,
         };
-        self.pauses.borrow_mut().remove(lane);
-        for work in due {
+        self.wake(lane);
+        for mut work in due {
             if self.ctx.shutdown.is_thrown() {
                 break;
             }
-            if let Err(failure) = self.attempt(&mut client, &host, work).await? {
+            if let Err(failure) = self.attempt(&mut client, &host, &mut work).await? {
                 // Its row is put off already; the others are looked at again, over a new session.
                 log::warn!("queue: the session with {host} ended early: {failure}");
                 return Ok(());
@@ -75,7 +80,7 @@ impl Queue {
                         client.quit().await;
                         Reached::Never(Enhanced(5, 7, 30), format!("{}: {NO_PROMISE}", host.host))
                     }
-                    Ok(client) => Reached::Session(Box::new(client), host.host.clone()),
+                    Ok(client) => Reached::Session(client, host.host.clone()),
                     Err(failure) => {
                         Reached::Unreachable(format!("{}:{}: {failure}", host.host, host.port))
                     }
@@ -159,7 +164,7 @@ impl Queue {
                         (false, Some(_)) => count(Some(NO_TLS)),
                         (false, None) => {}
                     }
-                    return Ok(Box::new(client));
+                    return Ok(client);
                 }
                 Err(failure) => {
                     if failure.is_tls() {
@@ -182,65 +187,21 @@ impl Queue {
         Err(miss)
     }
 
-    /// The destination takes no mail: everything comes back.
-    async fn never(&self, due: Vec<Work>, status: Enhanced, why: &str) -> mail::Result<()> {
-        log::warn!("queue: {why}");
-        for mut work in due {
-            if !self.mark(&mut work).await? {
-                continue;
-            }
-            let outcome = Outcome::Failed {
-                status,
-                reply: why.to_owned(),
-            };
-            let outcomes = vec![outcome; work.batch.recipients.len()];
-            self.settle(work, outcomes, None).await?;
-        }
-        Ok(())
-    }
-
     /// Nobody could be reached: everything waits, without a write, but for what is too old.
-    async fn lane_failed(&self, lane: &str, why: &str, due: Vec<Work>) -> mail::Result<()> {
-        let now = clock::now();
-        let retry = &self.ctx.config.retry;
-        let until = {
-            let mut pauses = self.pauses.borrow_mut();
-            let failures = pauses
-                .get(lane)
-                .map_or(0, |pause| pause.failures)
-                .saturating_add(1);
-            let until = now.saturating_add(schedule::delay(retry, failures, jitter()));
-            if pauses.len() >= limits::LANES
-                && let Some(first) = pauses.iter().min_by_key(|(_, pause)| pause.until)
-            {
-                let first = first.0.clone();
-                pauses.remove(&first);
-            }
-            pauses.insert(
-                lane.to_owned(),
-                Pause {
-                    failures,
-                    failed: now,
-                    until,
-                },
-            );
-            until
-        };
-        log::warn!("queue: {why}; trying again in {} s", until - now);
-        for work in due {
+    async fn lane_failed(&self, lane: &str, why: String, mut due: Vec<Work>) -> mail::Result<()> {
+        let seconds = self.rest(lane, None);
+        log::warn!("queue: {why}; trying again in {seconds} s");
+        let (retry, now) = (&self.ctx.config.retry, clock::now());
+        due.retain(|work| {
             let created = work.envelope.created;
-            let old = schedule::is_expired(retry, created, now);
-            let told = old || schedule::is_late(retry, &work.batch, created, now);
-            if told && self.claim(&work).await? {
-                let outcome = Outcome::Later {
-                    status: Enhanced(4, 4, 1),
-                    reply: why.to_owned(),
-                };
-                let outcomes = vec![outcome; work.batch.recipients.len()];
-                self.settle(work, outcomes, None).await?;
-            }
-        }
-        Ok(())
+            schedule::is_expired(retry, created, now)
+                || schedule::is_late(retry, &work.batch, created, now)
+        });
+        let outcome = Outcome::Later {
+            status: Enhanced(4, 4, 1),
+            reply: why,
+        };
+        self.settle_all(due, outcome).await
     }
 
     /// One message to one domain's recipients: marked, sent, settled.
@@ -248,14 +209,14 @@ impl Queue {
         &self,
         client: &mut Client,
         host: &str,
-        mut work: Work,
+        work: &mut Work,
     ) -> mail::Result<Result<(), Failure>> {
         let Some(mut body) = Body::open(&self.ctx.mail, work.email)? else {
             log::error!("queue: email {} is gone, its row is dropped", work.email);
-            self.drop_row(&work).await?;
+            self.drop_row(work).await?;
             return Ok(Ok(()));
         };
-        if !self.mark(&mut work).await? {
+        if !self.mark(work).await? {
             return Ok(Ok(()));
         }
         let survey = body
@@ -280,11 +241,10 @@ impl Queue {
         };
         body.put_before(signatures.into_bytes());
         let sent = client.send(&message, &mut |out| body.next(out)).await;
-        match sent {
+        let (outcomes, done) = match sent {
             Ok(outcomes) => {
-                log_outcomes(&work, &outcomes);
-                self.settle(work, outcomes, Some(host)).await?;
-                Ok(Ok(()))
+                log_outcomes(work, &outcomes);
+                (outcomes, Ok(()))
             }
             Err(failure) => {
                 let outcome = Outcome::Later {
@@ -292,10 +252,11 @@ impl Queue {
                     reply: failure.to_string(),
                 };
                 let outcomes = vec![outcome; work.batch.recipients.len()];
-                self.settle(work, outcomes, Some(host)).await?;
-                Ok(Err(failure))
+                (outcomes, Err(failure))
             }
-        }
+        };
+        self.settle(work, outcomes, Some(host)).await?;
+        Ok(done)
     }
 
     /// The DKIM-Signature fields of a message, if its author is at a domain of ours.

@@ -29,7 +29,6 @@ mod tlsrpt;
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -44,7 +43,7 @@ use crate::mail::outbound::{self, Batch, Envelope, Item, Wish};
 use crate::mail::{self, EmailId, Mail, Put};
 use crate::server::Ctx;
 use crate::smtp::policy;
-use crate::sys::{aside, clock, random};
+use crate::sys::{aside, clock, random, task};
 use crate::verify::sign::Signer;
 
 /// Keys that sign.
@@ -64,8 +63,8 @@ struct Work {
 #[derive(Default)]
 struct Due {
     local: Vec<Work>,
-    /// By lane.
-    remote: BTreeMap<String, Vec<Work>>,
+    /// By lane; what matters most first.
+    remote: Vec<(String, Vec<Work>)>,
     /// When the first of the others is due.
     next: Option<u32>,
     /// Envelopes from before the clock was set, and batches that were to wait then: their time begins now.
@@ -74,6 +73,7 @@ struct Due {
 
 /// A destination that does not answer.
 struct Pause {
+    lane: String,
     failures: u16,
     failed: u32,
     until: u32,
@@ -81,10 +81,13 @@ struct Pause {
 
 struct Queue {
     ctx: Rc<Ctx>,
-    pauses: RefCell<HashMap<String, Pause>>,
-    busy: RefCell<HashSet<String>>,
-    /// Domains whose MTA-STS policy could not be fetched, and until when they are left alone.
-    sts_failed: RefCell<HashMap<String, u32>>,
+    /// At most [`limits::LANES`].
+    pauses: RefCell<Vec<Pause>>,
+    /// At most [`limits::QUEUE_LANES`].
+    busy: RefCell<Vec<String>>,
+    /// Domains whose MTA-STS policy could not be fetched, and until when they are left alone; at most
+    /// [`limits::LANES`].
+    sts_failed: RefCell<Vec<(String, u32)>>,
     /// A lane has ended.
     ended: Event,
     /// With the row that they were read from: it changes while we run.
@@ -135,9 +138,10 @@ impl Queue {
         if self.ctx.config.sign {
             // Before the first message wants them: they take seconds on a small board.
             let early = self.clone();
-            executor
-                .spawn(async move { drop(early.signers().await) })
-                .detach();
+            task::spawn(
+                executor,
+                Box::pin(async move { drop(early.signers().await) }),
+            );
         }
         while !shutdown.is_thrown() {
             let (bell, ended) = (outbound::listen(), self.ended.listen());
@@ -182,7 +186,7 @@ impl Queue {
 
     /// There is something new: destinations that failed get another chance soon.
     fn hope(&self) {
-        for pause in self.pauses.borrow_mut().values_mut() {
+        for pause in self.pauses.borrow_mut().iter_mut() {
             pause.until = pause
                 .until
                 .min(pause.failed.saturating_add(limits::LANE_REST));
@@ -200,14 +204,14 @@ impl Queue {
         }
         self.obey().await?;
         while !self.ctx.shutdown.is_thrown() {
-            let due = self.look()?;
+            let mut due = self.look()?;
             let again = !due.local.is_empty();
             if !due.dated.is_empty() {
                 self.mail().amend(due.dated).await?;
             }
-            for mut work in due.local {
+            for work in &mut due.local {
                 // Marked first: a delivery that fails (quota) must not keep others from their turn.
-                if !self.mark(&mut work).await? {
+                if !self.mark(work).await? {
                     continue;
                 }
                 let email = work.email;
@@ -215,23 +219,21 @@ impl Queue {
                     log::warn!("queue: email {email} not delivered here: {error}");
                 }
             }
-            let mut remote: Vec<_> = due.remote.into_iter().collect();
-            remote.sort_by_key(|(_, works)| Reverse(works.first().map(|it| it.batch.priority)));
-            for (lane, works) in remote {
+            for (lane, works) in due.remote {
                 if self.busy.borrow().len() >= limits::QUEUE_LANES {
                     break;
                 }
-                self.busy.borrow_mut().insert(lane.clone());
+                self.busy.borrow_mut().push(lane.clone());
                 let queue = self.clone();
-                let task = async move {
+                let sending = async move {
                     if let Err(error) = queue.run_lane(&lane, works).await {
                         log::warn!("queue: {error}");
-                        queue.rest(&lane, limits::QUEUE_STORE_RETRY);
+                        queue.rest(&lane, Some(limits::QUEUE_STORE_RETRY));
                     }
-                    queue.busy.borrow_mut().remove(&lane);
+                    queue.busy.borrow_mut().retain(|it| *it != lane);
                     queue.ended.notify(usize::MAX);
                 };
-                executor.spawn(task).detach();
+                task::spawn(executor, Box::pin(sending));
             }
             if !again {
                 let look = self.report_tls(executor).await?;
@@ -241,20 +243,33 @@ impl Queue {
         Ok(None)
     }
 
-    /// Leaves a destination alone for some seconds.
-    fn rest(&self, lane: &str, seconds: u32) {
-        let failed = clock::now();
-        let until = failed.saturating_add(seconds);
+    /// Leaves a destination alone for so many seconds; or because it has failed again, for longer each time.
+    /// Gives how long.
+    fn rest(&self, lane: &str, seconds: Option<u32>) -> u32 {
         let mut pauses = self.pauses.borrow_mut();
-        let failures = pauses.get(lane).map_or(0, |pause| pause.failures);
-        pauses.insert(
-            lane.to_owned(),
-            Pause {
-                failures,
-                failed,
-                until,
-            },
-        );
+        let known = pauses.iter().position(|it| it.lane == lane);
+        let before = known.map_or(0, |at| pauses.swap_remove(at).failures);
+        let failures = before.saturating_add(u16::from(seconds.is_none()));
+        let retry = &self.ctx.config.retry;
+        let seconds = seconds.unwrap_or_else(|| schedule::delay(retry, failures, jitter()));
+        if pauses.len() >= limits::LANES {
+            let first = pauses.iter().enumerate().min_by_key(|(_, it)| it.until);
+            let first = first.map_or(0, |(at, _)| at);
+            pauses.swap_remove(first);
+        }
+        let failed = clock::now();
+        pauses.push(Pause {
+            lane: lane.to_owned(),
+            failures,
+            failed,
+            until: failed.saturating_add(seconds),
+        });
+        seconds
+    }
+
+    /// A destination has answered, or somebody wants it to be tried.
+    fn wake(&self, lane: &str) {
+        self.pauses.borrow_mut().retain(|it| it.lane != lane);
     }
 
     /// Makes everything due.
@@ -281,7 +296,7 @@ impl Queue {
     }
 
     fn is_busy(&self, lane: &str) -> bool {
-        self.busy.borrow().contains(lane)
+        self.busy.borrow().iter().any(|it| it == lane)
     }
 
     /// The name of a domain's lane.
@@ -309,8 +324,7 @@ impl Queue {
         let now = clock::now();
         let reader = self.ctx.mail.reader()?;
         let mut due = Due::default();
-        let mut found = Vec::new();
-        let mut counts: HashMap<Option<String>, usize> = HashMap::new();
+        let mut found: Vec<(Option<String>, Item, String, Batch)> = Vec::new();
         let later =
             |due: &mut Due, at: u32| due.next = Some(due.next.map_or(at, |next| next.min(at)));
         reader.scan(outbound::BATCHES, |key, row| {
@@ -340,20 +354,20 @@ impl Queue {
                 if self.is_busy(lane) {
                     return true;
                 }
-                let until = self.pauses.borrow().get(lane).map(|pause| pause.until);
-                if let Some(until) = until.filter(|until| *until > now) {
-                    later(&mut due, until);
+                let pauses = self.pauses.borrow();
+                let pause = pauses.iter().find(|it| it.lane == *lane);
+                if let Some(pause) = pause.filter(|it| it.until > now) {
+                    later(&mut due, pause.until);
                     return true;
                 }
             }
-            let count = counts.entry(lane.clone()).or_default();
-            *count += 1;
+            let count = found.iter().filter(|it| it.0 == lane).count();
             let room = if own {
                 limits::QUEUE_ROUND
             } else {
                 limits::LANE_ROUND
             };
-            if *count <= room && found.len() < limits::QUEUE_ROUND * limits::QUEUE_LANES {
+            if count < room && found.len() < limits::QUEUE_ROUND * limits::QUEUE_LANES {
                 found.push((lane, item, domain, batch));
                 return true;
             }
@@ -387,7 +401,10 @@ impl Queue {
             };
             match lane {
                 None => due.local.push(work),
-                Some(lane) => due.remote.entry(lane).or_default().push(work),
+                Some(lane) => match due.remote.iter_mut().find(|it| it.0 == lane) {
+                    Some((_, works)) => works.push(work),
+                    None => due.remote.push((lane, vec![work])),
+                },
             }
         }
         Ok(due)

@@ -45,9 +45,7 @@ impl Queue {
             Order::Retry => {
                 batch.held = false;
                 batch.due = 0;
-                self.pauses
-                    .borrow_mut()
-                    .remove(&self.lane_of(&domain, &batch));
+                self.wake(&self.lane_of(&domain, &batch));
             }
             Order::Hold => batch.held = true,
             Order::Drop => {
@@ -82,20 +80,23 @@ impl Queue {
         if !self.claim(&work).await? {
             return Ok(());
         }
-        let told = self.settle_as(work.clone(), outcomes.clone(), None, true);
-        match told.await {
-            // No room to tell its sender: it goes all the same, or no order behind it would be obeyed.
-            Err(mail::Error::OverQuota | mail::Error::DiskFull) => {
-                log::warn!(
-                    "queue: {:016x} goes without a word to its sender: no room",
-                    item.0
-                );
-                for to in &mut work.batch.recipients {
-                    to.notify = Some(Notify::default());
+        let mut told = true;
+        loop {
+            let settled = self.settle_as(work.clone(), outcomes.clone(), None, true);
+            match settled.await {
+                // No room to tell its sender: it goes all the same, or no order behind it would be obeyed.
+                Err(mail::Error::OverQuota | mail::Error::DiskFull) if told => {
+                    log::warn!(
+                        "queue: {:016x} goes without a word to its sender: no room",
+                        item.0
+                    );
+                    for to in &mut work.batch.recipients {
+                        to.notify = Some(Notify::default());
+                    }
+                    told = false;
                 }
-                self.settle_as(work, outcomes, None, true).await
+                done => return done,
             }
-            done => done,
         }
     }
 }

@@ -205,8 +205,8 @@ impl Queue {
         let now = clock::now();
         {
             let mut failed = self.sts_failed.borrow_mut();
-            failed.retain(|_, until| *until > now);
-            if failed.contains_key(domain) || failed.len() >= limits::LANES {
+            failed.retain(|(_, until)| *until > now);
+            if failed.iter().any(|it| it.0 == domain) || failed.len() >= limits::LANES {
                 return None;
             }
         }
@@ -233,9 +233,8 @@ impl Queue {
             Err(why) => {
                 log::warn!("queue: no MTA-STS policy from {domain}: {why}");
                 let until = now.saturating_add(limits::STS_RETRY);
-                self.sts_failed
-                    .borrow_mut()
-                    .insert(domain.to_owned(), until);
+                let failed = (domain.to_owned(), until);
+                self.sts_failed.borrow_mut().push(failed);
                 None
             }
         }

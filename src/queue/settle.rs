@@ -81,19 +81,22 @@ impl Queue {
     /// Takes the outcomes of an attempt into the rows.
     pub(super) async fn settle(
         &self,
-        work: Work,
+        work: &Work,
         mut outcomes: Vec<Outcome>,
         remote: Option<&str>,
     ) -> mail::Result<()> {
-        let told = self.settle_as(work.clone(), outcomes.clone(), remote, true);
-        match told.await {
-            // There is no room for the report. Who has the message must not get it again; the others are
-            // tried again, and it is told then.
-            Err(mail::Error::OverQuota | mail::Error::DiskFull) => {
-                outcomes.iter_mut().for_each(Outcome::leave_untold);
-                self.settle_as(work, outcomes, remote, false).await
+        let mut age = true;
+        loop {
+            let told = self.settle_as(work.clone(), outcomes.clone(), remote, age);
+            match told.await {
+                // There is no room for the report. Who has the message must not get it again; the others
+                // are tried again, and it is told then.
+                Err(mail::Error::OverQuota | mail::Error::DiskFull) if age => {
+                    outcomes.iter_mut().for_each(Outcome::leave_untold);
+                    age = false;
+                }
+                done => return done,
             }
-            done => done,
         }
     }
 
@@ -125,18 +128,29 @@ impl Queue {
         work.batch.warned |= late;
         let report = self.report(&work, &parted.told, remote).await?;
         let away = self.address(&work, &mut commit, report)?;
-        self.commit(work, commit, away).await?;
+        self.commit(&work, commit, away).await?;
         for came_to in parted.counted {
             count::add(count::Of::Sent, came_to, 1);
         }
         Ok(())
     }
 
+    /// The same for every recipient of these.
+    pub(super) async fn settle_all(&self, all: Vec<Work>, outcome: Outcome) -> mail::Result<()> {
+        for work in all {
+            if self.claim(&work).await? {
+                let outcomes = vec![outcome.clone(); work.batch.recipients.len()];
+                self.settle(&work, outcomes, None).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Local recipients of a queued message: into INBOX.
-    pub(super) async fn deliver(&self, mut work: Work) -> mail::Result<()> {
+    pub(super) async fn deliver(&self, work: &mut Work) -> mail::Result<()> {
         let Some(mut body) = Body::open(&self.ctx.mail, work.email)? else {
             log::error!("queue: email {} is gone, its row is dropped", work.email);
-            return self.drop_row(&work).await;
+            return self.drop_row(work).await;
         };
         let config = &self.ctx.config;
         let all = std::mem::take(&mut work.batch.recipients);
@@ -144,8 +158,9 @@ impl Queue {
             .into_iter()
             .partition(|to| policy::owns(config, &to.address));
         let mut commit = Commit::default();
+        let item = work.item;
         let here = |to: &Recipient, delivered, reply: &str| submission::Told {
-            item: work.item,
+            item,
             address: to.address.to_string(),
             reply: reply.to_owned(),
             delivered,
@@ -154,12 +169,11 @@ impl Queue {
         let no = |to| here(to, Delivered::No, "550 5.1.1 no such mailbox here");
         commit.told.extend(known.iter().map(yes));
         commit.told.extend(unknown.iter().map(no));
-        let sender = work.envelope.sender.clone();
-        let tls = work.envelope.tls;
+        let sender = work.envelope.sender.as_ref();
         let away = |from: &Address| self.ctx.config.has_way(from.domain());
-        let answerable = !known.is_empty() && sender.as_ref().is_some_and(away);
+        let answerable = !known.is_empty() && sender.is_some_and(away);
         if !known.is_empty() {
-            let prefix = trace::return_path(work.envelope.sender.as_ref());
+            let prefix = trace::return_path(sender);
             let mut writer = self.mail().body(None)?;
             let mut piece = Vec::new();
             let mut more = true;
@@ -174,8 +188,8 @@ impl Queue {
         }
         let (here, nobody) = (known.len(), unknown.len());
         let told = told_locally(known, unknown);
-        let report = self.report(&work, &told, None).await?;
-        let away = self.address(&work, &mut commit, report)?;
+        let report = self.report(work, &told, None).await?;
+        let away = self.address(work, &mut commit, report)?;
         log::info!("queue: email {} delivered here", work.email);
         let added = self.commit(work, commit, away).await?;
         count::add(count::Of::Sent, count::LOCAL, here);
@@ -184,8 +198,8 @@ impl Queue {
             let config = &self.ctx.config;
             let arrival = Arrival {
                 email: first.email,
-                sender: sender.as_ref(),
-                tls,
+                sender,
+                tls: work.envelope.tls,
                 hostname: &config.hostname,
                 owns: &|address| config.owns(address),
             };
@@ -235,7 +249,7 @@ impl Queue {
     /// Writes the batch back, or removes it, and with the last batch everything of the message.
     async fn commit(
         &self,
-        work: Work,
+        work: &Work,
         mut commit: Commit,
         away: Option<Away>,
     ) -> mail::Result<Vec<Added>> {
@@ -333,13 +347,12 @@ impl Queue {
             date: &DateTime::utc(i64::from(clock::now())).mail(),
             arrived: &DateTime::utc(i64::from(arrived)).mail(),
         };
-        match self.write(work.email, &report).await {
-            // The message with the report around it is more than one message may be.
-            Err(mail::Error::TooLarge(_)) if full => {
-                report.full = false;
-                self.write(work.email, &report).await.map(Some)
+        loop {
+            match self.write(work.email, &report).await {
+                // The message with the report around it is more than one message may be.
+                Err(mail::Error::TooLarge(_)) if report.full => report.full = false,
+                written => return written.map(Some),
             }
-            written => written.map(Some),
         }
     }
 

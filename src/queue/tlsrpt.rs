@@ -14,14 +14,13 @@ use crate::mail::outbound::{self, Item, Notify, Recipient, Wish};
 use crate::mail::{self, Put};
 use crate::mime::DateTime;
 use crate::net::{Target, fetch, tls};
-use crate::sys::{clock, random};
+use crate::sys::{clock, random, task};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use smol::LocalExecutor;
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::rc::Rc;
 
@@ -35,7 +34,8 @@ type Row = (Vec<u8>, Value);
 /// What was counted and is not yet written down.
 #[derive(Default)]
 pub(super) struct Tally {
-    rows: BTreeMap<Vec<u8>, Value>,
+    /// At most [`limits::TLS_REPORTS`].
+    rows: Vec<Row>,
     /// When it was written down.
     written: u32,
     /// When reports are due. At the start they are: a start is at no certain hour.
@@ -114,19 +114,25 @@ impl Queue {
         let day = (clock::now() / DAY).to_be_bytes();
         let key = [ROWS, &day, &[kind], text("policy-domain").as_bytes()].concat();
         let mut tally = self.tally.borrow_mut();
-        if tally.rows.len() >= limits::TLS_REPORTS && !tally.rows.contains_key(&key) {
+        let known = tally.rows.iter().position(|row| row.0 == key);
+        let at = known.unwrap_or(tally.rows.len());
+        if at >= limits::TLS_REPORTS {
             return;
         }
-        let row = tally.rows.entry(key).or_insert_with_key(|key| {
-            let kept = self.mail().get(key).ok().flatten();
+        if known.is_none() {
+            let kept = self.mail().get(&key).ok().flatten();
             let kept = kept.and_then(|row| serde_json::from_slice(&row).ok());
-            kept.unwrap_or_else(|| {
+            let row = kept.unwrap_or_else(|| {
                 json!({ "summary": {
                     "total-successful-session-count": 0,
                     "total-failure-session-count": 0,
                 } })
-            })
-        });
+            });
+            tally.rows.push((key, row));
+        }
+        let Some((_, row)) = tally.rows.get_mut(at) else {
+            return;
+        };
         row["policy"] = policy.clone();
         let Some(result) = failed else {
             bump(&mut row["summary"]["total-successful-session-count"]);
@@ -195,21 +201,19 @@ impl Queue {
         }
         self.tally.borrow_mut().busy = true;
         let queue = self.clone();
-        let task = async move {
+        let sending = async move {
             let again = clock::now().saturating_add(limits::TLS_REPORT_RETRY);
-            let due = Box::pin(queue.send_reports())
-                .await
-                .unwrap_or_else(|error| {
-                    log::warn!("queue: TLS reports wait: {error}");
-                    again
-                });
+            let due = queue.send_reports().await.unwrap_or_else(|error| {
+                log::warn!("queue: TLS reports wait: {error}");
+                again
+            });
             {
                 let mut tally = queue.tally.borrow_mut();
                 (tally.due, tally.busy) = (due, false);
             }
             outbound::ring();
         };
-        executor.spawn(task).detach();
+        task::spawn(executor, Box::pin(sending));
         Ok(None)
     }
 
@@ -217,7 +221,7 @@ impl Queue {
     async fn send_reports(&self) -> mail::Result<u32> {
         let now = clock::now();
         let today = now / DAY;
-        let mut days: BTreeMap<(u32, String), Vec<Row>> = BTreeMap::new();
+        let mut over: Vec<((u32, String), Row)> = Vec::new();
         self.mail().reader()?.scan(ROWS, |key, row| {
             let parts = key
                 .strip_prefix(ROWS)
@@ -227,15 +231,22 @@ impl Queue {
                 && let Ok(value) = serde_json::from_slice(row)
             {
                 let domain = String::from_utf8_lossy(domain).into_owned();
-                let list = days.entry((u32::from_be_bytes(*day), domain)).or_default();
-                list.push((key.to_vec(), value));
+                let report = (u32::from_be_bytes(*day), domain);
+                over.push((report, (key.to_vec(), value)));
             }
             true
         })?;
         let mut all = true;
-        for ((day, domain), rows) in days {
-            let mut puts: Vec<Put> = rows.iter().map(|(key, _)| (key.clone(), None)).collect();
-            let policies = rows.into_iter().map(|(_, row)| row).collect();
+        while let Some((report, _)) = over.first() {
+            let report = report.clone();
+            let (rows, rest): (Vec<_>, _) = over.into_iter().partition(|row| row.0 == report);
+            over = rest;
+            let (day, domain) = report;
+            let (mut puts, mut policies): (Vec<Put>, _) = (Vec::new(), Vec::new());
+            for (_, (key, row)) in rows {
+                puts.push((key, None));
+                policies.push(row);
+            }
             let sent = self.send_report(day, &domain, policies, &mut puts).await?;
             // RFC 8460 §5.5: tried for a day.
             if !sent && day + 2 >= today {

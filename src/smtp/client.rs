@@ -227,10 +227,9 @@ impl Client {
         host: &Smarthost,
         hostname: &str,
         tls: Option<TlsConnector>,
-    ) -> Result<Client, Failure> {
+    ) -> Result<Box<Client>, Failure> {
         let mut conn = net::client::connect(out, &host.host, host.port).await?;
-        conn.set_idle(None);
-        conn.timeouts().write.set(limits::CLIENT_BLOCK);
+        limit(&conn);
         let trust = || match &tls {
             Some(tls) => Ok(tls.clone()),
             None => net::tls::connector(host.ca.as_deref())
@@ -239,17 +238,8 @@ impl Client {
         if host.tls == SmarthostTls::Tls {
             conn.start_tls_client(&trust()?, &host.host).await?;
         }
-        let mut client = Client {
-            conn,
-            parser: Parser::default(),
-            extensions: Extensions::default(),
-            line: Vec::new(),
-            verified: host.tls != SmarthostTls::None,
-            over: false,
-        };
-        let greeting = client.reply(limits::CLIENT_GREETING).await?;
-        expect("the connection", greeting)?;
-        client.hello(hostname).await?;
+        let verified = host.tls != SmarthostTls::None;
+        let mut client = Client::greet(conn, hostname, verified).await?;
         if host.tls == SmarthostTls::StartTls {
             client.start_tls(&trust()?, &host.host, hostname).await?;
         }
@@ -273,21 +263,10 @@ impl Client {
         address: SocketAddr,
         hostname: &str,
         how: &Try,
-    ) -> Result<Client, Failure> {
+    ) -> Result<Box<Client>, Failure> {
         let conn = net::client::connect_to(out, address).await?;
-        conn.set_idle(None);
-        conn.timeouts().write.set(limits::CLIENT_BLOCK);
-        let mut client = Client {
-            conn,
-            parser: Parser::default(),
-            extensions: Extensions::default(),
-            line: Vec::new(),
-            verified: how.verified,
-            over: false,
-        };
-        let greeting = client.reply(limits::CLIENT_GREETING).await?;
-        expect("the connection", greeting)?;
-        client.hello(hostname).await?;
+        limit(&conn);
+        let mut client = Client::greet(conn, hostname, how.verified).await?;
         if let Some(tls) = &how.tls
             && (how.must || client.extensions.starttls)
         {
@@ -298,6 +277,22 @@ impl Client {
                 e => Failure::Net(net::Error::Tls(e.to_string())),
             })?;
         }
+        Ok(client)
+    }
+
+    /// The server's greeting and ours.
+    async fn greet(conn: Conn, hostname: &str, verified: bool) -> Result<Box<Client>, Failure> {
+        let mut client = Box::new(Client {
+            conn,
+            parser: Parser::default(),
+            extensions: Extensions::default(),
+            line: Vec::new(),
+            verified,
+            over: false,
+        });
+        let greeting = client.reply(limits::CLIENT_GREETING).await?;
+        expect("the connection", greeting)?;
+        client.hello(hostname).await?;
         Ok(client)
     }
 
@@ -679,7 +674,7 @@ impl Client {
     }
 
     /// QUIT; whatever the server makes of it.
-    pub async fn quit(mut self) {
+    pub async fn quit(mut self: Box<Self>) {
         let _ = self.ask("QUIT", limits::CLIENT_QUIT).await;
         self.conn.close().await;
     }
@@ -746,6 +741,12 @@ impl Client {
             },
         }
     }
+}
+
+/// Every reply has its deadline ([`Client::reply`]).
+fn limit(conn: &Conn) {
+    conn.set_idle(None);
+    conn.timeouts().write.set(limits::CLIENT_BLOCK);
 }
 
 fn expect(step: &'static str, reply: ServerReply) -> Result<ServerReply, Failure> {

@@ -109,15 +109,12 @@ pub async fn serve(conn: Conn, ctx: Rc<Ctx>, role: Role) {
         listed: None,
         login_failures: 0,
     };
-    match session.run().await {
-        Ok(()) => {}
-        Err(error) => {
-            log::info!("[{number}] {error}");
-            if !error.can_say_goodbye() {
-                return;
-            }
-            session.reply(&goodbye(&error));
+    if let Err(error) = session.run().await {
+        log::info!("[{number}] {error}");
+        if !error.can_say_goodbye() {
+            return;
         }
+        session.reply(&goodbye(&error));
     }
     session.conn.close().await;
 }
@@ -186,7 +183,7 @@ impl Session {
         match parse(line) {
             Ok(command) => {
                 if self.is_dawdling(&command) {
-                    return Ok(self.too_many());
+                    return Ok(self.bye("Too many commands without a message, closing"));
                 }
                 log::debug!("[{}] {}", self.conn.number(), command::name(&command));
                 use Command::{Bdat, Burl, Data, Mail, Rcpt};
@@ -211,12 +208,9 @@ impl Session {
         self.idle_commands > limits::SMTP_IDLE_COMMANDS
     }
 
-    fn too_many(&mut self) -> Next {
-        self.reply(&Reply::new(
-            421,
-            Enhanced(4, 7, 0),
-            "Too many commands without a message, closing",
-        ));
+    /// Ends the session, for a reason that lies with the client.
+    pub fn bye(&mut self, why: &'static str) -> Next {
+        self.reply(&Reply::new(421, Enhanced(4, 7, 0), why));
         Next::Close
     }
 
@@ -232,12 +226,7 @@ impl Session {
         if self.conn.drain_line(limits::COMMAND_LINE_DRAIN).await? {
             return Ok(self.fail(LONG_LINE));
         }
-        self.reply(&Reply::new(
-            421,
-            Enhanced(4, 7, 0),
-            "Line too long, closing",
-        ));
-        Ok(Next::Close)
+        Ok(self.bye("Line too long, closing"))
     }
 
     /// Writes a reply.
@@ -270,12 +259,7 @@ impl Session {
             self.errors,
             reply.text
         );
-        self.reply(&Reply::new(
-            421,
-            Enhanced(4, 7, 0),
-            "Too many errors, closing",
-        ));
-        Next::Close
+        self.bye("Too many errors, closing")
     }
 
     /// Ends the transaction, whatever it was (RFC 5321 §4.1.1.5).

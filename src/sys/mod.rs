@@ -11,6 +11,7 @@ pub mod notify;
 pub mod random;
 pub mod sandbox;
 pub mod secret;
+pub mod task;
 pub mod users;
 
 pub use aside::{Aside, aside};

@@ -22,17 +22,20 @@ pub mod tags;
 
 use crate::dns::{Answer, Found, Kind, Question, Resolver};
 use crate::limits;
+use crate::sys::task::together;
 pub use scan::{Scan, Scanned};
-use std::collections::HashMap;
 use std::time::Instant;
 
 /// A question whose answer a check cannot do without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need(pub Question);
 
-/// What is known of the DNS.
+/// What is known of the DNS: at most twice [`limits::VERIFY_QUESTIONS`].
 #[derive(Clone, Debug, Default)]
-pub struct Answers(HashMap<Question, Answer>);
+pub struct Answers(Vec<(Question, Answer)>);
+
+/// Keeps what it comes to, or says what it needs first.
+pub type Check<'a> = dyn FnMut(&Answers) -> Result<(), Need> + 'a;
 
 impl Answers {
     /// The answer, if it is known.
@@ -41,15 +44,16 @@ impl Answers {
     /// [`Need`].
     pub fn get(&self, name: &str, kind: Kind) -> Result<&Answer, Need> {
         let question = Question::new(name, kind);
-        match self.0.get(&question) {
-            Some(answer) => Ok(answer),
+        match self.0.iter().find(|known| known.0 == question) {
+            Some((_, answer)) => Ok(answer),
             None => Err(Need(question)),
         }
     }
 
     /// Learns one.
     pub fn put(&mut self, question: Question, answer: Answer) {
-        self.0.insert(question, answer);
+        self.0.retain(|known| known.0 != question);
+        self.0.push((question, answer));
     }
 
     /// The TXT records of a name, as lossy text; `Err` in the inner result when the DNS does not answer.
@@ -95,22 +99,28 @@ pub async fn judge(
 ) -> Option<Verdict> {
     let until = Instant::now() + limits::VERIFY_TIME;
     let ip = sender.ip.to_canonical();
-    let by_address = smol::future::zip(
-        resolve_at_once(dns, until, |answers| iprev::check(ip, answers)),
-        resolve(dns, until, |answers| spf::check(sender, answers)),
-    );
-    let by_signature = smol::future::zip(
-        resolve_at_once(dns, until, |answers| {
-            dkim::check(message, sender.now, answers)
-        }),
-        resolve_at_once(dns, until, |answers| arc::check(message, answers)),
-    );
-    let ((iprev, spf), (dkim, arc)) = smol::future::zip(by_address, by_signature).await;
+    let (mut iprev, mut spf, mut dkim, mut arc, mut dmarc) = (None, None, None, None, None);
+    let mut by_name = |answers: &Answers| keep(&mut iprev, iprev::check(ip, answers));
+    let mut by_address = |answers: &Answers| keep(&mut spf, spf::check(sender, answers));
+    let mut by_signature =
+        |answers: &Answers| keep(&mut dkim, dkim::check(message, sender.now, answers));
+    let mut by_chain = |answers: &Answers| keep(&mut arc, arc::check(message, answers));
+    // The keys of all signatures, the addresses of all names: asked for at once.
+    let wide = limits::DNS_AT_ONCE;
+    together(vec![
+        Box::pin(resolve(dns, until, wide, &mut by_name)),
+        Box::pin(resolve(dns, until, 1, &mut by_address)),
+        Box::pin(resolve(dns, until, wide, &mut by_signature)),
+        Box::pin(resolve(dns, until, wide, &mut by_chain)),
+    ])
+    .await;
     let (iprev, spf, dkim, arc) = (iprev?, spf?, dkim?, arc?);
-    let dmarc = resolve(dns, until, |answers| {
-        dmarc::check(message, &dkim, &spf, dice, answers)
-    });
-    let dmarc = dmarc.await?;
+    let mut by_author = |answers: &Answers| {
+        let found = dmarc::check(message, &dkim, &spf, dice, answers);
+        keep(&mut dmarc, found)
+    };
+    Box::pin(resolve(dns, until, 1, &mut by_author)).await;
+    let dmarc = dmarc?;
     Some(Verdict {
         iprev,
         spf,
@@ -120,39 +130,23 @@ pub async fn judge(
     })
 }
 
-/// Runs a check to its end, asking what it needs. Behind `until`, and behind
-/// [`limits::VERIFY_QUESTIONS`] questions, everything further is "not known" (temperror).
-pub async fn resolve<T>(
-    dns: &Resolver,
-    until: Instant,
-    mut check: impl FnMut(&Answers) -> Result<T, Need>,
-) -> Option<T> {
-    let mut answers = Answers::default();
-    for asked in 0..2 * limits::VERIFY_QUESTIONS {
-        let Need(question) = match check(&answers) {
-            Ok(done) => return Some(done),
-            Err(need) => need,
-        };
-        learn(dns, until, &mut answers, vec![question], asked).await;
-    }
-    None
+fn keep<T>(place: &mut Option<T>, found: Result<T, Need>) -> Result<(), Need> {
+    *place = Some(found?);
+    Ok(())
 }
 
-/// The same where answers do not hang on each other: what the check would need next if it got no answer
-/// is asked along (the keys of all signatures, the addresses of all names).
-async fn resolve_at_once<T>(
-    dns: &Resolver,
-    until: Instant,
-    mut check: impl FnMut(&Answers) -> Result<T, Need>,
-) -> Option<T> {
+/// Runs a check to its end, asking what it needs; where answers do not hang on each other up to `wide`
+/// questions at once: what the check would need next if it got no answer is asked along. Behind `until`,
+/// and behind [`limits::VERIFY_QUESTIONS`] questions, everything further is "not known" (temperror).
+pub async fn resolve(dns: &Resolver, until: Instant, wide: usize, check: &mut Check<'_>) {
     let mut answers = Answers::default();
     let mut asked = 0;
     while asked < 2 * limits::VERIFY_QUESTIONS {
         let mut questions = Vec::new();
-        while questions.len() < limits::DNS_AT_ONCE {
+        while questions.len() < wide {
             match check(&answers) {
-                Ok(done) if questions.is_empty() => return Some(done),
-                Ok(_) => break,
+                Ok(()) if questions.is_empty() => return,
+                Ok(()) => break,
                 Err(Need(question)) => {
                     answers.put(question.clone(), Answer::FAILED);
                     questions.push(question);
@@ -163,7 +157,6 @@ async fn resolve_at_once<T>(
         asked += questions.len();
         learn(dns, until, &mut answers, questions, before).await;
     }
-    None
 }
 
 /// Asks, as far as there is time and the number of those asked before allows.

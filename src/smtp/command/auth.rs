@@ -144,12 +144,7 @@ fn refused(session: &mut Session, error: &AuthError) -> Next {
     }
     let next = session.fail(reply);
     if session.login_failures >= limits::LOGIN_FAILURES_PER_CONNECTION && next == Next::Go {
-        session.reply(&Reply::new(
-            421,
-            Enhanced(4, 7, 0),
-            "Too many failed log-ins, closing",
-        ));
-        return Next::Close;
+        return session.bye("Too many failed log-ins, closing");
     }
     next
 }

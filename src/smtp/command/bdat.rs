@@ -9,6 +9,9 @@ use crate::smtp::session::{Done, Next, Session};
 use crate::smtp::wire::bdat::Chunk;
 use crate::smtp::wire::reply::{Enhanced, Reply};
 
+/// What ends a session that goes on sending what was refused.
+pub(super) const TOO_MUCH: &str = "Too much data, closing";
+
 /// Takes one chunk.
 pub(super) async fn run(session: &mut Session, size: u64, last: bool) -> Done {
     let mut incoming = match begin(session) {
@@ -16,32 +19,26 @@ pub(super) async fn run(session: &mut Session, size: u64, last: bool) -> Done {
         Err(reply) => return refuse(session, size, reply).await,
     };
     if !receive(session, &mut incoming, size).await? {
-        session.reply(&Reply::new(
-            421,
-            Enhanced(4, 7, 0),
-            "Too much data, closing",
-        ));
-        return Ok(Next::Close);
+        return Ok(session.bye(TOO_MUCH));
     }
-    let done = Reply::of(250, Enhanced(2, 0, 0), format!("{size} octets received"));
-    added(session, incoming, last, done).await
+    let more = Reply::of(250, Enhanced(2, 0, 0), format!("{size} octets received"));
+    added(session, incoming, (!last).then_some(more)).await
 }
 
 /// A piece of the message has come. What cannot be stored is refused with the piece that was too much
-/// (RFC 3030 §2), the complete message is filed.
+/// (RFC 3030 §2), the complete message is filed. `more`: it is not complete, and this is the answer.
 pub(super) async fn added(
     session: &mut Session,
     mut incoming: Incoming,
-    last: bool,
-    done: Reply,
+    more: Option<Reply>,
 ) -> Done {
     if let Some(reply) = incoming.take_refusal() {
         session.reset();
         return Ok(session.fail(reply));
     }
-    if !last {
+    if let Some(reply) = more {
         session.chunks = Some(incoming);
-        return Ok(session.answer(done));
+        return Ok(session.answer(reply));
     }
     let Some(transaction) = session.transaction.take() else {
         return Ok(Next::Go);

@@ -36,8 +36,8 @@ pub(super) async fn run(session: &mut Session, text: &str, last: bool) -> Done {
     };
     match read {
         Ok(incoming) => {
-            let done = Reply::new(250, Enhanced(2, 5, 0), "Waiting for the rest");
-            added(session, incoming, last, done).await
+            let more = Reply::new(250, Enhanced(2, 5, 0), "Waiting for the rest");
+            added(session, incoming, (!last).then_some(more)).await
         }
         Err(closed) => {
             session.reset();

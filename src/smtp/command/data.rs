@@ -1,8 +1,9 @@
 //! DATA (RFC 5321 §4.1.1.4): the message, up to CRLF.CRLF and to nothing else.
+use super::bdat::{TOO_MUCH, added, begin};
 use crate::limits;
 use crate::net;
 use crate::smtp::incoming::Incoming;
-use crate::smtp::session::{Done, Next, Session};
+use crate::smtp::session::{Done, Session};
 use crate::smtp::wire::data::Decoder;
 use crate::smtp::wire::params::Body;
 use crate::smtp::wire::reply::{Enhanced, Reply};
@@ -34,12 +35,12 @@ pub(super) fn check(session: &Session) -> Result<(), Reply> {
 
 /// Takes the message.
 pub(super) async fn run(session: &mut Session) -> Done {
-    let Some(transaction) = session.transaction.take() else {
-        return Ok(Next::Go);
-    };
-    let mut incoming = match Incoming::new(session, &transaction) {
+    let mut incoming = match begin(session) {
         Ok(incoming) => incoming,
-        Err(reply) => return Ok(session.fail(reply)),
+        Err(reply) => {
+            session.reset();
+            return Ok(session.fail(reply));
+        }
     };
     session.reply(&Reply::plain(
         354,
@@ -47,15 +48,9 @@ pub(super) async fn run(session: &mut Session) -> Done {
     ));
     session.conn.flush().await?;
     if !receive(session, &mut incoming).await? {
-        session.reply(&Reply::new(
-            421,
-            Enhanced(4, 7, 0),
-            "Too much data, closing",
-        ));
-        return Ok(Next::Close);
+        return Ok(session.bye(TOO_MUCH));
     }
-    let reply = incoming.finish(session, transaction).await;
-    Ok(session.answer(reply))
+    added(session, incoming, None).await
 }
 
 /// Reads to the end of the data. False when it has no end in sight.

@@ -49,12 +49,12 @@ async fn pass(session: &mut Session, to: &Recipient) -> Result<(), Reply> {
     let (config, ip) = (&ctx.config, session.conn.peer_ip());
     if session.listed.is_none() {
         let all = config.verify == Verify::All;
-        let good = gate::listed(&ctx.dns, &config.dnswl, ip, all);
-        let bad = gate::listed(&ctx.dns, &config.dnsbl, ip, all);
-        session.listed = Some(match smol::future::zip(good, bad).await {
-            (Some(_), _) => Listed::Good,
-            (None, Some(zone)) => Listed::Bad(zone),
-            (None, None) => Listed::Nowhere,
+        // Those that vouch for peers come first, and what they say counts.
+        let zones = [config.dnswl.as_slice(), &config.dnsbl].concat();
+        session.listed = Some(match gate::listed(&ctx.dns, &zones, ip, all).await {
+            Some(zone) if config.dnswl.contains(&zone) => Listed::Good,
+            Some(zone) => Listed::Bad(zone),
+            None => Listed::Nowhere,
         });
     }
     match &session.listed {
