@@ -117,15 +117,14 @@ impl Chain {
         if sets.is_empty() {
             return Chain::None;
         }
-        match sets
-            .iter()
-            .enumerate()
-            .map(|(n, three)| three.set(n, fields))
-            .collect()
-        {
-            Ok(sets) => Chain::Sets(sets),
-            Err(why) => Chain::Broken(why),
+        let mut whole = Vec::with_capacity(sets.len());
+        for (n, three) in sets.iter().enumerate() {
+            match three.set(n, fields) {
+                Ok(set) => whole.push(set),
+                Err(why) => return Chain::Broken(why),
+            }
         }
+        Chain::Sets(whole)
     }
 
     /// How the newest set hashes the body.
@@ -151,9 +150,10 @@ impl Three {
             return Err("the chain was broken before");
         }
         let value = text(message_at);
-        let message = match Tags::parse(&value) {
-            Some(tags) => Signature::of(&tags).map(|it| it.at(message_at)),
-            None => return Err("bad message signature"),
+        let tags = Tags::parse(&value).ok_or("bad message signature")?;
+        let message = match Signature::of(&tags) {
+            Ok(signature) => Ok(signature.at(message_at)),
+            Err(why) => Err(dkim::Bad::of(why, Some(&tags))),
         };
         Ok(Set {
             results,

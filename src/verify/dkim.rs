@@ -53,6 +53,9 @@ pub struct Bad {
     pub selector: Option<String>,
 }
 
+const SHA1: &str = "rsa-sha1 is not accepted";
+const UNKNOWN: &str = "unknown algorithm";
+
 /// A signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
@@ -93,18 +96,22 @@ impl Signature {
     /// [`Bad`].
     pub fn parse(text: &str) -> Result<Signature, Bad> {
         let Some(tags) = Tags::parse(text) else {
-            return Err(Bad::permanent("bad syntax", None));
+            return Err(Bad::of("bad syntax", None));
         };
+        Signature::own(&tags).map_err(|why| Bad::of(why, Some(&tags)))
+    }
+
+    fn own(tags: &Tags<'_>) -> Result<Signature, &'static str> {
         if tags.get("v") != Some("1") {
-            return Err(Bad::permanent("unknown version", Some(&tags)));
+            return Err("unknown version");
         }
-        let mut signature = Signature::of(&tags)?;
+        let mut signature = Signature::of(tags)?;
         let domain = &signature.domain;
         if let Some(identity) = tags.packed("i") {
             // RFC 6376 §3.5: the same domain or one below it.
             let at = identity.rsplit_once('@').map_or("", |(_, at)| at);
             if !is_below(at, domain) {
-                return Err(Bad::permanent("i= is not below d=", Some(&tags)));
+                return Err("i= is not below d=");
             }
             signature.identity = identity;
         } else {
@@ -114,53 +121,44 @@ impl Signature {
     }
 
     /// What DKIM-Signature and ARC-Message-Signature share.
-    pub(super) fn of(tags: &Tags<'_>) -> Result<Signature, Bad> {
-        let bad = |why| Bad::permanent(why, Some(tags));
-        let name = tags.packed("a").ok_or_else(|| bad("no a="))?;
-        let Some(algorithm) = Algorithm::parse(&name) else {
-            let mut bad = bad(if name.eq_ignore_ascii_case("rsa-sha1") {
-                "rsa-sha1 is not accepted"
-            } else {
-                "unknown algorithm"
-            });
-            bad.outcome = Outcome::Neutral;
-            return Err(bad);
+    pub(super) fn of(tags: &Tags<'_>) -> Result<Signature, &'static str> {
+        let name = tags.packed("a").ok_or("no a=")?;
+        let algorithm = match Algorithm::parse(&name) {
+            Some(algorithm) => algorithm,
+            None if name.eq_ignore_ascii_case("rsa-sha1") => return Err(SHA1),
+            None => return Err(UNKNOWN),
         };
-        let mark = tags.packed("b").ok_or_else(|| bad("no b="))?;
+        let mark = tags.packed("b").ok_or("no b=")?;
         let octets = |tag| tags.packed(tag).and_then(|text| decode(&text));
-        let (header, body) = canons(tags.packed("c").as_deref()).ok_or_else(|| bad("bad c="))?;
+        let (header, body) = canons(tags.packed("c").as_deref()).ok_or("bad c=")?;
         let name = |tag| tags.packed(tag).map(|name| name.to_ascii_lowercase());
-        let domain = name("d")
-            .filter(|d| is_domain(d))
-            .ok_or_else(|| bad("bad d="))?;
+        let domain = name("d").filter(|d| is_domain(d)).ok_or("bad d=")?;
         let fit = |s: &String| !s.is_empty() && s.len() + domain.len() < 240;
-        let selector = name("s").filter(fit).ok_or_else(|| bad("bad s="))?;
-        let fields = words(&tags.packed("h").ok_or_else(|| bad("no h="))?);
+        let selector = name("s").filter(fit).ok_or("bad s=")?;
+        let fields = words(&tags.packed("h").ok_or("no h=")?);
         if !fields.iter().any(|field| field == "from") {
-            return Err(bad("From is not signed"));
+            return Err("From is not signed");
         }
         if tags
             .packed("q")
             .is_some_and(|q| !words(&q).iter().any(|w| w == "dns/txt"))
         {
-            return Err(bad("unknown q="));
+            return Err("unknown q=");
         }
         let number = |tag, why| match tags.packed(tag) {
-            Some(text) => text.parse::<u64>().map(Some).map_err(|_| bad(why)),
+            Some(text) => text.parse::<u64>().map(Some).map_err(|_| why),
             None => Ok(None),
         };
         let (time, expires) = (number("t", "bad t=")?, number("x", "bad x=")?);
         if expires.zip(time).is_some_and(|(x, t)| x < t) {
-            return Err(bad("x= is before t="));
+            return Err("x= is before t=");
         }
         Ok(Signature {
             at: 0,
             algorithm,
-            signature: octets("b").ok_or_else(|| bad("bad b="))?,
+            signature: octets("b").ok_or("bad b=")?,
             mark: mark.chars().take(8).collect(),
-            hash: octets("bh")
-                .filter(|h| h.len() == 32)
-                .ok_or_else(|| bad("bad bh="))?,
+            hash: octets("bh").filter(|h| h.len() == 32).ok_or("bad bh=")?,
             header,
             body,
             domain,
@@ -212,7 +210,7 @@ impl Signature {
 }
 
 impl Bad {
-    fn permanent(why: &'static str, tags: Option<&Tags<'_>>) -> Bad {
+    pub(super) fn of(why: &'static str, tags: Option<&Tags<'_>>) -> Bad {
         let name = |tag| {
             let name = tags.and_then(|tags| tags.packed(tag));
             name.filter(|name| is_domain(name))
@@ -220,7 +218,10 @@ impl Bad {
         };
         Bad {
             why,
-            outcome: Outcome::PermError,
+            outcome: match why {
+                SHA1 | UNKNOWN => Outcome::Neutral,
+                _ => Outcome::PermError,
+            },
             domain: name("d"),
             selector: name("s"),
         }
