@@ -9,7 +9,7 @@ use crate::limits;
 use crate::mail::outbound::Order;
 use crate::mail::{self, Mail, Rights};
 use crate::queue::{keys, order};
-use crate::sys::aside;
+use crate::sys::{aside, task};
 use async_io::{Async, Timer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -369,12 +369,12 @@ impl Control {
                     continue;
                 };
                 let turns = &turns;
-                let task = asking.spawn(async move {
+                let asked = Box::pin(async move {
                     if let Err(e) = answer(stream, auth, mail, turns).await {
                         log::debug!("control: {e}");
                     }
                 });
-                task.detach();
+                task::spawn(&asking, asked);
             }
         };
         asking.run(accept).await

@@ -21,7 +21,7 @@ use crate::limits;
 use crate::mail::{DataType, Edit, Expect, Mail, Modseq};
 use crate::net::{TlsConnector, fetch, tls};
 use crate::server::Ctx;
-use crate::sys::clock;
+use crate::sys::{clock, task};
 
 /// Rung when subscriptions have changed. One for the process: an idle wake-up costs nothing.
 static BELL: Event = Event::new();
@@ -189,11 +189,11 @@ impl Sender {
             (lane.busy, lane.asked) = (true, true);
             self.busy.set(self.busy.get() + 1);
             let (sender, one, told) = (Rc::clone(self), one.clone(), watch.told);
-            let task = async move {
+            let posting = async move {
                 let outcome = sender.post(&one, message.to_string()).await;
                 sender.settle(&one, told, outcome).await;
             };
-            executor.spawn(Box::pin(task)).detach();
+            task::spawn(executor, Box::pin(posting));
         }
         next
     }
