@@ -57,7 +57,7 @@ impl Session {
         tag: &str,
         numbers: Numbers,
         mut program: Program,
-        fetch: Vec<Item>,
+        fetch: &[Item],
         order: Option<Order>,
         results: Found,
     ) -> Result<(), Stop> {
@@ -83,7 +83,7 @@ impl Session {
             tag: tag.to_owned(),
             numbers,
             program,
-            fetch,
+            fetch: fetch.to_vec(),
             order,
             results,
             looked: clock::now(),

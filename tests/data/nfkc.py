@@ -3,7 +3,7 @@
 
     python3 tests/data/nfkc.py > src/mime/nfkc.bin
 
-Of the mappings of Unicode 3.2, to which RFC 3454 holds SASLprep, those of letters outside of ideographs
+Of the mappings of Unicode 3.2, to which stringprep holds SASLprep, those of letters outside of ideographs
 and of Arabic presentation forms, and of punctuation, superscripts, symbols like letters, fractions, Roman
 numerals, ligatures, and wide and narrow forms. Layout, all numbers varints, of each run of code points: how
 far its first is from the end of the run before; how many there are times 16, plus how many characters each

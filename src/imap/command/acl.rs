@@ -14,7 +14,7 @@ use crate::mail::{Mailbox, Rights};
 use std::sync::Arc;
 
 /// One of the five.
-pub async fn run(session: &mut Session, args: Acl) -> Run {
+pub async fn run(session: &mut Session, args: &Acl) -> Run {
     let mail = session.mail();
     // RFC 4314 §6: what may not be listed does not exist, as far as these commands tell.
     let any = Rights::parse("lrikxa").unwrap_or_default();
@@ -30,17 +30,17 @@ pub async fn run(session: &mut Session, args: Acl) -> Run {
     if !found.rights.has(Rights::ADMIN) {
         return Answer::no("[NOPERM] this needs the right to administer the mailbox").stop();
     }
-    match args.what {
+    match &args.what {
         What::Set(identifier, change) => {
-            set(session, &found, &identifier, Some(change)).await?;
+            set(session, &found, identifier, Some(*change)).await?;
             Ok(Answer::ok("SETACL completed"))
         }
         What::Delete(identifier) => {
-            set(session, &found, &identifier, None).await?;
+            set(session, &found, identifier, None).await?;
             Ok(Answer::ok("DELETEACL completed"))
         }
         What::Get => get(session, &found),
-        What::List(identifier) => list(session, &found, &identifier),
+        What::List(identifier) => list(session, &found, identifier),
         What::Mine => Ok(Answer::ok("MYRIGHTS completed")),
     }
 }

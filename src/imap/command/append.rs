@@ -33,8 +33,8 @@ pub async fn run(session: &mut Session, literal: Literal) -> Result<(), Stop> {
         parsed = Err(off);
     }
     session.log_command(parsed.as_ref().err());
-    let head = match parsed {
-        Ok(command) => match (session.forbidden(&command), command) {
+    let head = match &parsed {
+        Ok(command) => match (session.forbidden(command), command) {
             (Some(why), _) => Err(Answer::bad(why)),
             (None, Command::Append(head)) => Ok(head),
             (None, _) => Err(Answer::bad("expected the end of the command")),
@@ -50,7 +50,7 @@ pub async fn run(session: &mut Session, literal: Literal) -> Result<(), Stop> {
 }
 
 /// The same where no message comes by itself: all of it is in URLs.
-pub async fn whole(session: &mut Session, head: Append) -> Run {
+pub async fn whole(session: &mut Session, head: &Append) -> Run {
     take(session, Ok(head), None).await
 }
 
@@ -82,7 +82,7 @@ struct Work {
 
 async fn take(
     session: &mut Session,
-    head: Result<Append, Answer>,
+    head: Result<&Append, Answer>,
     mut literal: Option<Literal>,
 ) -> Run {
     let mut work = Work {
@@ -100,7 +100,7 @@ async fn take(
     match head {
         Ok(head) => {
             (text, at) = (head.rest.clone(), head.at);
-            work.target = work.keep(target(session, &head));
+            work.target = work.keep(target(session, head));
         }
         Err(answer) => work.failed = Some(answer),
     }

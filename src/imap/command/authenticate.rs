@@ -11,7 +11,7 @@ use crate::limits;
 use crate::net::Line;
 
 /// AUTHENTICATE.
-pub async fn run(session: &mut Session, args: Authenticate) -> Run {
+pub async fn run(session: &mut Session, args: &mut Authenticate) -> Run {
     let Some(mechanism) = Mechanism::find(args.mechanism.as_bytes()) else {
         return Answer::no("[CANNOT] no such mechanism").stop();
     };
@@ -32,7 +32,7 @@ pub async fn run(session: &mut Session, args: Authenticate) -> Run {
         return Answer::no("[CANNOT] channel binding needs TLS 1.3").stop();
     }
     let mut exchange = session.ctx.auth.sasl(mechanism, client);
-    let mut response = args.initial.map(String::into_bytes);
+    let mut response = args.initial.take().map(String::into_bytes);
     loop {
         match exchange.step(response.as_deref()).await {
             Ok(Step::Done(grant)) => return Ok(session.logged_in(&grant)),

@@ -7,7 +7,7 @@ use crate::imap::wire::create::Create;
 use crate::mail::Role;
 
 /// CREATE, with parents that are missing. The answer carries the new mailbox's id.
-pub async fn run(session: &mut Session, args: Create) -> Run {
+pub async fn run(session: &mut Session, args: &Create) -> Run {
     let role = match args.uses.as_slice() {
         [] => None,
         [one] => match role(one) {

@@ -17,7 +17,7 @@ use crate::mail::{
 use std::sync::Arc;
 
 /// ESEARCH.
-pub async fn run(session: &mut Session, tag: &str, args: Esearch) -> Run {
+pub async fn run(session: &mut Session, tag: &str, args: &Esearch) -> Run {
     let only_selected = args.sources.iter().all(|it| *it == Source::Selected);
     let selected = only_selected || args.sources.contains(&Source::Selected);
     let options = args.search.options.unwrap_or(Options::ALL);
@@ -44,7 +44,7 @@ pub async fn run(session: &mut Session, tag: &str, args: Esearch) -> Run {
             save(session, found.returned(options))?;
         }
         if options.update {
-            let fetch = args.search.fetch;
+            let fetch = &args.search.fetch;
             session.keep_context(tag, Numbers::Uid, program, fetch, None, found)?;
         }
         return Ok(Answer::ok("ESEARCH completed"));

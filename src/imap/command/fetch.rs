@@ -23,11 +23,11 @@ use smol::future::yield_now;
 use std::sync::Arc;
 
 /// FETCH.
-pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
-    if let Some(why) = misuse(session, &args, numbers) {
+pub async fn run(session: &mut Session, args: &Fetch, numbers: Numbers) -> Run {
+    if let Some(why) = misuse(session, args, numbers) {
         return Answer::bad(why).stop();
     }
-    let (items, since) = prepare(session, &args, numbers);
+    let (items, since) = prepare(session, args, numbers);
     let selected = session.selected()?;
     let (mailbox, read_only) = (selected.mailbox, selected.read_only);
     let mut uids = selected.resolve(&args.set, numbers).or_else(Answer::stop)?;
@@ -38,7 +38,7 @@ pub async fn run(session: &mut Session, args: Fetch, numbers: Numbers) -> Run {
     }
     if let Some(since) = since {
         let changed = match args.vanished {
-            true => vanished(session, &args, since).await?,
+            true => vanished(session, args, since).await?,
             false => mail.changes(mailbox, since)?.changed,
         };
         uids = changed.and(&uids);

@@ -10,19 +10,19 @@ use crate::mail::MailboxId;
 use crate::sys::random;
 
 /// GENURLAUTH: all of them, or BAD with what is wrong with one.
-pub async fn run(session: &mut Session, pairs: Vec<(String, String)>) -> Run {
+pub async fn run(session: &mut Session, pairs: &[(String, String)]) -> Run {
     let mail = session.mail();
     let mut signed = Vec::with_capacity(pairs.len());
     for (text, mechanism) in pairs {
         if mechanism != "INTERNAL" {
             return Answer::bad("INTERNAL is the only mechanism").stop();
         }
-        let mailbox = check(session, &text).or_else(Answer::stop)?;
+        let mailbox = check(session, text).or_else(Answer::stop)?;
         let Ok(fresh) = random::octets() else {
             return Answer::no("[UNAVAILABLE] the system gives no random octets").stop();
         };
         let key = mail.url_key_or(mailbox, fresh).await?;
-        let token = auth::url::token(&key, &text);
+        let token = auth::url::token(&key, text);
         signed.push(format!("{text}:internal:{token}"));
     }
     let utf8 = session.enabled.utf8;

@@ -8,7 +8,7 @@ use crate::server::Ctx;
 use log::info;
 
 /// LOGIN.
-pub async fn run(session: &mut Session, args: Login) -> Run {
+pub async fn run(session: &mut Session, args: &Login) -> Run {
     if !session.ctx.may_show_password(&session.conn) {
         return no_password();
     }

@@ -5,7 +5,7 @@ use super::{create, criteria, list};
 use crate::imap::answer::{Answer, Run};
 use crate::imap::session::Session;
 use crate::imap::wire::mailbox;
-use crate::imap::wire::metadata::{self, Depth, Entries, Get, Set};
+use crate::imap::wire::metadata::{self, Depth, Get, Set};
 use crate::mail::{Error, MailboxId, MailboxUpdate, Modseq};
 
 /// The server's entry that nobody can change (RFC 5464 §3.2.1.1).
@@ -31,7 +31,7 @@ impl Told {
 }
 
 /// GETMETADATA.
-pub async fn get(session: &mut Session, args: Get) -> Run {
+pub async fn get(session: &mut Session, args: &Get) -> Run {
     let place = session.place(args.mailbox.as_deref())?;
     let all = session.annotations(place)?;
     let mut too_long = None;
@@ -44,9 +44,9 @@ pub async fn get(session: &mut Session, args: Get) -> Run {
     for (_, value) in long {
         too_long = too_long.max(value.map(<[u8]>::len));
     }
-    let name = args.mailbox.unwrap_or_default();
+    let name = args.mailbox.as_deref().unwrap_or_default();
     for (entry, value) in short {
-        session.metadata_response(&name, &[(entry, value)]);
+        session.metadata_response(name, &[(entry, value)]);
         session.conn.spill().await?;
     }
     Ok(Answer::ok(match too_long {
@@ -91,7 +91,7 @@ fn chosen<'a>(
 }
 
 /// SETMETADATA.
-pub async fn set(session: &mut Session, args: Set) -> Run {
+pub async fn set(session: &mut Session, args: &mut Set) -> Run {
     let place = session.place(args.mailbox.as_deref())?;
     if place.is_none() && args.entries.iter().any(|(entry, _)| entry == ADMIN) {
         return Answer::no("[NOPERM] /shared/admin cannot be changed").stop();
@@ -99,7 +99,7 @@ pub async fn set(session: &mut Session, args: Set) -> Run {
     if let Some(id) = place
         && args.entries.iter().any(|(entry, _)| entry == USE)
     {
-        return set_use(session, id, args.entries).await;
+        return set_use(session, id, &args.entries).await;
     }
     let broken = |(entry, value): &(String, Option<Vec<u8>>)| {
         let value = value.as_deref();
@@ -109,21 +109,28 @@ pub async fn set(session: &mut Session, args: Set) -> Run {
         let text = "[CANNOT] a filter has to be a whole search criterion, under a plain name";
         return Answer::no(text).stop();
     }
-    let own = session.mail().annotate(place, args.entries).await?;
+    let own = session
+        .mail()
+        .annotate(place, std::mem::take(&mut args.entries))
+        .await?;
     session.told.own = own.or(session.told.own);
     session.annotated(own);
     Ok(Answer::ok("SETMETADATA completed"))
 }
 
 /// `/private/specialuse` is the mailbox's role, which the engine keeps: it is set by itself.
-async fn set_use(session: &mut Session, id: MailboxId, mut entries: Entries) -> Run {
-    let value = match (entries.len(), entries.pop()) {
-        (1, Some((_, value))) => value,
+async fn set_use(
+    session: &mut Session,
+    id: MailboxId,
+    entries: &[(String, Option<Vec<u8>>)],
+) -> Run {
+    let value = match entries {
+        [(_, value)] => value,
         _ => return Answer::no("[CANNOT] set /private/specialuse by itself").stop(),
     };
     let role = match value {
         None => None,
-        Some(value) => match create::role(&String::from_utf8_lossy(&value)) {
+        Some(value) => match create::role(&String::from_utf8_lossy(value)) {
             Some(role) => Some(role),
             None => return Answer::no("[USEATTR] not a use that a mailbox can have").stop(),
         },

@@ -11,10 +11,10 @@ const BAD_EVENT: &str = "[BADEVENT (MessageNew MessageExpunge FlagChange Mailbox
      SubscriptionChange MailboxMetadataChange ServerMetadataChange)] no such event";
 
 /// NOTIFY. What the selected mailbox has to tell comes at the end, as behind every command.
-pub async fn run(session: &mut Session, args: Notify) -> Run {
+pub async fn run(session: &mut Session, args: &mut Notify) -> Run {
     let (status, groups) = match args {
         Notify::None => (false, Vec::new()),
-        Notify::Set { status, groups } => (status, groups),
+        Notify::Set { status, groups } => (*status, std::mem::take(groups)),
     };
     let odd = |group: &Group| group.events.as_ref().is_some_and(|e| e.unsupported);
     if groups.iter().any(odd) {

@@ -5,7 +5,7 @@ use crate::imap::session::Session;
 use crate::sys::random;
 
 /// RESETKEY: of one mailbox, or of all.
-pub async fn run(session: &mut Session, args: Option<(String, Vec<String>)>) -> Run {
+pub async fn run(session: &mut Session, args: Option<&(String, Vec<String>)>) -> Run {
     let mail = session.mail();
     let Some((name, mechanisms)) = args else {
         mail.reset_url_keys().await?;
@@ -14,7 +14,7 @@ pub async fn run(session: &mut Session, args: Option<(String, Vec<String>)>) -> 
     if mechanisms.iter().any(|name| name != "INTERNAL") {
         return Answer::no("[CANNOT] INTERNAL is the only mechanism").stop();
     }
-    let Some(mailbox) = mail.meta().by_path(&name).map(|found| found.id) else {
+    let Some(mailbox) = mail.meta().by_path(name).map(|found| found.id) else {
         return Answer::no("[NONEXISTENT] no such mailbox").stop();
     };
     let Ok(fresh) = random::octets() else {

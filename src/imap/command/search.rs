@@ -13,10 +13,10 @@ use crate::mail::{MailboxId, Modseq, Query, Reached, UidSet};
 use std::sync::atomic::Ordering;
 
 /// SEARCH.
-pub async fn run(session: &mut Session, tag: &str, args: Search, numbers: Numbers) -> Run {
+pub async fn run(session: &mut Session, tag: &str, args: &Search, numbers: Numbers) -> Run {
     session.check_context(tag, args.options)?;
-    let looked = look(session, &args).await;
-    let (program, query, set) = or_unsaved(session, &args, looked)?;
+    let looked = look(session, args).await;
+    let (program, query, set) = or_unsaved(session, args, looked)?;
     let answer = Told {
         tag,
         name: "SEARCH",
@@ -28,7 +28,7 @@ pub async fn run(session: &mut Session, tag: &str, args: Search, numbers: Number
     let kept = kept.map(|_| Found::Set(set.clone()));
     tell(session, answer, args.options, Found::Set(set)).await?;
     if let Some(results) = kept {
-        session.keep_context(tag, numbers, program, args.fetch, None, results)?;
+        session.keep_context(tag, numbers, program, &args.fetch, None, results)?;
     }
     Ok(Answer::ok("SEARCH completed"))
 }

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::mail::{Flags, Mailbox, Modseq, Rights, Uid, UidSet};
 
 /// SELECT, or EXAMINE if `examine`.
-pub async fn run(session: &mut Session, args: Select, examine: bool) -> Run {
+pub async fn run(session: &mut Session, args: &mut Select, examine: bool) -> Run {
     // RFC 7162 §3.2.5: before anything is opened or closed.
     if args.qresync.is_some() && !session.enabled.qresync {
         return Answer::bad("QRESYNC was not enabled: ENABLE QRESYNC first").stop();
@@ -54,7 +54,7 @@ pub async fn run(session: &mut Session, args: Select, examine: bool) -> Run {
     }
     session.conn.spill().await?;
     // RFC 7162 §3.2.5: a mailbox of another UIDVALIDITY is another mailbox.
-    if let Some(known) = args.qresync
+    if let Some(known) = &mut args.qresync
         && known.uidvalidity == mailbox.uidvalidity
     {
         resync(session, known, uidnext).await?;
@@ -67,9 +67,9 @@ pub async fn run(session: &mut Session, args: Select, examine: bool) -> Run {
 }
 
 /// What happened since the client was here last (RFC 7162 §3.2.5.1).
-async fn resync(session: &mut Session, known: Qresync, uidnext: Uid) -> Result<(), Stop> {
+async fn resync(session: &mut Session, known: &mut Qresync, uidnext: Uid) -> Result<(), Stop> {
     let all = UidSet::range(1, uidnext.saturating_sub(1));
-    let wanted = match known.known {
+    let wanted = match &mut known.known {
         Some(ranges) => union(ranges).and(&all),
         None => all,
     };
@@ -82,11 +82,11 @@ async fn resync(session: &mut Session, known: Qresync, uidnext: Uid) -> Result<(
 }
 
 /// Sorted first, so that a hostile order costs nothing.
-fn union(mut ranges: Vec<(u32, u32)>) -> UidSet {
+fn union(ranges: &mut [(u32, u32)]) -> UidSet {
     ranges.sort_unstable();
     let mut set = UidSet::new();
     for (first, last) in ranges {
-        set.insert_range(first, last);
+        set.insert_range(*first, *last);
     }
     set
 }

@@ -9,7 +9,7 @@ use crate::imap::wire::sort::{By, Sort};
 use crate::mail::{Criterion, Order};
 
 /// SORT.
-pub async fn run(session: &mut Session, tag: &str, args: Sort, numbers: Numbers) -> Run {
+pub async fn run(session: &mut Session, tag: &str, args: &Sort, numbers: Numbers) -> Run {
     let search = &args.search;
     session.check_context(tag, search.options)?;
     let looked = look(session, search).await;
@@ -34,7 +34,7 @@ pub async fn run(session: &mut Session, tag: &str, args: Sort, numbers: Numbers)
     let kept = kept.map(|_| Found::List(list.clone()));
     tell(session, answer, search.options, Found::List(list)).await?;
     if let Some(results) = kept {
-        let fetch = args.search.fetch;
+        let fetch = &search.fetch;
         session.keep_context(tag, numbers, program, fetch, Some(order), results)?;
     }
     Ok(Answer::ok("SORT completed"))

@@ -9,7 +9,7 @@ use crate::imap::wire::{Numbers, encode, set};
 use crate::mail::{Changes, FlagChange, FlagMode, Flags, FlagsChanged, UidSet};
 
 /// STORE: one commit, whatever the number of messages.
-pub async fn run(session: &mut Session, args: Store, numbers: Numbers) -> Run {
+pub async fn run(session: &mut Session, args: &mut Store, numbers: Numbers) -> Run {
     if args.unchanged_since.is_some() {
         session.condstore();
     }
@@ -19,13 +19,13 @@ pub async fn run(session: &mut Session, args: Store, numbers: Numbers) -> Run {
     if uids.is_empty() {
         return Ok(Answer::ok("STORE completed"));
     }
-    let change = change(args.how, args.flags.clone());
+    let change = change(args.how, std::mem::take(&mut args.flags));
     let mail = session.mail();
     let before = mail.changes(mailbox, selected.modseq())?;
     let setting = mail.set_flags(mailbox, &uids, change, args.unchanged_since);
     let done = session.patiently(None, setting).await??;
     own(session, &before, &done, args.silent)?;
-    report(session, &done, &args).await?;
+    report(session, &done, args).await?;
     answer(session, &uids, &done, numbers)
 }
 

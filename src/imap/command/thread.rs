@@ -8,7 +8,7 @@ use crate::imap::wire::{Numbers, encode};
 use crate::mail::{Algorithm, Token};
 
 /// THREAD.
-pub async fn run(session: &mut Session, args: Thread, numbers: Numbers) -> Run {
+pub async fn run(session: &mut Session, args: &Thread, numbers: Numbers) -> Run {
     let algorithm = match args.by {
         By::OrderedSubject => Algorithm::OrderedSubject,
         By::References => Algorithm::References,

@@ -17,10 +17,10 @@ use smol::future::yield_now;
 use std::sync::Arc;
 
 /// URLFETCH.
-pub async fn run(session: &mut Session, all: Vec<Wanted>) -> Run {
+pub async fn run(session: &mut Session, all: &[Wanted]) -> Run {
     let owner = session.mail().owner();
     session.conn.out().extend_from_slice(b"* URLFETCH");
-    for wanted in &all {
+    for wanted in all {
         one(session, &owner, wanted).await.map_err(in_response)?;
         yield_now().await;
     }

@@ -171,24 +171,16 @@ fn body(c: &mut Cursor<'_>) -> Parsed<Command> {
     let parsed = match word.as_str() {
         "UID" => uid(c)?,
         "SEARCH" | "SORT" | "THREAD" | "FETCH" | "STORE" | "COPY" | "MOVE" => {
-            with_numbers(c, &word, Numbers::Sequence)?
+            with_numbers(c, word.as_str(), Numbers::Sequence)?
         }
-        _ => match any_state(c, &word)? {
-            Some(command) => command,
-            None => {
-                return Err(Error {
-                    at: start,
-                    wanted: &"a command that exists",
-                });
-            }
-        },
+        word => any_state(c, word, start)?,
     };
     c.end()?;
     Ok(parsed)
 }
 
-fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
-    Ok(Some(match word {
+fn any_state(c: &mut Cursor<'_>, word: &str, start: usize) -> Parsed<Command> {
+    Ok(match word {
         "CAPABILITY" => Command::Capability,
         "NOOP" => Command::Noop,
         "LOGOUT" => Command::Logout,
@@ -243,8 +235,16 @@ fn any_state(c: &mut Cursor<'_>, word: &str) -> Parsed<Option<Command>> {
         "UNAUTHENTICATE" => Command::Unauthenticate,
         "CANCELUPDATE" => Command::CancelUpdate(cancelupdate::cancelupdate(c)?),
         "EXPUNGE" => Command::Expunge(None),
-        _ => return Ok(acl::acl(c, word)?.map(Command::Acl)),
-    }))
+        _ => match acl::acl(c, word)? {
+            Some(acl) => Command::Acl(acl),
+            None => {
+                return Err(Error {
+                    at: start,
+                    wanted: &"a command that exists",
+                });
+            }
+        },
+    })
 }
 
 /// `SP (COPY / FETCH / ... / EXPUNGE SP sequence-set)` (RFC 9051 §6.4.9).
