@@ -1,9 +1,10 @@
 //! Charsets to UTF-8, piece by piece.
 //!
-//! With feature `charsets` the WHATWG encodings by `encoding_rs`; without it the single-byte tables
-//! of `mail-parser`. Text that says nothing, or `us-ascii`, or a charset nobody knows, is read as
+//! With feature `charsets` the WHATWG encodings by `encoding_rs`, under the names that IANA has for them,
+//! too, and code page 850; without it the single-byte tables of `mail-parser`. UTF-7 is ours. Text that says nothing, or `us-ascii`, or a charset nobody knows, is read as
 //! UTF-8, and octets that are none as windows-1252, which is what they nearly always are (RFC 8621
 //! §4.1.4 allows the guess).
+#[cfg(not(feature = "charsets"))]
 use mail_parser::decoders::charsets::map::charset_decoder;
 
 use crate::limits::MIME_WHOLE_CHARSET;
@@ -42,7 +43,6 @@ enum Table {
     #[cfg(feature = "charsets")]
     Encoding(encoding_rs::Decoder),
     /// One octet, one character.
-    #[cfg(not(feature = "charsets"))]
     Single(fn(&[u8]) -> String),
     /// Has to be seen whole (UTF-7).
     Whole(fn(&[u8]) -> String, Vec<u8>),
@@ -66,23 +66,132 @@ impl Table {
                 known: true,
             };
         }
-        #[cfg(feature = "charsets")]
-        if let Some(found) = encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()) {
-            return Table::Encoding(found.new_decoder_without_bom_handling());
+        let short = shortened(label);
+        if short == "utf7" {
+            return Table::Whole(utf7, Vec::new());
         }
-        match charset_decoder(label.as_bytes()) {
-            #[cfg(not(feature = "charsets"))]
-            Some(decoder) if !label.to_ascii_lowercase().starts_with("utf") => {
-                Table::Single(decoder)
-            }
-            Some(decoder) => Table::Whole(decoder, Vec::new()),
-            None => Table::Guess {
-                carry: Vec::new(),
-                latin: true,
-                known: false,
-            },
+        Table::by_name(label, &short).unwrap_or(Table::Guess {
+            carry: Vec::new(),
+            latin: true,
+            known: false,
+        })
+    }
+
+    #[cfg(feature = "charsets")]
+    fn by_name(label: &str, short: &str) -> Option<Table> {
+        let find = |label: &str| encoding_rs::Encoding::for_label_no_replacement(label.as_bytes());
+        let found = match short {
+            "850" | "cp850" | "ibm850" | "pc850multilingual" => return Some(Table::Single(cp850)),
+            _ => find(label)
+                .or_else(|| find(&label.replace('_', "-")))
+                .or_else(|| find(&usual(short)))?,
+        };
+        Some(Table::Encoding(found.new_decoder_without_bom_handling()))
+    }
+
+    #[cfg(not(feature = "charsets"))]
+    fn by_name(label: &str, short: &str) -> Option<Table> {
+        let decoder = charset_decoder(label.as_bytes())?;
+        Some(match short.starts_with("utf") {
+            true => Table::Whole(decoder, Vec::new()),
+            false => Table::Single(decoder),
+        })
+    }
+}
+
+/// A label without what people write in different ways: capitals, `-` and `_`, IANA's `cs`, a year.
+fn shortened(label: &str) -> String {
+    let label = label.split(':').next().unwrap_or_default();
+    let letters = label.bytes().filter(u8::is_ascii_alphanumeric);
+    let short: String = letters
+        .map(|it| char::from(it.to_ascii_lowercase()))
+        .collect();
+    match short.strip_prefix("cs") {
+        Some(rest) => rest.to_owned(),
+        None => short,
+    }
+}
+
+/// The name at WHATWG of what IANA calls otherwise.
+#[cfg(feature = "charsets")]
+fn usual(short: &str) -> String {
+    let known = match short {
+        "cp936" | "ms936" | "windows936" => "gbk",
+        "l8" | "latin8" | "isoceltic" | "isoir199" => "iso-8859-14",
+        "latin9" => "iso-8859-15",
+        "l10" | "latin10" | "isoir226" => "iso-8859-16",
+        "koi8u" => "koi8-u",
+        "tis620" => "tis-620",
+        "utf16" | "utf16le" => "utf-16le",
+        "utf16be" => "utf-16be",
+        "extendedunixcodepackedformatforjapanese" => "euc-jp",
+        other => other,
+    };
+    for (start, name) in [("windows", "windows-"), ("iso8859", "iso-8859-")] {
+        if let Some(number) = known.strip_prefix(start) {
+            return [name, number].concat();
         }
     }
+    known.to_owned()
+}
+
+/// MS-DOS in western Europe.
+#[cfg(feature = "charsets")]
+fn cp850(octets: &[u8]) -> String {
+    const HIGH: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤\
+                        ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
+    let table: Vec<char> = HIGH.chars().collect();
+    let of = |octet: &u8| match octet.checked_sub(0x80) {
+        Some(high) => table.get(usize::from(high)).copied(),
+        None => Some(char::from(*octet)),
+    };
+    octets.iter().filter_map(of).collect()
+}
+
+/// UTF-7: between `+` and what is not base64 stands UTF-16 without its padding.
+fn utf7(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(octets.len());
+    let mut rest = octets;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'+' {
+            // Eight bits are not allowed: they are what they nearly always are.
+            text.push(windows_1252(*first));
+            continue;
+        }
+        let end = rest.iter().position(|it| value_of(*it).is_none());
+        let (coded, after) = rest
+            .split_at_checked(end.unwrap_or(rest.len()))
+            .unwrap_or((rest, &[]));
+        rest = after.strip_prefix(b"-").unwrap_or(after);
+        if coded.is_empty() {
+            text.push('+');
+        }
+        let (mut bits, mut have, mut units) = (0u32, 0, Vec::new());
+        for value in coded.iter().filter_map(|it| value_of(*it)) {
+            bits = bits << 6 | value;
+            have += 6;
+            if have >= 16 {
+                have -= 16;
+                units.push((bits >> have) as u16);
+            }
+        }
+        text.push_str(&String::from_utf16_lossy(&units));
+    }
+    text
+}
+
+/// Six bits of base64.
+fn value_of(octet: u8) -> Option<u32> {
+    let (first, from) = match octet {
+        b'A'..=b'Z' => (b'A', 0),
+        b'a'..=b'z' => (b'a', 26),
+        b'0'..=b'9' => (b'0', 52),
+        b'+' => return Some(62),
+        b'/' => return Some(63),
+        _ => return None,
+    };
+    Some(u32::from(octet - first) + from)
 }
 
 impl Decoder {
@@ -114,7 +223,6 @@ impl Decoder {
             Table::Guess { .. } => {}
             #[cfg(feature = "charsets")]
             Table::Encoding(decoder) => self.problem |= encoding(decoder, &[], true, out),
-            #[cfg(not(feature = "charsets"))]
             Table::Single(_) => {}
             Table::Whole(decoder, octets) => out.push_str(&decoder(octets)),
         }
@@ -126,7 +234,6 @@ impl Decoder {
             Table::Guess { carry, latin, .. } => self.problem |= utf8(carry, *latin, piece, out),
             #[cfg(feature = "charsets")]
             Table::Encoding(decoder) => self.problem |= encoding(decoder, piece, false, out),
-            #[cfg(not(feature = "charsets"))]
             Table::Single(decoder) => out.push_str(&decoder(piece)),
             Table::Whole(_, octets) => {
                 let room = MIME_WHOLE_CHARSET
@@ -239,6 +346,33 @@ mod tests {
             decode(b"\xd6\xd0\xce\xc4", "gb2312"),
             ("中文".into(), false)
         );
+    }
+
+    #[cfg(feature = "charsets")]
+    #[test]
+    fn knows_the_names_that_iana_has() {
+        let names = "850 cp936 csgb18030 csgbk csiso885913 csiso885914 csiso885915 csiso885916 cskoi8u \
+                     cspc850multilingual cstis620 csutf16 csutf16be csutf16le csutf7 cswindows1250 cswindows874 \
+                     extended_unix_code_packed_format_for_japanese iso_8859_10:1992 ISO_8859-14:1998 iso_8859_15 \
+                     iso_8859-16:2001 iso-celtic iso_ir_199 iso-ir-226 l10 l8 latin10 latin8 latin-9 ms936 utf_7 \
+                     windows_936 windows_1252 TIS-620 shift_jis big5_hkscs koi8-r x-sjis unicode-1-1-utf-8";
+        for name in names.split_ascii_whitespace() {
+            assert!(is_known(name), "{name}");
+        }
+        assert!(!is_known("x-unknown") && !is_known("cs") && !is_known("windows"));
+        assert_eq!(
+            decode(b"\x81ber \xff \xe1", "IBM850"),
+            ("über \u{a0} ß".into(), false)
+        );
+        assert_eq!(decode(b"caf\xe9", "csWindows1252"), ("café".into(), false));
+    }
+
+    #[test]
+    fn decodes_utf_7() {
+        let text = |octets: &[u8]| decode(octets, "utf-7").0;
+        assert_eq!(text(b"1 +- 1 +AD0- 2"), "1 + 1 = 2");
+        assert_eq!(text(b"+2D3eAA!+AOk"), "\u{1f600}!é");
+        assert_eq!(text(b"+"), "+");
     }
 
     proptest! {
