@@ -15,7 +15,6 @@ pub enum Error {
     /// The file was written by a version from before this one's oldest schema.
     Older,
     /// The file is not a store, or damaged; says what was found. Boxed, so that the error is two words.
-    #[expect(clippy::box_collection)]
     Damaged(Box<String>),
     /// An I/O error of the operating system.
     Io(io::Error),

@@ -134,7 +134,7 @@ impl Kind for Editor {
             .iter()
             .find(|name| !data.contains_key(**name))
         {
-            Some(name) => Err(SetError::property(*name, "a subscription needs it")),
+            Some(name) => Err(SetError::property(name, "a subscription needs it")),
             None => Ok(data),
         }
     }
