@@ -12,7 +12,7 @@ use smol::future::FutureExt;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::push::Watch;
-use super::request::{self, Pieces};
+use super::request;
 use super::site::Site;
 use super::wire::frame::{self, Frame, Opcode};
 use super::wire::json;
@@ -39,6 +39,7 @@ pub async fn open(exchange: Exchange<Site>) -> Response {
             site,
             base,
             input: read.to_vec(),
+            output: Vec::new(),
             message: None,
             watch: None,
             asked: false,
@@ -62,6 +63,8 @@ struct Session {
     base: String,
     /// Octets that came and are not understood yet.
     input: Vec<u8>,
+    /// Frames to be sent before the next wait.
+    output: Vec<u8>,
     /// The message whose frames are coming in.
     message: Option<Vec<u8>>,
     watch: Option<Watch>,
@@ -96,9 +99,8 @@ impl Session {
         let End::Close(status) = self.serve().await else {
             return;
         };
-        let mut out = Vec::new();
-        frame::put(&mut out, Opcode::Close, true, &status.to_be_bytes());
-        if self.io.write_all(&out).await.is_ok() {
+        self.send(Opcode::Close, &status.to_be_bytes());
+        if self.write().await.is_ok() {
             let _ = self.io.close().await;
         }
     }
@@ -128,9 +130,10 @@ impl Session {
         {
             // RFC 8887 §4.3.5.1.
             change["pushState"] = watch.told.to_string().into();
-            self.send(Opcode::Text, change.to_string().as_bytes())
-                .await?;
+            self.send(Opcode::Text, change.to_string().as_bytes());
         }
+        self.write().await?;
+        self.io.flush().await?;
         match self.wait(listener).await? {
             Event::Octets(0) => Err(End::Gone),
             Event::Octets(_) => {
@@ -141,7 +144,8 @@ impl Session {
             Event::Silence if self.asked => Err(End::Gone),
             Event::Silence => {
                 self.asked = true;
-                self.send(Opcode::Ping, b"").await
+                self.send(Opcode::Ping, b"");
+                Ok(())
             }
             Event::Stop if self.site.gone.is_thrown() => Err(End::Close(REFUSED)),
             Event::Stop => Err(End::Close(AWAY)),
@@ -188,7 +192,10 @@ impl Session {
 
     async fn take(&mut self, frame: Frame) -> Result<(), End> {
         match frame.opcode {
-            Opcode::Ping => return self.send(Opcode::Pong, &frame.payload).await,
+            Opcode::Ping => {
+                self.send(Opcode::Pong, &frame.payload);
+                return Ok(());
+            }
             Opcode::Pong => return Ok(()),
             Opcode::Close => return Err(End::Close(NORMAL)),
             // RFC 8887 §4.3.1.
@@ -215,76 +222,73 @@ impl Session {
     async fn answer(&mut self, message: Vec<u8>) -> Result<(), End> {
         let value = match json::parse(&message, limits::JMAP_VALUES) {
             Ok(value) => value,
-            Err(error) => return self.refuse(request::refusal(error.into()), None).await,
+            Err(error) => {
+                self.refuse(request::refusal(error.into()), None);
+                return Ok(());
+            }
         };
         drop(message);
         let Value::Object(mut map) = value else {
-            let problem = request::not_request("a message is an object");
-            return self.refuse(problem, None).await;
+            self.refuse(request::not_request("a message is an object"), None);
+            return Ok(());
         };
         let kind = map.remove("@type");
         match kind.as_ref().and_then(Value::as_str) {
-            Some("Request") => self.request(map).await,
-            Some("WebSocketPushEnable") => self.enable(map).await,
-            Some("WebSocketPushDisable") => {
-                self.watch = None;
-                Ok(())
-            }
+            Some("Request") => return self.request(map).await,
+            Some("WebSocketPushEnable") => self.enable(&map),
+            Some("WebSocketPushDisable") => self.watch = None,
             _ => {
-                let id = map.remove("id");
                 let problem = request::not_request("@type must be Request, or about push");
-                self.refuse(problem, id).await
+                self.refuse(problem, map.remove("id"));
             }
         }
+        Ok(())
     }
 
+    /// A response is a frame for each of its pieces: each is freed when it is sent.
     async fn request(&mut self, mut map: Map<String, Value>) -> Result<(), End> {
         let id = map.remove("id").filter(Value::is_string);
         let site = Rc::clone(&self.site);
         let done = request::perform(site, &self.base, Value::Object(map)).await;
         let (mut pieces, _turn) = match done {
             Ok(done) => done,
-            Err(problem) => return self.refuse(problem, id).await,
+            Err(problem) => {
+                self.refuse(problem, id);
+                return Ok(());
+            }
         };
         pieces.tell("@type", "Response".into());
         if let Some(id) = id {
             pieces.tell("requestId", id);
         }
-        self.stream(pieces).await
-    }
-
-    /// A response, a frame for each of its pieces: each is freed when it is sent.
-    async fn stream(&mut self, pieces: Pieces) -> Result<(), End> {
         let mut pieces = pieces.peekable();
         let mut opcode = Opcode::Text;
         while let Some(piece) = pieces.next() {
             let last = pieces.peek().is_none();
-            let mut out = Vec::with_capacity(piece.len() + 10);
-            frame::put(&mut out, opcode, last, &piece);
+            frame::put(&mut self.output, opcode, last, &piece);
             drop(piece);
-            self.io.write_all(&out).await?;
+            self.write().await?;
             opcode = Opcode::Continuation;
         }
         Ok(self.io.flush().await?)
     }
 
     /// RFC 8887 §4.3.4.
-    async fn refuse(&mut self, problem: Problem, id: Option<Value>) -> Result<(), End> {
+    fn refuse(&mut self, problem: Problem, id: Option<Value>) {
         let mut map = problem.into_map();
         put(&mut map, "@type", "RequestError");
         put(&mut map, "requestId", id.unwrap_or_default());
-        self.send(Opcode::Text, Value::Object(map).to_string().as_bytes())
-            .await
+        self.send(Opcode::Text, Value::Object(map).to_string().as_bytes());
     }
 
     /// RFC 8887 §4.3.5.2.
-    async fn enable(&mut self, map: Map<String, Value>) -> Result<(), End> {
+    fn enable(&mut self, map: &Map<String, Value>) {
         let types = match map.get("dataTypes") {
             None | Some(Value::Null) => None,
             Some(Value::Array(types)) => Some(types),
             Some(_) => {
                 let problem = request::not_request("dataTypes must be an array or null");
-                return self.refuse(problem, None).await;
+                return self.refuse(problem, None);
             }
         };
         let wants = |name: &str| types.is_none_or(|types| types.iter().any(|t| t == name));
@@ -293,14 +297,16 @@ impl Session {
         let told = told.and_then(|told| told.parse::<Modseq>().ok());
         let told = told.filter(|told| *told <= now).unwrap_or(now);
         self.watch = Some(Watch::new(&self.site.mail, wants, told));
-        Ok(())
     }
 
-    async fn send(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), End> {
-        let mut out = Vec::with_capacity(payload.len() + 10);
-        frame::put(&mut out, opcode, true, payload);
-        self.io.write_all(&out).await?;
-        Ok(self.io.flush().await?)
+    fn send(&mut self, opcode: Opcode, payload: &[u8]) {
+        frame::put(&mut self.output, opcode, true, payload);
+    }
+
+    /// Writes the frames that wait.
+    async fn write(&mut self) -> std::io::Result<()> {
+        let output = std::mem::take(&mut self.output);
+        self.io.write_all(&output).await
     }
 }
 

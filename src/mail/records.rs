@@ -9,11 +9,14 @@
 //! record/x/<type: 1 octet><modseq: 8 octets>  the id of what went then
 //! record/f/<type: 1 octet>                    marks up to this modseq are forgotten
 //! ```
+use std::sync::{Arc, Mutex};
+
 use super::access::Check;
 use super::fail::Done;
 use super::{DataType, Error, Expect, Mail, Modseq, ObjectChanges, Own, Put, Result};
 use crate::limits;
 use crate::store::Txn;
+use crate::sys::lock;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,9 @@ pub enum Edit {
     /// The end of one.
     Destroy(Modseq),
 }
+
+/// Says what to do with the records that there are.
+type Plan = Box<dyn FnOnce(&[Record]) -> Result<Vec<Edit>> + Send>;
 
 const VERSION: u8 = 1;
 
@@ -66,16 +72,33 @@ impl Mail {
         expect: Expect,
         plan: impl FnOnce(&[Record]) -> Result<(Vec<Edit>, T)> + Send + 'static,
     ) -> Result<((T, Vec<Modseq>), Own)> {
+        let place = Arc::new(Mutex::new(None));
+        let answer = Arc::clone(&place);
+        let plan = move |records: &[Record]| {
+            let (edits, answer) = plan(records)?;
+            *lock(&place) = Some(answer);
+            Ok(edits)
+        };
+        let (made, own) = self.edit(kind, expect, Box::new(plan)).await?;
+        let answer = lock(&answer).take().ok_or(Error::Unavailable)?;
+        Ok(((answer, made), own))
+    }
+
+    /// The same, made once for all plans.
+    fn edit(
+        &self,
+        kind: DataType,
+        expect: Expect,
+        plan: Plan,
+    ) -> impl Future<Output = Result<(Vec<Modseq>, Own)>> {
         self.write_own(expect, move |txn, who: &Check| {
             who.everywhere()?;
-            let (edits, answer) = plan(&list(txn, kind)?)?;
             let mut made = Vec::new();
-            for edit in edits {
+            for edit in plan(&list(txn, kind)?)? {
                 made.extend(apply(txn, kind, edit)?);
             }
-            Ok((answer, made))
+            Ok(made)
         })
-        .await
     }
 
     /// What happened to records of a type since a state; see [`Mail::email_changes`].

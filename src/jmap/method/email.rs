@@ -17,7 +17,7 @@ mod view;
 pub use copy::copy;
 pub use import::import;
 pub use parse::parse;
-pub use set::set;
+pub use set::{implicit, set};
 
 use serde_json::{Map, Value};
 
@@ -29,7 +29,7 @@ use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::MethodError;
 use crate::jmap::wire::id::{self, BlobId};
 use crate::jmap::wire::json::put;
-use crate::mail::{Added, DataType, EmailId, Flags, Modseq, Reader, Row};
+use crate::mail::{Added, DataType, EmailId, Flags, Modseq, Own, Reader, Row};
 
 /// The type.
 pub struct Emails;
@@ -82,11 +82,11 @@ pub fn visible(reader: &Reader, email: EmailId) -> Result<Vec<Row>, MethodError>
 }
 
 /// What the client does not know of an email that it had made (RFC 8621 §4.6, §4.8).
-fn made(added: &Added) -> Map<String, Value> {
+fn made(added: Added) -> (Map<String, Value>, Own) {
     let mut map = Map::new();
     put(&mut map, "id", id::email(added.email));
     put(&mut map, "blobId", BlobId::whole(added.email).to_string());
     put(&mut map, "threadId", id::thread(added.thread));
     put(&mut map, "size", added.size);
-    map
+    (map, added.own)
 }

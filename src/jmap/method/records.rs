@@ -10,7 +10,7 @@ use super::set::Set;
 use crate::jmap::context::Context;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::{json, patch};
-use crate::mail::{DataType, Edit, Mail, Record};
+use crate::mail::{DataType, Edit, Mail, Own, Record};
 
 /// What a record holds.
 pub type Data = Map<String, Value>;
@@ -111,19 +111,13 @@ pub async fn set(
         // What the client does not know: the id, what it left to its default, and what was changed.
         let mut object = object(kind.properties(), &mut |name| kind.value(*id, data, name));
         object.retain(|name, value| given.get(name) != Some(value));
-        set.done.created(context, name, object);
+        set.done.made(context, name, Ok((object, Own::default())));
     }
     for (id, outcome) in plan.updated {
-        match outcome {
-            Ok(told) => set.done.updated_to(&id, told),
-            Err(error) => set.done.not_updated(&id, error),
-        }
+        set.done.changed(&id, outcome);
     }
     for (id, outcome) in plan.destroyed {
-        match outcome {
-            Ok(()) => set.done.destroyed(&id),
-            Err(error) => set.done.not_destroyed(&id, error),
-        }
+        set.done.gone(&id, outcome);
     }
     Ok(())
 }

@@ -153,27 +153,38 @@ impl Done {
         }
     }
 
-    /// An object was made; its `id` is known to later references from here on.
-    pub fn created(&mut self, context: &mut Context, name: &str, object: Map<String, Value>) {
+    /// What came of making an object; its `id` is known to later references from here on.
+    pub fn made(
+        &mut self,
+        context: &mut Context,
+        name: &str,
+        made: Result<(Map<String, Value>, Own), SetError>,
+    ) {
+        let (object, own) = match made {
+            Ok(made) => made,
+            Err(error) => return self.not_created(name, error),
+        };
+        self.own(&own);
         if let Some(id) = object.get("id") {
-            context.created.insert(name.to_owned(), id.clone());
+            put(&mut context.created, name, id.clone());
         }
-        self.created.insert(name.to_owned(), Value::Object(object));
+        put(&mut self.created, name, object);
     }
 
-    /// An object was changed, with nothing else to tell.
-    pub fn updated(&mut self, id: &str) {
-        self.updated.insert(id.to_owned(), Value::Null);
+    /// What came of changing an object: properties that are something else than the client said.
+    pub fn changed(&mut self, id: &str, changed: Result<Map<String, Value>, SetError>) {
+        match changed {
+            Ok(told) => put(&mut self.updated, id, or_null(told)),
+            Err(error) => self.not_updated(id, error),
+        }
     }
 
-    /// An object was changed, and these properties are something else than the client said.
-    pub fn updated_to(&mut self, id: &str, told: Map<String, Value>) {
-        self.updated.insert(id.to_owned(), or_null(told));
-    }
-
-    /// An object is gone.
-    pub fn destroyed(&mut self, id: &str) {
-        self.destroyed.push(id.into());
+    /// What came of taking an object away.
+    pub fn gone(&mut self, id: &str, gone: Result<(), SetError>) {
+        match gone {
+            Ok(()) => self.destroyed.push(id.into()),
+            Err(error) => self.not_destroyed(id, error),
+        }
     }
 
     /// What came of updates, or with `gone` of ends, that the engine was asked for at once: one outcome
@@ -197,11 +208,10 @@ impl Done {
             self.own(&own);
         }
         for (id, result) in ids.iter().zip(results) {
-            match (result, gone) {
-                (Ok(()), false) => self.updated(id),
-                (Ok(()), true) => self.destroyed(id),
-                (Err(error), false) => self.not_updated(id, error.into()),
-                (Err(error), true) => self.not_destroyed(id, error.into()),
+            let result = result.map_err(SetError::from);
+            match gone {
+                false => self.changed(id, result.map(|()| Map::new())),
+                true => self.gone(id, result),
             }
         }
         Ok(())

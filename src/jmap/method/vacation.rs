@@ -1,6 +1,6 @@
 //! VacationResponse (RFC 8621 §8): one object, whose id is `singleton`. What it does when mail arrives
 //! is in [`crate::mail::vacation`].
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Answer;
 use super::Running;
@@ -102,10 +102,7 @@ pub async fn set(context: &mut Context, mut args: Args) -> Answer {
         let edited = context.mail.edit_records(KIND, set.done.next(), plan);
         let ((outcome, _), own) = edited.await?;
         set.done.own(&own);
-        match outcome {
-            Ok(()) => set.done.updated(&id),
-            Err(error) => set.done.not_updated(&id, error),
-        }
+        set.done.changed(&id, outcome.map(|()| Map::new()));
     }
     set.done.answer()
 }

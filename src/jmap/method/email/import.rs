@@ -49,13 +49,7 @@ async fn add(
 ) {
     let added = context.mail.add_each(done.next(), std::mem::take(ready));
     for (name, added) in std::mem::take(names).into_iter().zip(added.await) {
-        match added {
-            Ok(added) => {
-                done.own(&added.own);
-                done.created(context, &name, made(&added));
-            }
-            Err(error) => done.not_created(&name, error.into()),
-        }
+        done.made(context, &name, added.map(made).map_err(SetError::from));
     }
 }
 

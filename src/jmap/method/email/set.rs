@@ -1,27 +1,23 @@
 //! Email/set (RFC 8621 §4.6).
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Answer, build, keyword, made, visible};
 use crate::jmap::context::Context;
 use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
-use crate::jmap::wire::id;
+use crate::jmap::wire::id::{self, ACCOUNT};
+use crate::jmap::wire::json::put;
 use crate::jmap::wire::patch::{self, Change};
-use crate::mail::{DataType, EmailId, EmailUpdate};
+use crate::mail::{DataType, EmailUpdate, Row};
 
 /// Email/set.
 pub async fn set(context: &mut Context, mut args: Args) -> Answer {
     let mut set = Set::parse(context, &mut args, DataType::Email)?;
     args.finish()?;
     for (name, object) in std::mem::take(&mut set.create) {
-        match build::create(context, object, set.done.next()).await {
-            Ok(added) => {
-                set.done.own(&added.own);
-                set.done.created(context, &name, made(&added));
-            }
-            Err(error) => set.done.not_created(&name, error),
-        }
+        let added = build::create(context, object, set.done.next()).await;
+        set.done.made(context, &name, added.map(made));
     }
     set.settle(context);
     update_all(context, &mut set).await?;
@@ -33,7 +29,12 @@ pub async fn set(context: &mut Context, mut args: Args) -> Answer {
 async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodError> {
     let (mut ids, mut updates) = (Vec::new(), Vec::new());
     for (text, patch) in std::mem::take(&mut set.update) {
-        match prepare(context, &text, patch)? {
+        let update = match id::to_email(&text) {
+            Some(email) => visible(&context.mail.reader()?, email)?.into_iter().next(),
+            None => None,
+        };
+        let update = update.ok_or_else(|| SetError::new("notFound"));
+        match update.and_then(|row| Ok((row.email, prepare(context, &row, patch)?))) {
             Ok(update) => {
                 ids.push(text);
                 updates.push(update);
@@ -50,39 +51,20 @@ async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
 }
 
 /// An update of the engine's, from a patch.
-fn prepare(
-    context: &Context,
-    text: &str,
-    patch: Value,
-) -> Result<Result<(EmailId, EmailUpdate), SetError>, MethodError> {
-    let reader = context.mail.reader()?;
-    let Some(email) = id::to_email(text) else {
-        return Ok(Err(SetError::new("notFound")));
-    };
-    let rows = visible(&reader, email)?;
-    let Some(row) = rows.first() else {
-        return Ok(Err(SetError::new("notFound")));
-    };
-    let changes = match patch::parse(patch) {
-        Ok(changes) => changes,
-        Err(error) => return Ok(Err(error)),
-    };
+fn prepare(context: &Context, row: &Row, patch: Value) -> Result<EmailUpdate, SetError> {
     let mut update = EmailUpdate::default();
-    for (name, change) in changes {
-        let applied = match name.as_str() {
-            "keywords" => keyword::change(change, &mut update),
-            "mailboxIds" => keyword::change_mailboxes(context, change, &mut update),
-            _ => immutable(&name, &change, row),
-        };
-        if let Err(error) = applied {
-            return Ok(Err(error));
+    for (name, change) in patch::parse(patch)? {
+        match name.as_str() {
+            "keywords" => keyword::change(change, &mut update)?,
+            "mailboxIds" => keyword::change_mailboxes(context, change, &mut update)?,
+            _ => immutable(&name, &change, row)?,
         }
     }
-    Ok(Ok((email, update)))
+    Ok(update)
 }
 
 /// RFC 8620 §5.3: what cannot change may be sent as it is. We know the cheap ones.
-fn immutable(name: &str, change: &Change, row: &crate::mail::Row) -> Result<(), SetError> {
+fn immutable(name: &str, change: &Change, row: &Row) -> Result<(), SetError> {
     let now: Value = match name {
         "id" => id::email(row.email).into(),
         "threadId" => id::thread(row.thread).into(),
@@ -116,4 +98,21 @@ async fn destroy_all(context: &mut Context, set: &mut Set) -> Result<(), MethodE
     let expect = set.done.next();
     let done = context.mail.destroy_emails(emails, expect).await;
     set.done.all(&ids, true, done)
+}
+
+/// The Email/set that follows what another method did (RFC 8621 §7.5, RFC 9007 §2.1), if there is
+/// anything for it to do.
+pub async fn implicit(context: &mut Context, update: Map<String, Value>, destroy: Vec<String>) {
+    if update.is_empty() && destroy.is_empty() {
+        return;
+    }
+    let mut args = Map::new();
+    put(&mut args, "accountId", ACCOUNT);
+    put(&mut args, "update", update);
+    put(&mut args, "destroy", destroy);
+    let answer = Box::pin(set(context, Args::new(args))).await;
+    context.implicit.push(match answer {
+        Ok(answer) => ("Email/set", answer),
+        Err(error) => ("error", error.into_map()),
+    });
 }

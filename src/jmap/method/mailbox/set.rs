@@ -10,7 +10,8 @@ use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
 use crate::jmap::wire::id;
 use crate::jmap::wire::{json, patch};
-use crate::mail::{DataType, Error, Expect, MailboxId, MailboxUpdate, Own, Role};
+use crate::mail::counts::Counts;
+use crate::mail::{DataType, Error, Expect, Mailbox, MailboxUpdate, Own, Role};
 
 /// Mailbox/set.
 pub async fn set(context: &mut Context, mut args: Args) -> Answer {
@@ -40,13 +41,8 @@ async fn create_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
             (now, later)
         };
         for (name, value) in now {
-            match create_one(context, value, set.done.next()).await {
-                Ok((object, own)) => {
-                    set.done.own(&own);
-                    set.done.created(context, &name, object);
-                }
-                Err(error) => set.done.not_created(&name, error),
-            }
+            let made = create_one(context, value, set.done.next()).await;
+            set.done.made(context, &name, made);
         }
         waiting = later;
     }
@@ -144,7 +140,16 @@ fn apply(
 async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodError> {
     let (mut ids, mut updates) = (Vec::new(), Vec::new());
     for (text, patch) in std::mem::take(&mut set.update) {
-        match prepare(context, &text, patch).await? {
+        let meta = context.mail.meta();
+        let update = match id::to_mailbox(&text).and_then(|id| meta.mailbox(id)) {
+            Some(mailbox) => {
+                let counts = count(context, mailbox).await?;
+                let update = prepare(context, mailbox, &counts, patch);
+                update.map(|update| (mailbox.id, update))
+            }
+            None => Err(SetError::new("notFound")),
+        };
+        match update {
             Ok(update) => {
                 ids.push(text);
                 updates.push(update);
@@ -166,38 +171,23 @@ async fn update_all(context: &mut Context, set: &mut Set) -> Result<(), MethodEr
     set.done.all(&ids, false, done)
 }
 
-async fn prepare(
+/// An update of the engine's, from a patch.
+fn prepare(
     context: &Context,
-    text: &str,
+    mailbox: &Mailbox,
+    counts: &Counts,
     patch: Value,
-) -> Result<Result<(MailboxId, MailboxUpdate), SetError>, MethodError> {
-    let meta = context.mail.meta();
-    let Some(mailbox) = id::to_mailbox(text).and_then(|id| meta.mailbox(id)) else {
-        return Ok(Err(SetError::new("notFound")));
-    };
-    let changes = match patch::parse(patch) {
-        Ok(changes) => changes,
-        Err(error) => return Ok(Err(error)),
-    };
-    let counts = count(context, mailbox).await?;
-    let now = object(&PROPERTIES, &mut |name| {
-        super::value(mailbox, &counts, name)
-    });
+) -> Result<MailboxUpdate, SetError> {
+    let now = object(&PROPERTIES, &mut |name| super::value(mailbox, counts, name));
     let mut update = MailboxUpdate::default();
-    for (name, change) in changes {
-        let value = match change.whole(&name) {
-            Ok(value) => value,
-            Err(error) => return Ok(Err(error)),
-        };
+    for (name, change) in patch::parse(patch)? {
+        let value = change.whole(&name)?;
         // RFC 8620 §5.3: a property of the server's may be sent as it is.
-        if now.get(&name) == Some(&value) {
-            continue;
-        }
-        if let Err(error) = apply(context, &mut update, &name, value) {
-            return Ok(Err(error));
+        if now.get(&name) != Some(&value) {
+            apply(context, &mut update, &name, value)?;
         }
     }
-    Ok(Ok((mailbox.id, update)))
+    Ok(update)
 }
 
 /// Children go before their parents, in whatever order they were sent.
@@ -213,22 +203,16 @@ async fn destroy_all(context: &mut Context, set: &mut Set, with_emails: bool) {
     ids.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
     for (_, text) in ids {
         let result = match id::to_mailbox(&text) {
-            Some(id) => context
-                .mail
-                .delete(id, with_emails, set.done.next())
-                .await
-                .map_err(|error| match error {
-                    Error::NoSuchMailbox => SetError::new("notFound"),
-                    error => error.into(),
-                }),
-            None => Err(SetError::new("notFound")),
+            Some(id) => context.mail.delete(id, with_emails, set.done.next()).await,
+            None => Err(Error::NoSuchEmail),
         };
-        match result {
-            Ok(own) => {
-                set.done.own(&own);
-                set.done.destroyed(&text);
-            }
-            Err(error) => set.done.not_destroyed(&text, error),
+        if let Ok(own) = &result {
+            set.done.own(own);
         }
+        let gone = result.map(|_| ()).map_err(|error| match error {
+            Error::NoSuchMailbox => SetError::new("notFound"),
+            error => error.into(),
+        });
+        set.done.gone(&text, gone);
     }
 }

@@ -47,16 +47,7 @@ pub async fn send(context: &mut Context, mut args: Args) -> Answer {
             }
         }
     }
-    if !patches.is_empty() {
-        let mut args = Map::new();
-        put(&mut args, "accountId", ACCOUNT);
-        put(&mut args, "update", patches);
-        let answer = Box::pin(email::set(context, Args::new(args))).await;
-        context.implicit.push(match answer {
-            Ok(answer) => ("Email/set", answer),
-            Err(error) => ("error", error.into_map()),
-        });
-    }
+    email::implicit(context, patches, Vec::new()).await;
     let mut map = Map::new();
     put(&mut map, "accountId", ACCOUNT);
     put(&mut map, "sent", or_null(sent));

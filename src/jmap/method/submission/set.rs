@@ -11,8 +11,8 @@ use crate::jmap::method::kind::object;
 use crate::jmap::method::set::Set;
 use crate::jmap::wire::args::Args;
 use crate::jmap::wire::error::{MethodError, SetError};
-use crate::jmap::wire::id::{self, ACCOUNT};
-use crate::jmap::wire::json::{self, put};
+use crate::jmap::wire::id;
+use crate::jmap::wire::json;
 use crate::jmap::wire::patch::{self, Change};
 use crate::limits;
 use crate::mail::outbound::{self, Item, Wish};
@@ -34,9 +34,8 @@ pub async fn set(context: &mut Context, mut args: Args) -> Answer {
     for (name, given) in std::mem::take(&mut set.create) {
         match create(context, &set, given).await {
             Ok((made, email, own)) => {
-                set.done.own(&own);
                 after.done.push((text(&made, "id"), email));
-                set.done.created(context, &name, made);
+                set.done.made(context, &name, Ok((made, own)));
             }
             Err(error) => set.done.not_created(&name, error),
         }
@@ -100,18 +99,7 @@ impl After {
             .iter()
             .filter_map(|key| email(context, key))
             .collect();
-        if updates.is_empty() && destroy.is_empty() {
-            return;
-        }
-        let mut args = Map::new();
-        put(&mut args, "accountId", ACCOUNT);
-        put(&mut args, "update", updates);
-        put(&mut args, "destroy", destroy);
-        let answer = Box::pin(email::set(context, Args::new(args))).await;
-        context.implicit.push(match answer {
-            Ok(answer) => ("Email/set", answer),
-            Err(error) => ("error", error.into_map()),
-        });
+        email::implicit(context, updates, destroy).await;
     }
 }
 
@@ -259,11 +247,14 @@ async fn update_all(
     after: &mut After,
 ) -> Result<(), MethodError> {
     for (text, patch) in std::mem::take(&mut set.update) {
-        match update(context, set, &text, patch).await? {
+        let wanted = id::to_submission(&text);
+        let all = context.mail.submissions()?;
+        let found = all.into_iter().find(|(id, _)| Some(*id) == wanted);
+        match update(context, set, found, patch).await {
             Ok((email, own)) => {
                 set.done.own(&own);
                 after.done.push((text.clone(), email));
-                set.done.updated(&text);
+                set.done.changed(&text, Ok(Map::new()));
             }
             Err(error) => set.done.not_updated(&text, error),
         }
@@ -274,28 +265,17 @@ async fn update_all(
 async fn update(
     context: &Context,
     set: &Set,
-    text: &str,
+    found: Option<(u64, Submission)>,
     patch: Value,
-) -> Result<Result<(EmailId, Own), SetError>, MethodError> {
-    let all = context.mail.submissions()?;
-    let wanted = id::to_submission(text);
-    let Some((id, submission)) = all.into_iter().find(|(id, _)| Some(*id) == wanted) else {
-        return Ok(Err(SetError::new("notFound")));
-    };
-    let cancel = match cancels(id, &submission, patch) {
-        Ok(cancel) => cancel,
-        Err(error) => return Ok(Err(error)),
-    };
-    if !cancel {
-        return Ok(Ok((submission.email, Own::default())));
+) -> Result<(EmailId, Own), SetError> {
+    let (id, submission) = found.ok_or_else(|| SetError::new("notFound"))?;
+    if !cancels(id, &submission, patch)? {
+        return Ok((submission.email, Own::default()));
     }
-    let done = match context.mail.unsend(set.done.next(), id).await {
-        Ok((true, own)) => Ok((submission.email, own)),
-        Ok((false, _)) => Err(SetError::new("cannotUnsend").because("it is on its way")),
-        Err(Error::NoSuchEmail) => Err(SetError::new("notFound")),
-        Err(error) => Err(error.into()),
-    };
-    Ok(done)
+    match context.mail.unsend(set.done.next(), id).await? {
+        (true, own) => Ok((submission.email, own)),
+        (false, _) => Err(SetError::new("cannotUnsend").because("it is on its way")),
+    }
 }
 
 /// Whether a patch takes the submission back; anything else it can only leave as it is.
@@ -342,13 +322,11 @@ async fn destroy_all(
     let ((found, _), own) = edited.await?;
     set.done.own(&own);
     for (text, found) in ids.iter().zip(found) {
-        match found {
-            Some((_, email)) => {
-                after.done.push((text.clone(), email));
-                set.done.destroyed(text);
-            }
-            None => set.done.not_destroyed(text, SetError::new("notFound")),
+        if let Some((_, email)) = found {
+            after.done.push((text.clone(), email));
         }
+        let gone = found.map(|_| ()).ok_or_else(|| SetError::new("notFound"));
+        set.done.gone(text, gone);
     }
     Ok(())
 }
