@@ -5,7 +5,6 @@ use super::{Done, Said, Target, broken, unusable};
 use crate::limits::BLOCK;
 use crate::mail::{Flags, Mail, Mailbox, Reader, Row, Uid};
 use crate::server::Failure;
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -133,8 +132,9 @@ fn settle(root: &Path) -> Done<()> {
 pub struct Maildir {
     root: PathBuf,
     file: Option<File>,
-    /// The keywords of each folder, in the order of their letters.
-    keywords: BTreeMap<PathBuf, Vec<String>>,
+    /// The folders, the one that is written behind the others, with their keywords in the order of their
+    /// letters.
+    folders: Vec<(PathBuf, Vec<String>)>,
     count: u64,
 }
 
@@ -151,7 +151,7 @@ impl Maildir {
         Ok(Maildir {
             root: root.to_owned(),
             file: None,
-            keywords: BTreeMap::new(),
+            folders: Vec::new(),
             count: 0,
         })
     }
@@ -160,8 +160,8 @@ impl Maildir {
         self.root.join("tmp").join("message")
     }
 
-    /// The folder of a path, made if need be.
-    fn folder(&mut self, path: &str) -> Done<PathBuf> {
+    /// The folder of a path, made if need be; it is the last one then.
+    fn folder(&mut self, path: &str) -> Done<()> {
         let folder = match crate::mail::is_inbox(path) {
             true => self.root.clone(),
             // `safe` changes no first dot here: the folder's own is put before.
@@ -169,7 +169,10 @@ impl Maildir {
                 String::from(".") + safe(&maildir::folder(path)).get(1..).unwrap_or_default(),
             ),
         };
-        if !self.keywords.contains_key(&folder) {
+        if let Some(at) = self.folders.iter().rposition(|(known, _)| *known == folder) {
+            let last = self.folders.len() - 1;
+            self.folders.swap(at, last);
+        } else {
             for part in ["cur", "new", "tmp"] {
                 make(&folder.join(part))?;
             }
@@ -177,9 +180,9 @@ impl Maildir {
                 let mark = folder.join("maildirfolder");
                 File::create(&mark).map_err(|e| unusable(&mark, &e))?;
             }
-            self.keywords.insert(folder.clone(), Vec::new());
+            self.folders.push((folder, Vec::new()));
         }
-        Ok(folder)
+        Ok(())
     }
 }
 
@@ -203,13 +206,15 @@ impl Target for Maildir {
             return Ok(());
         };
         let path = said.mailboxes.first().map_or("INBOX", String::as_str);
-        let folder = self.folder(path)?;
+        self.folder(path)?;
+        let Some((folder, known)) = self.folders.last_mut() else {
+            return Ok(());
+        };
         let mut letters: String = LETTERS
             .iter()
             .filter(|(_, flag)| said.flags.has(*flag))
             .map(|(letter, _)| letter)
             .collect();
-        let known = self.keywords.entry(folder.clone()).or_default();
         for (letter, at) in ('a'..='z').zip(0..) {
             if known.len() == at
                 && let Some(new) = said.keywords.iter().find(|word| !known.contains(word))
@@ -233,7 +238,7 @@ impl Target for Maildir {
     }
 
     fn finish(&mut self) -> Done<Vec<String>> {
-        for (folder, words) in &self.keywords {
+        for (folder, words) in &self.folders {
             if words.is_empty() {
                 continue;
             }

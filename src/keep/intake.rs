@@ -12,8 +12,7 @@ use crate::mail::{
     Result, Role, Source, UidSet,
 };
 use ring::digest::{Context, SHA256};
-use std::collections::BTreeSet;
-use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Emails that name one Message-ID and are looked at.
@@ -44,7 +43,7 @@ pub struct Intake {
     weight: u32,
     places: BTreeMap<String, MailboxId>,
     /// The emails that were once in a mailbox that was asked for.
-    left: BTreeMap<MailboxId, BTreeSet<EmailId>>,
+    left: Vec<(MailboxId, Vec<EmailId>)>,
     /// From where and to where messages are to be copied, and which.
     way: Option<(MailboxId, MailboxId)>,
     shown: UidSet,
@@ -79,7 +78,7 @@ impl Intake {
             waiting: Vec::new(),
             weight: 0,
             places: BTreeMap::new(),
-            left: BTreeMap::new(),
+            left: Vec::new(),
             way: None,
             shown: UidSet::new(),
             new: 0,
@@ -203,11 +202,13 @@ impl Intake {
         if created.max(born) < meta.gone_floor {
             return Ok(true);
         }
-        let left = match self.left.entry(mailbox) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(self.mail.left(mailbox)?),
-        };
-        Ok(left.contains(&email))
+        let known = self.left.iter().position(|(of, _)| *of == mailbox);
+        let at = known.unwrap_or(self.left.len());
+        if known.is_none() {
+            self.left.push((mailbox, self.mail.left(mailbox)?));
+        }
+        let left = self.left.get(at);
+        Ok(left.is_some_and(|(_, left)| left.binary_search(&email).is_ok()))
     }
 
     /// Has an email stand in the mailboxes where it does not. False: somebody takes it away meanwhile.

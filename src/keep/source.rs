@@ -2,7 +2,7 @@
 //! messages (`.eml`), and Thunderbird's trees of them. Links are not followed below what was named.
 use super::progress::Progress;
 use super::{Done, Said, Target, maildir, mbox, place, unusable};
-use std::collections::BTreeSet;
+use std::collections::BinaryHeap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -75,21 +75,21 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// The next names of a directory behind `after`, sorted: files, or else directories.
-fn names(path: &Path, after: &OsString, files: bool) -> Done<BTreeSet<OsString>> {
-    let mut out = BTreeSet::new();
+fn names(path: &Path, after: &OsString, files: bool) -> Done<Vec<OsString>> {
+    let mut out = BinaryHeap::new();
     for entry in fs::read_dir(path).map_err(|e| unusable(path, &e))? {
         let entry = entry.map_err(|e| unusable(path, &e))?;
         let kind = entry.file_type().map_err(|e| unusable(path, &e))?;
         let name = entry.file_name();
         let wanted = if files { kind.is_file() } else { kind.is_dir() };
         if wanted && name > *after {
-            out.insert(name);
+            out.push(name);
             if out.len() > NAMES {
-                out.pop_last();
+                out.pop();
             }
         }
     }
-    Ok(out)
+    Ok(out.into_sorted_vec())
 }
 
 /// Runs `each` on every file, or every directory, by name.

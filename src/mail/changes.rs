@@ -168,15 +168,16 @@ impl Mail {
     /// The emails that were in a mailbox and were taken out of it, as far as that is remembered.
     ///
     /// Errors: [`Error::NoSuchMailbox`].
-    pub fn left(&self, mailbox: MailboxId) -> Result<BTreeSet<EmailId>> {
+    pub fn left(&self, mailbox: MailboxId) -> Result<Vec<EmailId>> {
         self.need(mailbox, Rights::READ)?;
-        let mut left = BTreeSet::new();
+        let mut left = Vec::new();
         self.whole_reader()?.inner.gone(0, &mut |_, gone| {
             if gone.mailbox == mailbox && gone.uid != 0 {
-                left.insert(gone.email);
+                left.push(gone.email);
             }
             true
         })?;
+        left.sort_unstable();
         Ok(left)
     }
 
