@@ -196,9 +196,12 @@ fn dispatch<S: Site>(
         insert(&mut response, header::ALLOW, &allow);
         return Err(Box::new(response));
     };
-    let host = head.headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    // RFC 9112 §3.2: two Host fields are as bad as none.
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let host = hosts.next().filter(|_| hosts.next().is_none());
+    let host = host.and_then(|h| h.to_str().ok());
     let Some(base) = site.policy().base(origin.secure, host) else {
-        let detail = "The Host field is missing or is no host name.";
+        let detail = "The Host field is missing, there twice, or no host name.";
         return Err(Box::new(
             Problem::new(StatusCode::BAD_REQUEST, detail).into(),
         ));

@@ -140,6 +140,10 @@ fn broken_heads() {
     let mut client = server.client(Role::Http);
     client.send_raw(b"GET /.well-known/jmap HTTP/1.1\r\nHost: a\"b\r\n\r\n");
     client.expect("HTTP/1.1 400");
+    // RFC 9112 §3.2: two of them, of which a proxy may have taken the other one.
+    let mut client = server.client(Role::Http);
+    client.send_raw(b"GET /.well-known/jmap HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+    client.expect("HTTP/1.1 400");
 }
 
 fn client_done(server: &Server) -> bool {
