@@ -729,6 +729,16 @@ pub const RATE_ADDRESS: u32 = 600;
 /// The same from one IPv4 /24 or IPv6 /48.
 pub const RATE_NETWORK: u32 = 3000;
 
+/// Messages that servers, and one address among them, may be sending at once: each takes 1 MiB at worst,
+/// and everybody may send some. A further one waits...
+pub const ARRIVING: (usize, usize) = (32, 8);
+
+/// ...so long, looking this often; then 451.
+pub const ARRIVING_WAIT: Duration = Duration::from_secs(60);
+
+/// See [`ARRIVING_WAIT`].
+pub const ARRIVING_LOOK: Duration = Duration::from_millis(100);
+
 /// Unknown recipients of one session, and of one address in an hour, that are answered at once; each further
 /// one waits longer...
 pub const TARPIT_FREE: u32 = 2;

@@ -1,5 +1,5 @@
 //! What strangers have to pass before their mail is taken: block lists, greylisting, a bound on messages an
-//! hour, and a delay for those who guess addresses. Shared by all listeners of the process.
+//! hour and at once, and a delay for those who guess addresses. Shared by all listeners of the process.
 //!
 //! Only who came when is written down, in one row, when the server stops and at most once an hour
 //! ([`limits::GREYLIST_SAVE`]): a power cut makes some senders come back once more, and flash is not worn.
@@ -8,20 +8,27 @@ use crate::config::is_public;
 use crate::dns::{Data, Kind, Question, Resolver};
 use crate::limits;
 use crate::mail::Mail;
-use crate::net::census::network_of;
+use crate::net::census::{Census, Place, network_of};
 use crate::sys::{clock, lock};
+use async_io::Timer;
 use ring::digest;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
+use std::time::Instant;
 
 /// The row that greylisting keeps in the store: entries of [`ENTRY`] octets.
 const KEY: &[u8] = b"smtp.greylist";
 const ENTRY: usize = 17;
 
-/// The memory of all that.
-#[derive(Default)]
-pub struct Gate(Mutex<State>);
+/// The memory of all that, and who is sending a message now.
+pub struct Gate(Mutex<State>, Census);
+
+impl Default for Gate {
+    fn default() -> Gate {
+        Gate::new(State::default())
+    }
+}
 
 #[derive(Default)]
 struct State {
@@ -54,6 +61,11 @@ pub enum Rate {
 }
 
 impl Gate {
+    fn new(state: State) -> Gate {
+        let (all, per_address) = limits::ARRIVING;
+        Gate(Mutex::new(state), Census::new(all, per_address))
+    }
+
     /// With what is remembered of earlier runs.
     pub fn open(mail: &Mail) -> Gate {
         let now = clock::now();
@@ -83,7 +95,7 @@ impl Gate {
                 state.seen.insert(*key, seen);
             }
         }
-        Gate(Mutex::new(state))
+        Gate::new(state)
     }
 
     /// Stores what greylisting knows, if that is worth it now or `all` is to be kept.
@@ -151,6 +163,19 @@ impl Gate {
             state.passed = true;
         }
         if entry.passed { Ok(()) } else { Err(COME_BACK) }
+    }
+
+    /// A place among the messages that come in at once, each of which takes memory: waits for
+    /// [`limits::ARRIVING_WAIT`] until there is one.
+    pub async fn arrive(&self, ip: IpAddr) -> Option<Place> {
+        let until = Instant::now() + limits::ARRIVING_WAIT;
+        loop {
+            let place = self.1.enter(ip).ok();
+            if place.is_some() || Instant::now() >= until {
+                return place;
+            }
+            Timer::after(limits::ARRIVING_LOOK).await;
+        }
     }
 
     /// Counts once more, and gives how often it was in this hour.
@@ -240,6 +265,24 @@ const COME_BACK: Reply = Reply::new(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_wait_for_each_other() {
+        use smol::future::poll_once;
+        let gate = Gate::default();
+        let (one, other) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+        smol::block_on(async {
+            let mut places = Vec::new();
+            for _ in 0..limits::ARRIVING.1 {
+                places.push(gate.arrive(one).await.unwrap());
+            }
+            let mut late = Box::pin(gate.arrive(one));
+            assert!(poll_once(&mut late).await.is_none());
+            assert!(poll_once(gate.arrive(other)).await.flatten().is_some());
+            drop(places);
+            assert!(late.await.is_some());
+        });
+    }
 
     #[test]
     fn greylisting() {

@@ -19,6 +19,7 @@ use crate::mail::{
     self, BodyWriter, Commit, EmailId, Flags, NewEmail, Role, Source, outbound, receipt,
 };
 use crate::mime::DateTime;
+use crate::net::census::Place;
 use crate::sys::{clock, count, random};
 use crate::verify::Scan;
 
@@ -37,11 +38,24 @@ pub(super) struct Incoming {
     dropped: u64,
     clean: Vec<u8>,
     passed: Vec<u8>,
+    /// Among the messages that come in at once.
+    _place: Option<Place>,
 }
 
 impl Incoming {
-    /// Starts a message; refused at once if its announced size is too much.
-    pub fn new(session: &Session, transaction: &Transaction) -> Result<Incoming, Reply> {
+    /// Starts a message; refused at once if its announced size is too much. One of another server's
+    /// waits for its place among those that come in.
+    pub async fn new(session: &mut Session) -> Result<Incoming, Reply> {
+        let place = match session.role {
+            Listener::Smtp => {
+                let ip = session.conn.peer_ip();
+                Some(session.ctx.gate.arrive(ip).await.ok_or(CROWDED)?)
+            }
+            _ => None,
+        };
+        let Some(transaction) = &session.transaction else {
+            return Err(BUSY);
+        };
         let body = session
             .ctx
             .mail
@@ -68,6 +82,7 @@ impl Incoming {
             dropped: 0,
             clean: Vec::new(),
             passed: Vec::new(),
+            _place: place,
         })
     }
 
@@ -409,6 +424,11 @@ const BUSY: Reply = Reply::new(
     451,
     Enhanced(4, 3, 0),
     "The store is not available, try again later",
+);
+const CROWDED: Reply = Reply::new(
+    451,
+    Enhanced(4, 3, 2),
+    "Too many messages come in at once, try again later",
 );
 const LOOP: Reply = Reply::new(
     554,

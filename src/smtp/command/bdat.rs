@@ -14,7 +14,7 @@ pub(super) const TOO_MUCH: &str = "Too much data, closing";
 
 /// Takes one chunk.
 pub(super) async fn run(session: &mut Session, size: u64, last: bool) -> Done {
-    let mut incoming = match begin(session) {
+    let mut incoming = match begin(session).await {
         Ok(incoming) => incoming,
         Err(reply) => return refuse(session, size, reply).await,
     };
@@ -48,7 +48,7 @@ pub(super) async fn added(
 }
 
 /// The message so far; for the first chunk: is there a transaction to fill?
-pub(super) fn begin(session: &mut Session) -> Result<Incoming, Reply> {
+pub(super) async fn begin(session: &mut Session) -> Result<Incoming, Reply> {
     if let Some(incoming) = session.chunks.take() {
         return Ok(incoming);
     }
@@ -58,7 +58,7 @@ pub(super) fn begin(session: &mut Session) -> Result<Incoming, Reply> {
     if transaction.recipients.is_empty() {
         return Err(Reply::new(554, Enhanced(5, 5, 1), "No valid recipients"));
     }
-    Incoming::new(session, transaction)
+    Incoming::new(session).await
 }
 
 /// Reads a refused chunk away, then says so. A size that nobody could mean ends the session.

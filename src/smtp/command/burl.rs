@@ -17,7 +17,7 @@ pub(super) fn check(session: &Session) -> Result<(), Reply> {
 
 /// Adds what the URL names.
 pub(super) async fn run(session: &mut Session, text: &str, last: bool) -> Done {
-    let incoming = match begin(session) {
+    let incoming = match begin(session).await {
         Ok(incoming) => incoming,
         Err(reply) => {
             session.reset();

@@ -35,7 +35,7 @@ pub(super) fn check(session: &Session) -> Result<(), Reply> {
 
 /// Takes the message.
 pub(super) async fn run(session: &mut Session) -> Done {
-    let mut incoming = match begin(session) {
+    let mut incoming = match begin(session).await {
         Ok(incoming) => incoming,
         Err(reply) => {
             session.reset();
