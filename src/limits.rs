@@ -708,6 +708,9 @@ pub const CONTROL_ANSWER: u64 = 4 * 1024 * 1024;
 /// Seconds of silence after which a WebSocket is asked whether its client is still there; as long again,
 /// and it ends.
 pub const WEBSOCKET_PING: u64 = 240;
+/// Octets of an unfinished message that a WebSocket may hold at any time; beyond it the message waits for
+/// one of [`JMAP_REQUESTS`] turns while it comes, and for [`JMAP_WAIT`], then the connection ends (1013).
+pub const WEBSOCKET_SMALL: usize = 32 * 1024;
 /// Senders that greylisting remembers, some 60 octets each; those that never came back go first.
 pub const GREYLIST: usize = 4096;
 

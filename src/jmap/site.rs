@@ -29,6 +29,8 @@ pub type Turn = SemaphoreGuardArc;
 pub struct Gate {
     /// Turns at the API resource (`maxConcurrentRequests`).
     pub requests: Slots,
+    /// The same for large messages of WebSockets while they come.
+    pub messages: Slots,
     /// Turns at the upload resource (`maxConcurrentUpload`).
     pub uploads: Slots,
     vapid: OnceLock<Vapid>,
@@ -68,6 +70,7 @@ impl Default for Gate {
     fn default() -> Gate {
         Gate {
             requests: Arc::new(Semaphore::new(limits::JMAP_REQUESTS)),
+            messages: Arc::new(Semaphore::new(limits::JMAP_REQUESTS)),
             uploads: Arc::new(Semaphore::new(limits::JMAP_UPLOADS)),
             vapid: OnceLock::new(),
         }

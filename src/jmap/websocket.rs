@@ -13,7 +13,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::push::Watch;
 use super::request;
-use super::site::Site;
+use super::site::{Site, Turn};
 use super::wire::frame::{self, Frame, Opcode};
 use super::wire::json;
 use crate::http::{Duplex, Exchange, Problem, Response, websocket};
@@ -41,6 +41,7 @@ pub async fn open(exchange: Exchange<Site>) -> Response {
             input: read.to_vec(),
             output: Vec::new(),
             message: None,
+            room: None,
             watch: None,
             asked: false,
         };
@@ -56,6 +57,7 @@ const PROTOCOL: u16 = 1002;
 const UNSUPPORTED: u16 = 1003;
 const REFUSED: u16 = 1008;
 const NOT_TEXT: u16 = 1007;
+const LATER: u16 = 1013;
 
 struct Session {
     io: Box<dyn Duplex>,
@@ -67,6 +69,8 @@ struct Session {
     output: Vec<u8>,
     /// The message whose frames are coming in.
     message: Option<Vec<u8>>,
+    /// The turn of what came, if it is large.
+    room: Option<Turn>,
     watch: Option<Watch>,
     /// A ping of ours has not been answered.
     asked: bool,
@@ -134,6 +138,7 @@ impl Session {
         }
         self.write().await?;
         self.io.flush().await?;
+        self.make_room().await?;
         match self.wait(listener).await? {
             Event::Octets(0) => Err(End::Gone),
             Event::Octets(_) => {
@@ -150,6 +155,21 @@ impl Session {
             Event::Stop if self.site.gone.is_thrown() => Err(End::Close(REFUSED)),
             Event::Stop => Err(End::Close(AWAY)),
         }
+    }
+
+    /// What is large waits for its turn, as a request by POST does; what is done with goes.
+    async fn make_room(&mut self) -> Result<(), End> {
+        if self.input.is_empty() {
+            self.input.shrink_to(limits::WEBSOCKET_SMALL);
+        }
+        let held = self.input.len() + self.message.as_ref().map_or(0, Vec::len);
+        if held <= limits::WEBSOCKET_SMALL {
+            self.room = None;
+        } else if self.room.is_none() {
+            let turn = request::turn(&self.site.ctx.jmap.messages, "maxConcurrentRequests");
+            self.room = Some(turn.await.map_err(|_| End::Close(LATER))?);
+        }
+        Ok(())
     }
 
     async fn wait(&mut self, listener: event_listener::EventListener) -> Result<Event, End> {

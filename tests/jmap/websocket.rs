@@ -265,3 +265,31 @@ fn ends_with_its_token() {
     socket.closed(1008);
     assert_eq!(events.chunk(), None);
 }
+
+#[test]
+fn large_messages_take_turns() {
+    let (server, _jmap) = start();
+    let text =
+        json!({ "@type": "Request", "using": [], "methodCalls": [], "x": "y".repeat(50_000) });
+    let text = text.to_string();
+    let (head, tail) = text.as_bytes().split_at(40_000);
+    let mut begun: Vec<Socket> = (0..4).map(|_| Socket::open(&server)).collect();
+    for socket in &mut begun {
+        socket.frame(0x01, head);
+        // The second answer comes after the look at what the first one left.
+        for _ in 0..2 {
+            socket.frame(0x89, b"x");
+            assert_eq!(socket.take(), (0x8a, b"x".to_vec()));
+        }
+    }
+    let mut further = Socket::open(&server);
+    further.frame(0x01, head);
+    further.frame(0x80, tail);
+    further.closed(1013);
+    begun[0].frame(0x80, tail);
+    assert_eq!(begun[0].message()["@type"], "Response");
+    let mut further = Socket::open(&server);
+    further.frame(0x01, head);
+    further.frame(0x80, tail);
+    assert_eq!(further.message()["@type"], "Response");
+}
