@@ -125,7 +125,11 @@ impl Session {
             Command::Utf8 => command::utf8(self),
             Command::Capa => command::capa(self),
             Command::Lang(range) => command::lang(self, range),
-            Command::Quit => Box::pin(command::quit(self)).await,
+            Command::Quit => {
+                // What was asked for before is on its way before anything goes for it.
+                self.conn.flush().await?;
+                Box::pin(command::quit(self)).await
+            }
             Command::Dele(number) => command::dele(self, number),
             Command::List(number) => Box::pin(command::list(self, number)).await?,
             Command::Noop => self.go(""),

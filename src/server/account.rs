@@ -116,11 +116,14 @@ pub async fn certificate(config: &Config, settings: &dyn Settings) -> Result<(Tl
         let cert = settings.setting(KEY_CERT).map_err(store_failure)?;
         let key = settings.setting(KEY_KEY).map_err(store_failure)?;
         if let (Some(cert), Some(key)) = (cert, key) {
-            let certified = SelfSigned { cert, key }.certified().map_err(cert_failure)?;
-            return Ok((Tls::new(certified).map_err(cert_failure)?, true));
+            let kept = SelfSigned { cert, key }.certified().and_then(Tls::new);
+            match kept {
+                Ok(tls) => return Ok((tls, true)),
+                // A power cut while another was written.
+                Err(error) => log::warn!("the self-signed certificate is made anew: {error}"),
+            }
         }
-    }
-    if stored.is_some() {
+    } else if stored.is_some() {
         log::warn!("the names of this server changed: a new self-signed certificate is made");
     }
     let made = tls::self_signed(&names).map_err(cert_failure)?;
@@ -163,4 +166,46 @@ fn names(config: &Config) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| !name.is_empty() && seen.insert(name.clone()));
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::lock;
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+
+    #[derive(Default)]
+    struct Kept(Mutex<HashMap<String, Vec<u8>>>);
+
+    impl Settings for Kept {
+        fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+            Ok(lock(&self.0).get(key).cloned())
+        }
+
+        fn set_setting<'a>(
+            &'a self,
+            key: &'a str,
+            value: Vec<u8>,
+        ) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>> {
+            lock(&self.0).insert(key.to_owned(), value);
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_made_anew() {
+        let (kept, config) = (Kept::default(), Config::new("me", "example.org"));
+        let start = || smol::block_on(certificate(&config, &kept)).map(|_| ());
+        assert!(start().is_ok());
+        // The power went while another pair was written.
+        let other = tls::self_signed(&names(&config)).unwrap();
+        lock(&kept.0).insert(KEY_KEY.to_owned(), other.key.clone());
+        assert!(start().is_ok());
+        let key = |kept: &Kept| kept.setting(KEY_KEY).unwrap();
+        let made = key(&kept);
+        assert_ne!(made, Some(other.key));
+        assert!(start().is_ok());
+        assert_eq!(key(&kept), made, "this one stays");
+    }
 }
