@@ -812,4 +812,4 @@ fn now() -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -4,7 +4,7 @@ use super::*;
 
 /// Settings in memory.
 #[derive(Default)]
-struct MemorySettings(Mutex<std::collections::HashMap<String, Vec<u8>>>);
+pub struct MemorySettings(pub Mutex<std::collections::HashMap<String, Vec<u8>>>);
 
 impl Settings for MemorySettings {
     fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, String> {

@@ -171,41 +171,22 @@ fn names(config: &Config) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::tests::MemorySettings;
     use crate::sys::lock;
-    use std::collections::HashMap;
-    use std::sync::Mutex;
-
-    #[derive(Default)]
-    struct Kept(Mutex<HashMap<String, Vec<u8>>>);
-
-    impl Settings for Kept {
-        fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
-            Ok(lock(&self.0).get(key).cloned())
-        }
-
-        fn set_setting<'a>(
-            &'a self,
-            key: &'a str,
-            value: Vec<u8>,
-        ) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>> {
-            lock(&self.0).insert(key.to_owned(), value);
-            Box::pin(async { Ok(()) })
-        }
-    }
 
     #[test]
     fn a_certificate_without_its_key_is_made_anew() {
-        let (kept, config) = (Kept::default(), Config::new("me", "example.org"));
+        let (kept, config) = (MemorySettings::default(), Config::new("me", "example.org"));
         let start = || smol::block_on(certificate(&config, &kept)).map(|_| ());
         assert!(start().is_ok());
         // The power went while another pair was written.
         let other = tls::self_signed(&names(&config)).unwrap();
         lock(&kept.0).insert(KEY_KEY.to_owned(), other.key.clone());
         assert!(start().is_ok());
-        let key = |kept: &Kept| kept.setting(KEY_KEY).unwrap();
-        let made = key(&kept);
+        let key = || kept.setting(KEY_KEY).unwrap();
+        let made = key();
         assert_ne!(made, Some(other.key));
         assert!(start().is_ok());
-        assert_eq!(key(&kept), made, "this one stays");
+        assert_eq!(key(), made, "this one stays");
     }
 }
