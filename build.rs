@@ -16,6 +16,22 @@ fn main() {
         None => target,
     };
     println!("cargo::rustc-env=PILLARBOX_BUILD={build}");
+    times();
+}
+
+/// Where the libc crate and rustix do not mean the same by a time, no timer fires: `.cargo/config.toml`.
+fn times() {
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|it| it == value);
+    let said = [
+        "CARGO_CFG_LIBC_UNSTABLE_MUSL_V1_2",
+        "RUST_LIBC_UNSTABLE_MUSL_V1_2_3",
+    ];
+    if is("CARGO_CFG_TARGET_ENV", "musl")
+        && is("CARGO_CFG_TARGET_ARCH", "mips")
+        && said.iter().all(|name| env::var_os(name).is_none())
+    {
+        println!("cargo::error=MIPS with musl needs --cfg=libc_unstable_musl_v1_2 in RUSTFLAGS");
+    }
 }
 
 /// The commit of the checkout that a release is built from.

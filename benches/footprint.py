@@ -199,6 +199,7 @@ def measure(program, stored, guest):
         single = delivered(server, 1, 100)
         eight = delivered(server, 8, 25)
         for one in crowd:
+            one.file.close()
             one.socket.close()
         time.sleep(1)
         burst = server.memory(guest)
